@@ -1,0 +1,2 @@
+//! Load against a WAMP router.
+fn main() {}

@@ -1,0 +1,3 @@
+//! `sim [SEED] [--steps N] [--shards N]`: replays one run of the simulator.
+
+fn main() {}

@@ -1,0 +1,153 @@
+//! What the core is given from outside: time, chance, and maps keyed by chance.
+//!
+//! Nothing here asks the machine for anything. A driver passes an [`Instant`] with every input
+//! and one seed at the start; the simulator passes its own, and a run repeats exactly.
+
+use std::ops::{Add, Sub};
+use std::time::Duration;
+
+use rand_chacha::ChaCha12Rng;
+use rand_chacha::rand_core::{Rng, SeedableRng};
+
+/// A moment, in nanoseconds since an origin that the driver chose.
+///
+/// It never goes back between two inputs of one router.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Instant(u64);
+
+impl Instant {
+    /// The moment `nanos` nanoseconds after the driver's origin.
+    #[must_use]
+    pub const fn from_nanos(nanos: u64) -> Self {
+        Self(nanos)
+    }
+
+    /// Nanoseconds since the driver's origin.
+    #[must_use]
+    pub const fn as_nanos(self) -> u64 {
+        self.0
+    }
+
+    /// How long after `earlier` this moment is; zero if it is not after it.
+    #[must_use]
+    pub const fn since(self, earlier: Self) -> Duration {
+        Duration::from_nanos(self.0.saturating_sub(earlier.0))
+    }
+}
+
+impl Add<Duration> for Instant {
+    type Output = Self;
+
+    fn add(self, rhs: Duration) -> Self {
+        Self(self.0.saturating_add(u64::try_from(rhs.as_nanos()).unwrap_or(u64::MAX)))
+    }
+}
+
+impl Sub for Instant {
+    type Output = Duration;
+
+    fn sub(self, rhs: Self) -> Duration {
+        self.since(rhs)
+    }
+}
+
+/// Chance: a cryptographically strong stream (ChaCha12) from one seed.
+///
+/// Session and publication ids come from here, so guessing the next from any number of earlier
+/// ones is as hard as breaking the cipher.
+#[derive(Clone, Debug)]
+pub struct Random(ChaCha12Rng);
+
+impl Random {
+    /// The stream that belongs to `seed`.
+    #[must_use]
+    pub fn from_seed(seed: [u8; 32]) -> Self {
+        Self(ChaCha12Rng::from_seed(seed))
+    }
+
+    /// The stream that belongs to a small number, for tests and the simulator.
+    #[must_use]
+    pub fn from_number(seed: u64) -> Self {
+        Self(ChaCha12Rng::seed_from_u64(seed))
+    }
+
+    /// An independent stream, drawn from this one.
+    #[must_use]
+    pub fn split(&mut self) -> Self {
+        let mut seed = [0; 32];
+        self.0.fill_bytes(&mut seed);
+        Self::from_seed(seed)
+    }
+
+    /// 64 random bits.
+    pub fn bits(&mut self) -> u64 {
+        self.0.next_u64()
+    }
+
+    /// A number in `0..bound`, every one as likely as the other. `bound` must not be zero.
+    pub fn below(&mut self, bound: u64) -> u64 {
+        assert!(bound > 0, "an empty range has no member");
+        // Lemire's multiplication with rejection of the short tail: no modulo bias.
+        let threshold = bound.wrapping_neg() % bound;
+        loop {
+            let wide = u128::from(self.bits()) * u128::from(bound);
+            let (high, low) = ((wide >> 64) as u64, wide as u64);
+            if low >= threshold {
+                return high;
+            }
+        }
+    }
+
+    /// True once in `odds` times on average.
+    pub fn one_in(&mut self, odds: u64) -> bool {
+        self.below(odds) == 0
+    }
+
+    /// Random octets.
+    pub fn fill(&mut self, bytes: &mut [u8]) {
+        self.0.fill_bytes(bytes);
+    }
+}
+
+/// A hash map whose hash is keyed from [`Random`], so that no peer can aim at its buckets.
+#[expect(clippy::disallowed_types, reason = "this is the keyed map all others use")]
+pub type Map<K, V> = std::collections::HashMap<K, V, ahash::RandomState>;
+
+/// A hash set whose hash is keyed from [`Random`].
+#[expect(clippy::disallowed_types, reason = "this is the keyed set all others use")]
+pub type Set<K> = std::collections::HashSet<K, ahash::RandomState>;
+
+/// The key of a [`Map`] or [`Set`], drawn from `random`.
+#[must_use]
+pub fn hash_key(random: &mut Random) -> ahash::RandomState {
+    ahash::RandomState::with_seeds(random.bits(), random.bits(), random.bits(), random.bits())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_same_seed_gives_the_same_stream() {
+        let (mut one, mut two) = (Random::from_number(7), Random::from_number(7));
+        assert!((0..100).all(|_| one.bits() == two.bits()));
+        assert_ne!(one.split().bits(), one.bits());
+    }
+
+    #[test]
+    fn below_reaches_every_value_and_no_other() {
+        let mut random = Random::from_number(1);
+        let mut seen = [0_u32; 7];
+        for _ in 0..7_000 {
+            seen[usize::try_from(random.below(7)).unwrap()] += 1;
+        }
+        assert!(seen.iter().all(|&count| (800..1_200).contains(&count)), "{seen:?}");
+    }
+
+    #[test]
+    fn time_saturates() {
+        let late = Instant::from_nanos(u64::MAX) + Duration::from_secs(1);
+        assert_eq!(late.as_nanos(), u64::MAX);
+        assert_eq!(Instant::from_nanos(5) - Instant::from_nanos(9), Duration::ZERO);
+    }
+}

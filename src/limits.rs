@@ -1,0 +1,43 @@
+//! Every bound that is not a matter of taste, with its arithmetic.
+//!
+//! Bounds an operator may move are fields of [`crate::router::config::Limits`]; what stands here
+//! is either fixed by the specification or holds the others together.
+
+/// The largest id of any scope: 2^53, the last integer every JSON reader keeps exact.
+// spec: basic/building_blocks#ids
+pub const ID_MAX: u64 = 1 << 53;
+
+/// The hard cap of one message: 16 MiB, the most a RawSocket frame can carry.
+pub const MESSAGE_BYTES_CAP: usize = 1 << 24;
+
+/// How deep lists and dicts of a message may be nested, the message itself being depth 1.
+///
+/// All three serializers share it, so that what one peer may send every other can receive.
+pub const DEPTH_MAX: u32 = 64;
+
+/// Octets of a URI. Long enough for any sane name, short enough for every index.
+pub const URI_BYTES_MAX: usize = 1_000;
+
+/// Components of a URI: bounds the depth of the wildcard trie and of every walk through it.
+pub const URI_COMPONENTS_MAX: usize = 64;
+
+/// Octets of an HTTP request head (request line and headers).
+pub const HTTP_HEAD_BYTES_MAX: usize = 8 * 1024;
+
+/// Headers of an HTTP request.
+pub const HTTP_HEADERS_MAX: usize = 64;
+
+/// Fragments of one WebSocket message: bounds the work that empty fragments can cause.
+pub const FRAGMENTS_MAX: u32 = 1_024;
+
+/// Octets of a frame head that any framing may need: the longest of WebSocket, unmasked.
+pub const FRAME_HEAD_BYTES_MAX: usize = 10;
+
+/// Messages up to this size are copied into each outbox; larger ones are shared by reference.
+///
+/// Copying wins up to 4 KiB (measured: one shared body costs a vectored write and two atomic
+/// operations per receiver).
+pub const COPY_BYTES_MAX: usize = 4 * 1024;
+
+/// Shards one process may have: the width of a subscription's set of interested shards.
+pub const SHARDS_MAX: usize = 256;

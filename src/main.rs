@@ -1,0 +1,3 @@
+//! The program: arguments, configuration, `server::run`; nothing else.
+
+fn main() {}

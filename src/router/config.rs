@@ -1,0 +1,93 @@
+//! What a router must be told: plain data, filled by `server` from file and flags, or by a test.
+
+use std::time::Duration;
+
+use crate::wire::TransportOptions;
+
+/// Everything a router must be told.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Realms, by name.
+    pub realms: Vec<RealmConfig>,
+    /// What each listener offers; [`super::Origin::listener`] is an index into it.
+    pub listeners: Vec<TransportOptions>,
+    /// Bounds an operator may move.
+    pub limits: Limits,
+    /// `WELCOME.Details.agent`.
+    pub agent: String,
+}
+
+/// One realm.
+#[derive(Clone, Debug)]
+pub struct RealmConfig {
+    /// Its name, a loose URI.
+    pub name: String,
+    /// Which characters URIs may have.
+    pub uri_check: UriCheck,
+    /// Which request ids sessions may use.
+    pub request_ids: RequestIds,
+}
+
+/// How strictly URIs are checked.
+// spec: basic/building_blocks#uris
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum UriCheck {
+    /// No white space, no `#`.
+    #[default]
+    Loose,
+    /// Lower case letters, digits and `_` only.
+    Strict,
+}
+
+/// Which request ids a realm accepts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum RequestIds {
+    /// 1, 2, 3 …, as the specification demands.
+    #[default]
+    Sequential,
+    /// Any that is not in use: for clients that draw them at random.
+    Any,
+}
+
+/// Bounds an operator may move. Sizes are octets.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// From the connection to WELCOME: transport handshake and HELLO together.
+    pub handshake: Duration,
+    /// How long a peer may take to answer GOODBYE, and to read what we sent before we close.
+    pub goodbye: Duration,
+    /// WebSocket pings to a silent peer; it is given up after two without a sign of life.
+    /// Zero: never ping.
+    pub ping_interval: Duration,
+    /// How long an outbox may hold bytes without the peer reading any.
+    pub stall: Duration,
+    /// Octets one outbox may hold; past it the session ends.
+    pub outbox_bytes_max: usize,
+    /// Octets in an outbox from which on its peer is not read any more, until it reads.
+    pub outbox_bytes_pause: usize,
+    /// Calls one session may have pending.
+    pub calls_pending_max: usize,
+    /// Subscriptions one session may hold.
+    pub subscriptions_max: usize,
+    /// Registrations one session may hold.
+    pub registrations_max: usize,
+    /// Octets that may wait for one other shard before this one stops reading from its clients.
+    pub mesh_bytes_max: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            handshake: Duration::from_secs(10),
+            goodbye: Duration::from_secs(5),
+            ping_interval: Duration::from_secs(30),
+            stall: Duration::from_secs(30),
+            outbox_bytes_max: 16 << 20,
+            outbox_bytes_pause: 1 << 20,
+            calls_pending_max: 1_024,
+            subscriptions_max: 10_000,
+            registrations_max: 10_000,
+            mesh_bytes_max: 4 << 20,
+        }
+    }
+}

@@ -1,0 +1,167 @@
+//! Bytes that wait to be written to one peer, in order.
+//!
+//! Small messages are copied in, one behind the other, and leave as one write. Large ones are
+//! shared: ten thousand subscribers of one event hold ten thousand references and one body.
+//! Nothing in here blocks or drops; the bound is watched by the router, which ends the session.
+
+use std::collections::VecDeque;
+use std::io::IoSlice;
+
+use bytes::Bytes;
+
+use crate::limits::COPY_BYTES_MAX;
+
+/// Bytes that wait to be written to one peer, in order.
+///
+/// # Examples
+///
+/// ```
+/// let mut outbox = gigawamp::session::Outbox::default();
+/// outbox.push(b"[36,");
+/// outbox.push(b"1]");
+/// assert_eq!(outbox.bytes_count(), 6);
+/// outbox.advance(4);
+/// assert_eq!(outbox.slices().next().as_deref(), Some(&b"1]"[..]));
+/// ```
+#[derive(Debug, Default)]
+pub struct Outbox {
+    /// Copied bytes; those before `written` have left.
+    front: Vec<u8>,
+    written: usize,
+    /// What comes behind `front`, once something shared was pushed.
+    rest: VecDeque<Piece>,
+    bytes_count: usize,
+}
+
+#[derive(Debug)]
+enum Piece {
+    Copied(Vec<u8>),
+    Shared(Bytes),
+}
+
+impl Piece {
+    fn bytes(&self) -> &[u8] {
+        match self {
+            Self::Copied(bytes) => bytes,
+            Self::Shared(bytes) => bytes,
+        }
+    }
+}
+
+impl Outbox {
+    /// Octets that wait.
+    #[must_use]
+    pub const fn bytes_count(&self) -> usize {
+        self.bytes_count
+    }
+
+    /// Whether nothing waits.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.bytes_count == 0
+    }
+
+    /// Appends a copy of `bytes`.
+    pub fn push(&mut self, bytes: &[u8]) {
+        self.bytes_count += bytes.len();
+        match self.rest.back_mut() {
+            None => self.front.extend_from_slice(bytes),
+            Some(Piece::Copied(last)) => last.extend_from_slice(bytes),
+            Some(Piece::Shared(_)) => self.rest.push_back(Piece::Copied(bytes.to_vec())),
+        }
+    }
+
+    /// Appends `bytes` by reference; short ones are copied, which is cheaper.
+    pub fn push_shared(&mut self, bytes: &Bytes) {
+        if bytes.len() <= COPY_BYTES_MAX {
+            return self.push(bytes);
+        }
+        self.bytes_count += bytes.len();
+        self.rest.push_back(Piece::Shared(bytes.clone()));
+    }
+
+    /// What waits, in order, as slices for a vectored write. The first is never empty.
+    pub fn slices(&self) -> impl Iterator<Item = IoSlice<'_>> {
+        let front = self.front.get(self.written..).unwrap_or_default();
+        std::iter::once(front)
+            .filter(|front| !front.is_empty())
+            .chain(self.rest.iter().map(Piece::bytes))
+            .map(IoSlice::new)
+    }
+
+    /// Forgets the first `count` octets: they were written.
+    ///
+    /// # Panics
+    ///
+    /// If fewer than `count` wait: the driver miscounted.
+    pub fn advance(&mut self, mut count: usize) {
+        assert!(count <= self.bytes_count, "more was written than waited");
+        self.bytes_count -= count;
+        loop {
+            let front = self.front.len() - self.written;
+            if count < front {
+                self.written += count;
+                return;
+            }
+            count -= front;
+            self.written = 0;
+            match self.rest.pop_front() {
+                // A drained outbox keeps no memory: most connections are idle most of the time.
+                None => return self.front = Vec::new(),
+                Some(Piece::Copied(bytes)) => self.front = bytes,
+                Some(Piece::Shared(mut bytes)) => {
+                    self.front = Vec::new();
+                    if count < bytes.len() {
+                        bytes::Buf::advance(&mut bytes, count);
+                        return self.rest.push_front(Piece::Shared(bytes));
+                    }
+                    count -= bytes.len();
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn collect(outbox: &Outbox) -> Vec<u8> {
+        outbox.slices().flat_map(|slice| slice.to_vec()).collect()
+    }
+
+    #[test]
+    fn any_cut_of_mixed_pieces_keeps_order() {
+        let large: Vec<u8> = (0..10_000_u32).map(|n| (n % 251) as u8).collect();
+        for cut in [1, 3, 7, 4_096, 5_000, 10_001, 20_000] {
+            let (mut outbox, mut expected) = (Outbox::default(), Vec::new());
+            for round in 0..3_u8 {
+                outbox.push(&[round; 5]);
+                outbox.push(&[round + 10; 3]);
+                outbox.push_shared(&Bytes::from(large.clone()));
+                expected.extend_from_slice(&[round; 5]);
+                expected.extend_from_slice(&[round + 10; 3]);
+                expected.extend_from_slice(&large);
+            }
+            let mut written = Vec::new();
+            while !outbox.is_empty() {
+                let now = collect(&outbox);
+                assert_eq!(now.len(), outbox.bytes_count());
+                let count = cut.min(now.len());
+                written.extend_from_slice(&now[..count]);
+                outbox.advance(count);
+            }
+            assert_eq!(written, expected, "cut {cut}");
+            assert_eq!(outbox.front.capacity(), 0);
+        }
+    }
+
+    #[test]
+    fn small_shared_pieces_are_copied_together() {
+        let mut outbox = Outbox::default();
+        for _ in 0..100 {
+            outbox.push_shared(&Bytes::from_static(b"abc"));
+        }
+        assert_eq!(outbox.slices().count(), 1);
+    }
+}
