@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+pub use crate::message::UriCheck;
+pub use crate::session::RequestIds;
 use crate::wire::TransportOptions;
 
 /// Everything a router must be told.
@@ -12,6 +14,23 @@ pub struct Config {
     /// What each listener offers; [`super::Origin::listener`] is an index into it.
     pub listeners: Vec<TransportOptions>,
     /// Bounds an operator may move.
+    pub limits: Limits,
+    /// `WELCOME.Details.agent`.
+    pub agent: String,
+}
+
+/// One realm.
+#[derive(Clone, Debug)]
+pub struct RealmConfig {
+    /// Its name, a loose URI.
+    pub name: String,
+    /// Which characters URIs may have.
+    pub uri_check: UriCheck,
+    /// Which request ids sessions may use.
+    pub request_ids: RequestIds,
+}
+
+/// Bounds an operator may move.
     pub limits: Limits,
     /// `WELCOME.Details.agent`.
     pub agent: String,
@@ -67,6 +86,8 @@ pub struct Limits {
     pub outbox_bytes_pause: usize,
     /// Calls one session may have pending.
     pub calls_pending_max: usize,
+    /// Invocations one callee may leave unanswered.
+    pub invocations_pending_max: usize,
     /// Subscriptions one session may hold.
     pub subscriptions_max: usize,
     /// Registrations one session may hold.
@@ -85,6 +106,7 @@ impl Default for Limits {
             outbox_bytes_max: 16 << 20,
             outbox_bytes_pause: 1 << 20,
             calls_pending_max: 1_024,
+            invocations_pending_max: 16_384,
             subscriptions_max: 10_000,
             registrations_max: 10_000,
             mesh_bytes_max: 4 << 20,
