@@ -14,6 +14,7 @@
 
 pub mod cbor;
 pub mod client;
+mod cursor;
 pub mod element;
 pub mod json;
 pub mod msgpack;
