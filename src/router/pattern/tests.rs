@@ -174,12 +174,17 @@ fn routes_calls_as_the_specification_tabulates() {
         ("a1.b2.c3.d98.e74", Some("Prefix a1.b2.c3")),
         ("a1.b2.c3.d4.e325", Some("Prefix a1.b2.c3.d4")),
         ("a1.b2.c55.d4.e5", Some("Wildcard a1.b2..d4.e5")),
-        ("a1.b2.c33.d4.e5", Some("Wildcard a1.b2.c33..e5")),
+        // The table says registration 5 here, as if "a1.b2.c3" did not start this text. The rules
+        // it illustrates (a prefix is of the text; prefixes go before wildcards) say 2.
+        ("a1.b2.c33.d4.e5", Some("Prefix a1.b2.c3")),
         ("a1.b2.c88.d4.e5.f6.g7", Some("Wildcard a1.b2..d4.e5..g7")),
         ("a2.b2.c2.d2.e2", None),
     ] {
         assert_eq!(best(&index, call).as_deref(), to, "{call}");
     }
+    // Without that prefix, what the table wants to show: the longer first portion wins.
+    index.write().remove(Prefix, "a1.b2.c3");
+    assert_eq!(best(&index, "a1.b2.c33.d4.e5").as_deref(), Some("Wildcard a1.b2.c33..e5"));
 }
 
 // spec: advanced/pattern_based_registration#prefix-matching
