@@ -35,6 +35,7 @@
 //! The same holds for removals: no lookup that happens after [`Writer::remove`] finds the entry.
 //! Lookups that are concurrent with a change may see it or not.
 
+mod cache;
 mod prefixes;
 mod sync;
 mod table;
@@ -45,6 +46,8 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use ahash::RandomState;
+
+pub use cache::Cache;
 
 use prefixes::{Prefixes, PrefixesOwner};
 use sync::{AtomicU64, AtomicUsize, Lock, LockGuard, Ordering};

@@ -2,7 +2,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use super::MatchPolicy::{Exact, Prefix, Wildcard};
-use super::{Index, MatchPolicy};
+use super::{Cache, Index, MatchPolicy};
 use crate::env::{Random, hash_key};
 use crate::limits::{URI_BYTES_MAX, URI_COMPONENTS_MAX};
 
@@ -10,6 +10,10 @@ const POLICIES: [MatchPolicy; 3] = [Exact, Prefix, Wildcard];
 
 fn empty<T: Send + Sync + 'static>() -> Index<T> {
     Index::new(hash_key(&mut Random::from_number(1)))
+}
+
+fn cache<T: Send + Sync + 'static>() -> Cache<T> {
+    Cache::new(hash_key(&mut Random::from_number(2)))
 }
 
 fn filled(patterns: &[(MatchPolicy, &str)]) -> Index<String> {
@@ -96,7 +100,7 @@ impl Naive {
                     .any(|(p, _, other)| other == value && *p == policy)
             });
             if policy == Prefix {
-                values.last()
+                values.next_back()
             } else {
                 values.next()
             }
@@ -461,4 +465,92 @@ fn readers_see_what_stays_and_what_they_were_told_of() {
         over.store(true, Ordering::Relaxed);
     });
     assert_eq!(index.len(), fixed.len() + POLICIES.len());
+}
+
+#[test]
+fn a_cache_tells_what_the_index_tells() {
+    for seed in 0..20 {
+        let mut random = Random::from_number(seed);
+        let (index, mut cache) = (empty::<u64>(), cache());
+        let changes = 1 + random.below(30);
+        for step in 0..5_000 {
+            let uri = short_uri(&mut random);
+            if random.below(100) < changes {
+                let policy = POLICIES[random.below(3) as usize];
+                if random.one_in(2) {
+                    index.write().insert(policy, &uri, Arc::new(step));
+                } else {
+                    index.write().remove(policy, &uri);
+                }
+            }
+            let uri = short_uri(&mut random);
+            let cached: Vec<_> = cache
+                .lookup(&index, &uri)
+                .iter()
+                .map(|entry| **entry)
+                .collect();
+            assert_eq!(cached, found(&index, &uri), "seed {seed}, {uri}");
+            assert_eq!(
+                cache.best(&index, &uri).map(|entry| **entry),
+                best(&index, &uri)
+            );
+        }
+    }
+}
+
+#[test]
+fn a_cache_asks_once_until_something_changes() {
+    let index = filled(&[(Prefix, "a."), (Wildcard, "a..")]);
+    // Another index of the same generation shows whether the cache asks at all.
+    let other = filled(&[(Exact, "x"), (Exact, "y")]);
+    let mut cache = cache();
+    assert_eq!(cache.lookup(&index, "a.b.c").len(), 2);
+    assert_eq!(cache.lookup(&other, "a.b.c").len(), 2, "not asked again");
+    assert_eq!(cache.best(&other, "a.b.c"), None, "another question");
+
+    index.write().insert(Prefix, "a.", Arc::new("new".into()));
+    assert_eq!(cache.lookup(&index, "a.b.c")[0].as_str(), "new");
+    cache.clear();
+    assert_eq!(
+        Arc::strong_count(&index.get(Wildcard, "a..").unwrap()),
+        2,
+        "nothing is kept"
+    );
+}
+
+#[test]
+fn a_flood_of_uris_does_not_grow_the_cache() {
+    let index = filled(&[(Prefix, "")]);
+    let mut cache = cache();
+    for number in 0..100_000 {
+        let tail = "x".repeat(number % 300);
+        assert_eq!(
+            cache.lookup(&index, &format!("a.b{number}.{tail}")).len(),
+            1
+        );
+    }
+    assert!(Arc::strong_count(&index.get(Prefix, "").unwrap()) <= 2 + 4_097);
+    assert!(cache.best(&index, "a.b7.c").is_some());
+}
+
+#[test]
+fn results_of_any_size_are_remembered() {
+    let index = filled(&[]);
+    let long = "x".repeat(URI_BYTES_MAX);
+    for length in 0..100 {
+        index
+            .write()
+            .insert(Prefix, &long[..length], Arc::new(length.to_string()));
+    }
+    let mut cache = cache();
+    for length in [0, 1, 31, 32, 33, 99, 100, 256, 257, 1_000, 31, 33, 1_000] {
+        let expected = length.min(99) + 1;
+        for _ in 0..2 {
+            assert_eq!(
+                cache.lookup(&index, &long[..length]).len(),
+                expected,
+                "{length}"
+            );
+        }
+    }
 }
