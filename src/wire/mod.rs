@@ -23,6 +23,7 @@ pub mod transcode;
 pub mod transport;
 pub mod websocket;
 
+pub use client::{Client, ClientOptions};
 pub use element::{Kind, Reader, Sequence, Writer};
 pub use transport::{Failure, Framing, Incoming, Negotiated, Transport, TransportOptions};
 
