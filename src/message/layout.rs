@@ -25,7 +25,10 @@ impl Invalid {
 
 impl From<Malformed> for Invalid {
     fn from(why: Malformed) -> Self {
-        Self { path: Vec::new(), why }
+        Self {
+            path: Vec::new(),
+            why,
+        }
     }
 }
 
@@ -264,7 +267,17 @@ macro_rules! attributes {
                 let mut sequence = reader.dict()?;
                 let mut attributes = Self::default();
                 while reader.more(&mut sequence)? {
-                    attributes.read_entry(reader)?;
+                    let key = reader.key()?;
+                    $(if key == name_of(stringify!($key)) {
+                        let value = Element::read(reader)
+                            .map_err(|invalid| invalid.within(name_of(stringify!($key))))?;
+                        if attributes.$key.replace(value).is_some() {
+                            let twice = Invalid::from(Malformed("given twice"));
+                            return Err(twice.within(name_of(stringify!($key))));
+                        }
+                        continue;
+                    })*
+                    reader.skip()?;
                 }
                 Ok(attributes)
             }
@@ -284,24 +297,6 @@ macro_rules! attributes {
             #[must_use]
             pub fn is_empty(&self) -> bool {
                 true $(&& self.$key.is_none())*
-            }
-
-            fn read_entry<R: Reader<$a>>(&mut self, reader: &mut R) -> Result<(), Invalid>
-            where
-                Self: $a,
-            {
-                let key = reader.key()?;
-                $(if key == name_of(stringify!($key)) {
-                    let value = Element::read(reader)
-                        .map_err(|invalid| invalid.within(name_of(stringify!($key))))?;
-                    if self.$key.replace(value).is_some() {
-                        let twice = Invalid::from(Malformed("given twice"));
-                        return Err(twice.within(name_of(stringify!($key))));
-                    }
-                    return Ok(());
-                })*
-                reader.skip()?;
-                Ok(())
             }
         }
     )*};

@@ -29,8 +29,8 @@ use super::relay::{Relay, RelayedEvent};
 use super::subscriptions::{Local, ShardSet, Subscribers, Subscription};
 use crate::env::Map;
 use crate::message::{
-    Event, EventDetails, MatchPolicy, PublicationId, Publish, PublishOptions, Published, SessionId, Subscribe,
-    Subscribed, SubscriptionId, Unsubscribe, Unsubscribed, uri,
+    Event, EventDetails, MatchPolicy, PublicationId, Publish, PublishOptions, Published, SessionId,
+    Subscribe, Subscribed, SubscriptionId, Unsubscribe, Unsubscribed, uri,
 };
 use crate::session::Session;
 
@@ -49,7 +49,13 @@ impl Broker {
     pub(super) fn new(realm: u16, shared: Arc<SharedRealm>, hash_key: &ahash::RandomState) -> Self {
         let local = Map::with_hasher(hash_key.clone());
         let cache = Cache::new(hash_key.clone());
-        Self { realm, shared, local, cache, broadcast: Broadcast::default() }
+        Self {
+            realm,
+            shared,
+            local,
+            cache,
+            broadcast: Broadcast::default(),
+        }
     }
 
     /// Makes the session in `slot` a subscriber and answers its SUBSCRIBE.
@@ -64,7 +70,9 @@ impl Broker {
         if !uri::is_valid_pattern(&subscribe.topic, policy, self.shared.uri_check) {
             return Err(Refusal::new(uri::error::INVALID_URI));
         }
-        let Some(session) = context.peers.session(slot) else { return Ok(()) };
+        let Some(session) = context.peers.session(slot) else {
+            return Ok(());
+        };
         let known = self.shared.subscriptions.get(policy, &subscribe.topic);
         let held = known.filter(|known| session.subscriptions.contains(&known.id));
         if held.is_none() && session.subscriptions.len() >= context.limits.subscriptions_max {
@@ -79,7 +87,10 @@ impl Broker {
         // spec: basic/security_model#ordering — SUBSCRIBED goes out before any EVENT.
         // Other shards see the entry from here on, but what they send is handled by
         // this shard after this function, so it can only be queued behind SUBSCRIBED.
-        let subscribed = Subscribed { request: subscribe.request, subscription: id };
+        let subscribed = Subscribed {
+            request: subscribe.request,
+            subscription: id,
+        };
         context.peers.tell(slot, subscribed);
         Ok(())
     }
@@ -92,14 +103,22 @@ impl Broker {
         unsubscribe: &Unsubscribe<'_>,
         context: &mut Context<'_>,
     ) -> Result<(), Refusal> {
-        let Some(session) = context.peers.session(slot) else { return Ok(()) };
+        let Some(session) = context.peers.session(slot) else {
+            return Ok(());
+        };
         if !session.subscriptions.remove(&unsubscribe.subscription) {
             return Err(Refusal::new(uri::error::NO_SUCH_SUBSCRIPTION));
         }
         let session = session.id;
         self.part(session, unsubscribe.subscription, context);
         let request = unsubscribe.request;
-        context.peers.tell(slot, Unsubscribed { request, details: None });
+        context.peers.tell(
+            slot,
+            Unsubscribed {
+                request,
+                details: None,
+            },
+        );
         Ok(())
     }
 
@@ -115,7 +134,9 @@ impl Broker {
         if !uri::is_valid(topic, self.shared.uri_check) || uri::is_reserved(topic) {
             return Err(Refusal::new(uri::error::INVALID_URI));
         }
-        let Some(session) = context.peers.session(slot) else { return Ok(()) };
+        let Some(session) = context.peers.session(slot) else {
+            return Ok(());
+        };
         let publisher = session.id;
         let options = &publish.options;
         let mut details = passed_through(options);
@@ -138,7 +159,13 @@ impl Broker {
         };
         self.spread(&event, context);
         if options.acknowledge == Some(true) {
-            context.peers.tell(slot, Published { request: publish.request, publication });
+            context.peers.tell(
+                slot,
+                Published {
+                    request: publish.request,
+                    publication,
+                },
+            );
         }
         Ok(())
     }
@@ -169,15 +196,27 @@ impl Broker {
         ids.sort_unstable();
         for id in ids {
             let local = &self.local[&id];
-            assert!(!local.subscribers.is_empty(), "a subscription without a subscriber");
+            assert!(
+                !local.subscribers.is_empty(),
+                "a subscription without a subscriber"
+            );
             let entry = self.shared.subscriptions.get(local.policy, &local.uri);
             let entry = entry.expect("a subscription that others do not know");
             assert_eq!(entry.id, id, "one topic, two subscriptions");
-            assert!(entry.shards.contains(context.peers.shard), "others do not know of us");
+            assert!(
+                entry.shards.contains(context.peers.shard),
+                "others do not know of us"
+            );
             for (slot, session) in local.subscribers.iter() {
-                let open = context.peers.session(slot).filter(|open| open.id == session);
+                let open = context
+                    .peers
+                    .session(slot)
+                    .filter(|open| open.id == session);
                 let open = open.expect("a subscriber that has left");
-                assert!(open.subscriptions.contains(&id), "a subscriber that does not know");
+                assert!(
+                    open.subscriptions.contains(&id),
+                    "a subscriber that does not know"
+                );
             }
         }
     }
@@ -185,18 +224,24 @@ impl Broker {
     /// Sends an event to every subscription that matches its topic, on every shard.
     fn spread(&mut self, event: &RelayedEvent<'_>, context: &mut Context<'_>) {
         let shared = Arc::clone(&self.shared);
-        let found = self.cache.matches(&shared.subscriptions, event.topic);
+        let found = self.cache.lookup(&shared.subscriptions, event.topic);
         if found.is_empty() {
             return;
         }
         let found: SmallVec<[(SubscriptionId, ShardSet); 4]> =
             found.iter().map(|entry| (entry.id, entry.shards)).collect();
         let here = context.peers.shard;
-        let all = found.iter().fold(ShardSet::default(), |all, (_, shards)| all.union(*shards));
+        let all = found
+            .iter()
+            .fold(ShardSet::default(), |all, (_, shards)| all.union(*shards));
         for shard in all.iter() {
             let interested = found.iter().filter(|(_, shards)| shards.contains(shard));
-            let subscriptions: SmallVec<[SubscriptionId; 4]> = interested.map(|(id, _)| *id).collect();
-            let event = RelayedEvent { subscriptions: &subscriptions, ..event.clone() };
+            let subscriptions: SmallVec<[SubscriptionId; 4]> =
+                interested.map(|(id, _)| *id).collect();
+            let event = RelayedEvent {
+                subscriptions: &subscriptions,
+                ..event.clone()
+            };
             if shard == here {
                 self.on_event(&event, context);
             } else {
@@ -208,25 +253,29 @@ impl Broker {
     /// Sends an event to the subscribers of one subscription on this shard.
     ///
     /// A subscription that is not known has just been left: the event is dropped here.
-    fn deliver(
-        &mut self,
-        id: SubscriptionId,
-        event: &RelayedEvent<'_>,
-        context: &mut Context<'_>,
-    ) {
-        let Some(local) = self.local.get(&id) else { return };
+    fn deliver(&mut self, id: SubscriptionId, event: &RelayedEvent<'_>, context: &mut Context<'_>) {
+        let Some(local) = self.local.get(&id) else {
+            return;
+        };
         let mut details = event.details.clone();
         // spec: advanced/pubsub_pattern_based_subscription — the concrete topic is told
         details.topic = (local.policy != MatchPolicy::Exact).then(|| event.topic.into());
-        let message =
-            Event { subscription: id, publication: event.publication, details, payload: event.payload };
+        let message = Event {
+            subscription: id,
+            publication: event.publication,
+            details,
+            payload: event.payload,
+        };
         self.broadcast.begin();
         for (slot, session) in local.subscribers.iter() {
             if event.excluded == Some(session) {
                 continue;
             }
             if let Some(filter) = &event.filter
-                && context.peers.session(slot).is_none_or(|session| !filter.admits(session))
+                && context
+                    .peers
+                    .session(slot)
+                    .is_none_or(|session| !filter.admits(session))
             {
                 continue;
             }
@@ -251,15 +300,26 @@ impl Broker {
         let shared = &self.shared;
         let mut writer = shared.subscriptions.write();
         let known = writer.get(policy, topic);
-        let id = known.as_ref().map_or_else(|| SubscriptionId(shared.next_id()), |known| known.id);
-        let shards = known.as_ref().map_or_else(ShardSet::default, |known| known.shards);
+        let id = known
+            .as_ref()
+            .map_or_else(|| SubscriptionId(shared.next_id()), |known| known.id);
+        let shards = known
+            .as_ref()
+            .map_or_else(ShardSet::default, |known| known.shards);
         if !shards.contains(here) {
-            let entry = Subscription { id, policy, shards: shards.with(here) };
+            let entry = Subscription {
+                id,
+                policy,
+                shards: shards.with(here),
+            };
             writer.insert(policy, topic, Arc::new(entry));
         }
         drop(writer);
 
-        let session = context.peers.session(slot).expect("the session that is subscribing");
+        let session = context
+            .peers
+            .session(slot)
+            .expect("the session that is subscribing");
         session.subscriptions.insert(id);
         let session = session.id;
         let hasher = self.local.hasher().clone();
@@ -272,25 +332,29 @@ impl Broker {
         id
     }
 
-    fn part(
-        &mut self,
-        session: SessionId,
-        id: SubscriptionId,
-        context: &mut Context<'_>,
-    ) {
-        let local = self.local.get_mut(&id).expect("a session knows what it subscribed to");
+    fn part(&mut self, session: SessionId, id: SubscriptionId, context: &mut Context<'_>) {
+        let local = self
+            .local
+            .get_mut(&id)
+            .expect("a session knows what it subscribed to");
         local.subscribers.remove(session);
         if !local.subscribers.is_empty() {
             return;
         }
         let local = self.local.remove(&id).expect("it was there a line ago");
         let mut writer = self.shared.subscriptions.write();
-        let entry = writer.get(local.policy, &local.uri).expect("others know what we hold");
+        let entry = writer
+            .get(local.policy, &local.uri)
+            .expect("others know what we hold");
         let shards = entry.shards.without(context.peers.shard);
         if shards.is_empty() {
             writer.remove(local.policy, &local.uri);
         } else {
-            let entry = Subscription { id, policy: local.policy, shards };
+            let entry = Subscription {
+                id,
+                policy: local.policy,
+                shards,
+            };
             writer.insert(local.policy, &local.uri, Arc::new(entry));
         }
     }

@@ -30,44 +30,6 @@ pub struct RealmConfig {
     pub request_ids: RequestIds,
 }
 
-/// Bounds an operator may move.
-    pub limits: Limits,
-    /// `WELCOME.Details.agent`.
-    pub agent: String,
-}
-
-/// One realm.
-#[derive(Clone, Debug)]
-pub struct RealmConfig {
-    /// Its name, a loose URI.
-    pub name: String,
-    /// Which characters URIs may have.
-    pub uri_check: UriCheck,
-    /// Which request ids sessions may use.
-    pub request_ids: RequestIds,
-}
-
-/// How strictly URIs are checked.
-// spec: basic/building_blocks#uris
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub enum UriCheck {
-    /// No white space, no `#`.
-    #[default]
-    Loose,
-    /// Lower case letters, digits and `_` only.
-    Strict,
-}
-
-/// Which request ids a realm accepts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub enum RequestIds {
-    /// 1, 2, 3 …, as the specification demands.
-    #[default]
-    Sequential,
-    /// Any that is not in use: for clients that draw them at random.
-    Any,
-}
-
 /// Bounds an operator may move. Sizes are octets.
 #[derive(Clone, Debug)]
 pub struct Limits {

@@ -6,8 +6,7 @@
 
 use std::fmt::Write;
 
-use super::realm::Context;
-use super::{ConnectionId, Input, Origin, Router};
+use super::{ConnectionId, Origin, Output, Router};
 use crate::message::uri::{self, close, error};
 use crate::message::{
     Abort, AbortDetails, Features, Goodbye, GoodbyeDetails, Hello, Message, Payload, Role,
@@ -30,7 +29,6 @@ pub(super) enum Deadline {
 /// Close codes of RFC 6455.
 const WEBSOCKET_NORMAL: u16 = 1000;
 const WEBSOCKET_GOING_AWAY: u16 = 1001;
-const WEBSOCKET_POLICY: u16 = 1008;
 
 /// Silent looks after which a peer that was pinged is given up.
 const SILENCES_MAX: u8 = 2;
@@ -39,27 +37,31 @@ impl Router {
     pub(super) fn on_opened(&mut self, id: ConnectionId, origin: &Origin) {
         self.peers.open(id, origin.listener);
         if self.shutting_down {
-            self.peers.close(id);
-            return;
+            return self.close(id);
         }
         self.set_deadline(id, Deadline::Handshake(id), self.config.limits.handshake);
     }
 
     pub(super) fn on_closed(&mut self, id: ConnectionId) {
-        if self.peers.connection(id).is_none() {
-            return;
-        }
-        self.end_session(id, Phase::Flushing);
-        let slot = self.peers.forget(id);
-        if let Some(handle) = slot.deadline {
-            self.deadlines.cancel(handle);
+        if self.peers.connection(id).is_some() {
+            self.forget(id);
         }
     }
 
+    pub(super) fn on_transmitted(&mut self, id: ConnectionId, count: usize) {
+        self.peers.transmitted(id, count);
+        self.flush(id);
+    }
+
     pub(super) fn on_received(&mut self, id: ConnectionId, mut bytes: &mut [u8]) {
-        let Some(slot) = self.peers.slot(id) else { return };
+        let Some(slot) = self.peers.slot(id) else {
+            return;
+        };
         let listener = usize::from(slot.listener);
-        let connection = slot.connection.as_mut().expect("a slot that was found is taken");
+        let connection = slot
+            .connection
+            .as_mut()
+            .expect("a slot that was found is taken");
         if matches!(connection.phase, Phase::Flushing) {
             return;
         }
@@ -103,8 +105,11 @@ impl Router {
         }
         let slots = 0..u32::try_from(self.peers.slots.len()).expect("slots are numbered by u32");
         let taken = |slot: &u32| self.peers.slots[*slot as usize].connection.is_some();
-        let ids: Vec<_> = slots.filter(taken).map(|slot| self.peers.id_of(slot)).collect();
-        // First all sessions end, so that every caller hears about its calls before its GOODBYE.
+        let ids: Vec<_> = slots
+            .filter(taken)
+            .map(|slot| self.peers.id_of(slot))
+            .collect();
+        // Every caller hears about its calls before its GOODBYE, behind which nothing may come.
         let mut open = Vec::new();
         for id in ids {
             let connection = self.peers.connection(id).expect("it was there a line ago");
@@ -114,12 +119,14 @@ impl Router {
                     self.abort(id, close::SYSTEM_SHUTDOWN, "the router shuts down");
                     self.part(id);
                 }
-                Phase::Opening => drop(self.close(id)),
+                Phase::Opening => self.close(id),
                 Phase::Leaving | Phase::Flushing => {}
             }
         }
         for id in &open {
-            self.clean_up(*id);
+            if let Some(realm) = self.peers.session(id.slot).map(|session| session.realm) {
+                self.in_realm(realm, |realm, context| realm.cancel_calls(id.slot, context));
+            }
         }
         for id in open {
             self.end_session(id, Phase::Leaving);
@@ -131,11 +138,13 @@ impl Router {
     pub(super) fn on_deadlines(&mut self) {
         while let Some(deadline) = self.deadlines.expire(self.now) {
             let (Deadline::Handshake(id) | Deadline::Goodbye(id) | Deadline::Look(id)) = deadline;
-            let Some(slot) = self.peers.slot(id) else { continue };
+            let Some(slot) = self.peers.slot(id) else {
+                continue;
+            };
             slot.deadline = None;
             match deadline {
                 Deadline::Handshake(id) => self.on_handshake_late(id),
-                Deadline::Goodbye(id) => drop(self.close(id)),
+                Deadline::Goodbye(id) => self.close(id),
                 Deadline::Look(id) => self.look(id),
             }
         }
@@ -159,16 +168,23 @@ impl Router {
     fn on_bytes(&mut self, id: ConnectionId, bytes: &[u8]) {
         self.peers.counters.messages_in += 1;
         let connection = self.peers.connection(id).expect("it is being listened to");
-        let serializer = connection.negotiated.expect("messages follow the handshake").serializer;
+        let serializer = connection
+            .negotiated
+            .expect("messages follow the handshake")
+            .serializer;
         let message = match Message::parse(serializer, bytes) {
             Ok(message) => message,
             Err(invalid) => return self.on_violation(id, Violation(invalid.to_string().into())),
         };
         match connection.admit(&message) {
             Ok(Admitted::Routed) => {
-                let session = connection.session().expect("only an open session is routed for");
+                let session = connection
+                    .session()
+                    .expect("only an open session is routed for");
                 let realm = session.realm;
-                self.in_realm(realm, |realm, context| realm.on_message(id.slot, &message, context));
+                self.in_realm(realm, |realm, context| {
+                    realm.on_message(id.slot, &message, context)
+                });
             }
             Ok(Admitted::Ignored) => {}
             Ok(Admitted::Hello) => match &message {
@@ -201,7 +217,10 @@ impl Router {
             return self.abort(id, error::NO_MATCHING_AUTH_METHOD, text);
         }
         let authid = self.random_authid();
-        let identity = Identity { authid: authid.into(), authrole: "anonymous".into() };
+        let identity = Identity {
+            authid: authid.into(),
+            authrole: "anonymous".into(),
+        };
         let session_id = self.random_session_id();
         let request_ids = self.config.realms[usize::from(realm)].request_ids;
         let keys = (request_ids, &self.hash_key);
@@ -220,7 +239,13 @@ impl Router {
             authmethod: Some("anonymous".into()),
             authprovider: Some("static".into()),
         };
-        self.peers.tell(id.slot, Welcome { session: session_id, details });
+        self.peers.tell(
+            id.slot,
+            Welcome {
+                session: session_id,
+                details,
+            },
+        );
         self.set_deadline(id, Deadline::Look(id), self.look_interval());
     }
 
@@ -249,8 +274,7 @@ impl Router {
     fn on_handshake_late(&mut self, id: ConnectionId) {
         let connection = self.peers.connection(id).expect("its deadline was found");
         if connection.negotiated.is_none() {
-            drop(self.close(id));
-            return;
+            return self.close(id);
         }
         self.abort(id, error::PROTOCOL_VIOLATION, "no HELLO in due time");
         self.part(id);
@@ -263,7 +287,11 @@ impl Router {
         let heard = std::mem::take(&mut connection.heard);
         let stalled = !connection.outbox.is_empty() && !connection.progressed;
         connection.progressed = connection.outbox.is_empty();
-        connection.silences = if heard { 0 } else { connection.silences.saturating_add(1) };
+        connection.silences = if heard {
+            0
+        } else {
+            connection.silences.saturating_add(1)
+        };
         if stalled {
             return self.end_slow(id);
         }
@@ -271,9 +299,7 @@ impl Router {
         let pings = !self.config.limits.ping_interval.is_zero();
         if pings && !heard && connection.transport.ping(&mut ping) {
             if connection.silences > SILENCES_MAX {
-                self.end_session(id, Phase::Flushing);
-                drop(self.close(id));
-                return;
+                return self.close(id);
             }
             self.peers.queue_reply(id, &ping);
         }
@@ -300,9 +326,18 @@ impl Router {
     // spec: basic/sessions#session-aborting
     fn abort(&mut self, id: ConnectionId, reason: &str, text: &str) {
         self.end_session(id, Phase::Flushing);
-        let details = AbortDetails { message: Some(text.into()) };
+        let details = AbortDetails {
+            message: Some(text.into()),
+        };
         let payload = Payload::none(Serializer::Json);
-        self.peers.tell(id.slot, Abort { details, reason: reason.into(), payload });
+        self.peers.tell(
+            id.slot,
+            Abort {
+                details,
+                reason: reason.into(),
+                payload,
+            },
+        );
     }
 
     /// All is said: nothing more is processed, and the connection closes once it is flushed.
@@ -312,9 +347,15 @@ impl Router {
 
     /// Ends the transport of a connection that is flushing.
     fn part(&mut self, id: ConnectionId) {
-        let Some(connection) = self.peers.connection(id) else { return };
+        let Some(connection) = self.peers.connection(id) else {
+            return;
+        };
         let mut reply = Vec::new();
-        let code = if self.shutting_down { WEBSOCKET_GOING_AWAY } else { WEBSOCKET_NORMAL };
+        let code = if self.shutting_down {
+            WEBSOCKET_GOING_AWAY
+        } else {
+            WEBSOCKET_NORMAL
+        };
         connection.transport.close(code, &mut reply);
         self.peers.queue_reply(id, &reply);
         self.set_deadline(id, Deadline::Goodbye(id), self.config.limits.goodbye);
@@ -323,7 +364,13 @@ impl Router {
 
     fn say_goodbye(&mut self, id: ConnectionId, reason: &'static str) {
         let details = GoodbyeDetails::default();
-        self.peers.tell(id.slot, Goodbye { details, reason: Text::Borrowed(reason) });
+        self.peers.tell(
+            id.slot,
+            Goodbye {
+                details,
+                reason: Text::Borrowed(reason),
+            },
+        );
     }
 
     /// Ends the session of a connection, if it has one, and moves on to `next`.
@@ -345,24 +392,42 @@ impl Router {
             unreachable!("it was open a line ago")
         };
         self.peers.sessions.remove(&session.id);
-        self.in_realm(session.realm, |realm, context| realm.leave(&session, context));
+        self.in_realm(session.realm, |realm, context| {
+            realm.leave(&session, context)
+        });
     }
 
+    /// Closes a connection that has nothing more to say.
     fn flush(&mut self, id: ConnectionId) {
-        if let Some(handle) = self.peers.close_if_flushed(id) {
+        let Some(connection) = self.peers.connection(id) else {
+            return;
+        };
+        if matches!(connection.phase, Phase::Flushing) && connection.outbox.is_empty() {
+            self.close(id);
+        }
+    }
+
+    /// Closes a connection, whatever it still had to say.
+    fn close(&mut self, id: ConnectionId) {
+        self.forget(id);
+        self.peers
+            .outputs
+            .push_back(Output::Close { connection: id });
+    }
+
+    fn forget(&mut self, id: ConnectionId) {
+        self.clean_up(id);
+        if let Some(handle) = self.peers.forget(id).deadline {
             self.deadlines.cancel(handle);
         }
     }
 
-    fn close(&mut self, id: ConnectionId) -> bool {
-        self.end_session(id, Phase::Flushing);
-        let handle = self.peers.close(id);
-        handle.is_some_and(|handle| self.deadlines.cancel(handle).is_some())
-    }
-
     fn set_deadline(&mut self, id: ConnectionId, what: Deadline, after: std::time::Duration) {
         let handle = self.deadlines.insert(self.now + after, what);
-        let slot = self.peers.slot(id).expect("deadlines are set for what is there");
+        let slot = self
+            .peers
+            .slot(id)
+            .expect("deadlines are set for what is there");
         if let Some(before) = slot.deadline.replace(handle) {
             self.deadlines.cancel(before);
         }
@@ -384,10 +449,12 @@ impl Router {
     fn random_authid(&mut self) -> String {
         let mut octets = [0; 12];
         self.random.fill(&mut octets);
-        octets.iter().fold(String::with_capacity(24), |mut text, octet| {
-            write!(text, "{octet:02x}").expect("a string takes all");
-            text
-        })
+        octets
+            .iter()
+            .fold(String::with_capacity(24), |mut text, octet| {
+                write!(text, "{octet:02x}").expect("a string takes all");
+                text
+            })
     }
 }
 
@@ -409,6 +476,13 @@ fn announced() -> RouterRoles {
         shared_registration: Some(true),
         ..Features::default()
     };
-    let role = |features| Some(Role { features: Some(features) });
-    RouterRoles { broker: role(broker), dealer: role(dealer) }
+    let role = |features| {
+        Some(Role {
+            features: Some(features),
+        })
+    };
+    RouterRoles {
+        broker: role(broker),
+        dealer: role(dealer),
+    }
 }

@@ -23,6 +23,7 @@ use super::peers::Undeliverable;
 use super::realm::{Context, Refusal, SharedRealm, error_of};
 use super::registrations::{Callee, InvokePolicy, Registration};
 use super::relay::{CancelMode, Relay, RelayedInvoke};
+use crate::env::Map;
 use crate::message::uri::{self, Pattern};
 use crate::message::{
     Call, CallOptions, Cancel, Error, ErrorDetails, Interrupt, InterruptOptions, Invocation,
@@ -43,7 +44,11 @@ pub(super) struct Dealer {
 
 impl Dealer {
     pub(super) fn new(realm: u16, shared: Arc<SharedRealm>, hash_key: &ahash::RandomState) -> Self {
-        Self { realm, shared, cache: Cache::new(hash_key.clone()) }
+        Self {
+            realm,
+            shared,
+            cache: Cache::new(hash_key.clone()),
+        }
     }
 
     /// Makes the session in `slot` a callee and answers its REGISTER.
@@ -62,24 +67,45 @@ impl Dealer {
         }
         let invoke = match &register.options.invoke {
             None => InvokePolicy::Single,
-            Some(name) => InvokePolicy::from_name(name)
-                .ok_or(Refusal::new(uri::error::INVALID_ARGUMENT))?,
+            Some(name) => {
+                InvokePolicy::from_name(name).ok_or(Refusal::new(uri::error::INVALID_ARGUMENT))?
+            }
         };
-        let Some(session) = context.peers.session(slot) else { return Ok(()) };
+        let Some(session) = context.peers.session(slot) else {
+            return Ok(());
+        };
         if session.registrations.len() >= context.limits.registrations_max {
             return Err(Refusal::new(uri::error::LIMIT_EXCEEDED));
         }
         let callee = Callee {
             call_canceling: takes_interrupt(session),
             progressive_call_results: session.callee_has(|f| f.progressive_call_results),
-            session: context.peers.reference(slot).expect("the session that is registering"),
+            session: context
+                .peers
+                .reference(slot)
+                .expect("the session that is registering"),
         };
         let id = self.join(policy, invoke, procedure, callee)?;
-        let session = context.peers.session(slot).expect("the session that is registering");
-        session.registrations.insert(id, Pattern { policy, uri: procedure.into() });
+        let session = context
+            .peers
+            .session(slot)
+            .expect("the session that is registering");
+        session.registrations.insert(
+            id,
+            Pattern {
+                policy,
+                uri: procedure.into(),
+            },
+        );
         // spec: basic/security_model#ordering — REGISTERED goes out before any INVOCATION: what
         // other shards send is handled by this shard after this function.
-        context.peers.tell(slot, Registered { request: register.request, registration: id });
+        context.peers.tell(
+            slot,
+            Registered {
+                request: register.request,
+                registration: id,
+            },
+        );
         Ok(())
     }
 
@@ -93,14 +119,22 @@ impl Dealer {
         unregister: &Unregister<'_>,
         context: &mut Context<'_>,
     ) -> Result<(), Refusal> {
-        let Some(session) = context.peers.session(slot) else { return Ok(()) };
+        let Some(session) = context.peers.session(slot) else {
+            return Ok(());
+        };
         let Some(pattern) = session.registrations.remove(&unregister.registration) else {
             return Err(Refusal::new(uri::error::NO_SUCH_REGISTRATION));
         };
         let session = session.id;
         self.part(session, &pattern);
         let request = unregister.request;
-        context.peers.tell(slot, Unregistered { request, details: None });
+        context.peers.tell(
+            slot,
+            Unregistered {
+                request,
+                details: None,
+            },
+        );
         Ok(())
     }
 
@@ -115,14 +149,20 @@ impl Dealer {
         if !uri::is_valid(&call.procedure, self.shared.uri_check) {
             return Err(Refusal::new(uri::error::INVALID_URI));
         }
-        let Some(registration) = self.cache.best(&self.shared.registrations, &call.procedure) else {
+        let Some(registration) = self.cache.best(&self.shared.registrations, &call.procedure)
+        else {
             return Err(Refusal::new(uri::error::NO_SUCH_PROCEDURE));
         };
         let callee = registration.pick(context.random);
         let by_pattern = registration.policy != MatchPolicy::Exact;
         let registration = registration.id;
-        let Some(caller) = context.peers.reference(slot) else { return Ok(()) };
-        let session = context.peers.session(slot).expect("it was there a line ago");
+        let Some(caller) = context.peers.reference(slot) else {
+            return Ok(());
+        };
+        let session = context
+            .peers
+            .session(slot)
+            .expect("it was there a line ago");
         if session.calls.len() >= context.limits.calls_pending_max {
             return Err(Refusal::new(uri::error::LIMIT_EXCEEDED));
         }
@@ -172,15 +212,30 @@ impl Dealer {
             None | Some("killnowait") => CancelMode::KillNoWait,
             Some(_) => return Err(Refusal::new(uri::error::INVALID_ARGUMENT)),
         };
-        let Some(session) = context.peers.session(slot) else { return Ok(()) };
+        let Some(session) = context.peers.session(slot) else {
+            return Ok(());
+        };
         let (caller, request) = (session.id, cancel.request);
-        let Some(pending) = session.calls.get(&request).copied() else { return Ok(()) };
-        let mode = if pending.interruptible { mode } else { CancelMode::Skip };
+        let Some(pending) = session.calls.get(&request).copied() else {
+            return Ok(());
+        };
+        let mode = if pending.interruptible {
+            mode
+        } else {
+            CancelMode::Skip
+        };
         if mode != CancelMode::Kill {
             session.calls.remove(&request);
-            context.peers.tell(slot, error_of(Call::CODE, request, uri::error::CANCELED));
+            context
+                .peers
+                .tell(slot, error_of(Call::CODE, request, uri::error::CANCELED));
         }
-        let relay = Relay::Cancel { callee: pending.callee, caller, request, mode };
+        let relay = Relay::Cancel {
+            callee: pending.callee,
+            caller,
+            request,
+            mode,
+        };
         self.pass(pending.callee.shard, relay, context);
         Ok(())
     }
@@ -189,7 +244,9 @@ impl Dealer {
     // spec: basic/remote_procedure_call#calling-and-invocations
     pub(super) fn on_yield(&mut self, slot: u32, answer: &Yield<'_>, context: &mut Context<'_>) {
         let progress = answer.options.progress == Some(true);
-        let Some(pending) = answered(slot, answer.request, progress, context) else { return };
+        let Some(pending) = answered(slot, answer.request, progress, context) else {
+            return;
+        };
         let relay = Relay::Yielded {
             caller: pending.caller,
             request: pending.request,
@@ -202,7 +259,9 @@ impl Dealer {
     /// Takes a failure of the callee in `slot`.
     // spec: basic/remote_procedure_call#calling-and-invocations
     pub(super) fn on_error(&mut self, slot: u32, error: &Error<'_>, context: &mut Context<'_>) {
-        let Some(pending) = answered(slot, error.request, false, context) else { return };
+        let Some(pending) = answered(slot, error.request, false, context) else {
+            return;
+        };
         let relay = Relay::Failed {
             caller: pending.caller,
             request: pending.request,
@@ -218,16 +277,36 @@ impl Dealer {
         match relay {
             Relay::Event(_) => unreachable!("events are the broker's"),
             Relay::Invoke(invoke) => self.on_invoke(&invoke, context),
-            Relay::Yielded { caller, request, details, payload } => {
+            Relay::Yielded {
+                caller,
+                request,
+                details,
+                payload,
+            } => {
                 self.on_yielded((caller, request), &details, &payload, context);
             }
-            Relay::Failed { caller, request, details, error, payload } => {
+            Relay::Failed {
+                caller,
+                request,
+                details,
+                error,
+                payload,
+            } => {
                 on_failed((caller, request), (&details, error), &payload, context);
             }
-            Relay::Bounced { caller, request, procedure } => {
+            Relay::Bounced {
+                caller,
+                request,
+                procedure,
+            } => {
                 self.on_bounced((caller, request), procedure, context);
             }
-            Relay::Cancel { callee, caller, request, mode } => {
+            Relay::Cancel {
+                callee,
+                caller,
+                request,
+                mode,
+            } => {
                 on_canceled(callee, (caller, request), mode, context);
             }
         }
@@ -240,30 +319,71 @@ impl Dealer {
         for (_, pattern) in patterns {
             self.part(session.id, pattern);
         }
-        // spec: basic/remote_procedure_call#caller-leaving — the callee is told to stop
-        let mut calls: Vec<_> = session.calls.iter().map(|(id, call)| (*id, *call)).collect();
-        calls.sort_unstable_by_key(|(request, _)| *request);
-        for (request, PendingCall { callee, .. }) in calls {
-            let mode = CancelMode::KillNoWait;
-            let relay = Relay::Cancel { callee, caller: session.id, request, mode };
-            self.pass(callee.shard, relay, context);
-        }
+        self.abandon(session.id, &session.calls, context);
         // spec: basic/remote_procedure_call#callee-leaving — every caller gets its ERROR
-        let mut invocations: Vec<_> = session.invocations.iter().map(|(id, i)| (*id, *i)).collect();
+        let mut invocations: Vec<_> = session
+            .invocations
+            .iter()
+            .map(|(id, i)| (*id, *i))
+            .collect();
         invocations.sort_unstable_by_key(|(request, _)| *request);
         for (_, PendingInvocation { caller, request }) in invocations {
             self.fail((caller, request), uri::error::CANCELED, context);
         }
     }
 
+    /// Ends all calls of the session in `slot`, which is about to be told goodbye.
+    pub(super) fn cancel_calls(&mut self, slot: u32, context: &mut Context<'_>) {
+        let Some(session) = context.peers.session(slot) else {
+            return;
+        };
+        let (caller, none) = (session.id, Map::with_hasher(session.calls.hasher().clone()));
+        let calls = std::mem::replace(&mut session.calls, none);
+        let mut requests: Vec<_> = calls.keys().copied().collect();
+        requests.sort_unstable();
+        for request in requests {
+            context
+                .peers
+                .tell(slot, error_of(Call::CODE, request, uri::error::CANCELED));
+        }
+        self.abandon(caller, &calls, context);
+    }
+
+    /// Tells callees that nobody waits for them any more.
+    // spec: basic/remote_procedure_call#caller-leaving
+    fn abandon(
+        &mut self,
+        caller: SessionId,
+        calls: &Map<RequestId, PendingCall>,
+        context: &mut Context<'_>,
+    ) {
+        let mut calls: Vec<_> = calls.iter().map(|(id, call)| (*id, call.callee)).collect();
+        calls.sort_unstable_by_key(|(request, _)| *request);
+        for (request, callee) in calls {
+            let relay = Relay::Cancel {
+                callee,
+                caller,
+                request,
+                mode: CancelMode::KillNoWait,
+            };
+            self.pass(callee.shard, relay, context);
+        }
+    }
+
     /// Invokes a callee on this shard, if it is still behind the registration.
     fn on_invoke(&mut self, invoke: &RelayedInvoke<'_>, context: &mut Context<'_>) {
-        let RelayedInvoke { caller, request, .. } = *invoke;
+        let RelayedInvoke {
+            caller, request, ..
+        } = *invoke;
         let invocations_max = context.limits.invocations_pending_max;
         let held = context.peers.find(invoke.callee);
         let held = held.filter(|callee| callee.registrations.contains_key(&invoke.registration));
         let Some(callee) = held else {
-            let relay = Relay::Bounced { caller, request, procedure: invoke.procedure };
+            let relay = Relay::Bounced {
+                caller,
+                request,
+                procedure: invoke.procedure,
+            };
             return self.pass(caller.shard, relay, context);
         };
         if callee.invocations.len() >= invocations_max {
@@ -271,12 +391,19 @@ impl Dealer {
         }
         let id = callee.invocation_next();
         let slot = invoke.callee.slot;
-        let sent = context.peers.in_serializer_of(slot, &invoke.payload, |peers, payload| {
-            let details = invoke.details.clone();
-            let registration = invoke.registration;
-            let message = Invocation { request: id, registration, details, payload };
-            peers.send(slot, &Message::Invocation(message))
-        });
+        let sent = context
+            .peers
+            .in_serializer_of(slot, &invoke.payload, |peers, payload| {
+                let details = invoke.details.clone();
+                let registration = invoke.registration;
+                let message = Invocation {
+                    request: id,
+                    registration,
+                    details,
+                    payload,
+                };
+                peers.send(slot, &Message::Invocation(message))
+            });
         match (sent, context.peers.find(invoke.callee)) {
             // Only an INVOCATION that went out takes its id, so that ids have no gaps.
             (Ok(()), Some(callee)) => callee.invoked(id, PendingInvocation { caller, request }),
@@ -309,10 +436,16 @@ impl Dealer {
         if progress && !pending.receive_progress {
             return;
         }
-        let sent = context.peers.in_serializer_of(caller.slot, payload, |peers, payload| {
-            let message = CallResult { request, details: details.clone(), payload };
-            peers.send(caller.slot, &Message::Result(message))
-        });
+        let sent = context
+            .peers
+            .in_serializer_of(caller.slot, payload, |peers, payload| {
+                let message = CallResult {
+                    request,
+                    details: details.clone(),
+                    payload,
+                };
+                peers.send(caller.slot, &Message::Result(message))
+            });
         let Err(undeliverable) = sent else { return };
         let error = error_of(Call::CODE, request, reason_of(undeliverable));
         context.peers.tell(caller.slot, error);
@@ -322,7 +455,12 @@ impl Dealer {
                 session.calls.remove(&request);
             }
             let (callee, mode) = (pending.callee, CancelMode::KillNoWait);
-            let relay = Relay::Cancel { callee, caller: caller.id, request, mode };
+            let relay = Relay::Cancel {
+                callee,
+                caller: caller.id,
+                request,
+                mode,
+            };
             self.pass(callee.shard, relay, context);
         }
     }
@@ -353,7 +491,13 @@ impl Dealer {
     ) {
         let details = ErrorDetails::default();
         let payload = Payload::none(Serializer::Json);
-        let relay = Relay::Failed { caller, request, details, error, payload };
+        let relay = Relay::Failed {
+            caller,
+            request,
+            details,
+            error,
+            payload,
+        };
         self.pass(caller.shard, relay, context);
     }
 
@@ -427,15 +571,26 @@ fn on_failed(
     context: &mut Context<'_>,
 ) {
     let session = context.peers.find(caller);
-    if session.and_then(|session| session.calls.remove(&request)).is_none() {
+    if session
+        .and_then(|session| session.calls.remove(&request))
+        .is_none()
+    {
         context.peers.counters.late_answers += 1;
         return;
     }
-    let sent = context.peers.in_serializer_of(caller.slot, payload, |peers, payload| {
-        let (details, error) = (details.clone(), error.into());
-        let message = Error { request_type: Call::CODE, request, details, error, payload };
-        peers.send(caller.slot, &Message::Error(message))
-    });
+    let sent = context
+        .peers
+        .in_serializer_of(caller.slot, payload, |peers, payload| {
+            let (details, error) = (details.clone(), error.into());
+            let message = Error {
+                request_type: Call::CODE,
+                request,
+                details,
+                error,
+                payload,
+            };
+            peers.send(caller.slot, &Message::Error(message))
+        });
     if let Err(undeliverable) = sent {
         let error = error_of(Call::CODE, request, reason_of(undeliverable));
         context.peers.tell(caller.slot, error);
@@ -449,19 +604,36 @@ fn on_canceled(
     mode: CancelMode,
     context: &mut Context<'_>,
 ) {
-    let Some(session) = context.peers.find(callee) else { return };
+    let Some(session) = context.peers.find(callee) else {
+        return;
+    };
     // A caller's cancel is rare and a callee's pending invocations are bounded; a second map to
     // find them by would cost every call.
-    let Some(id) = session.invocation_of(caller, request) else { return };
+    let Some(id) = session.invocation_of(caller, request) else {
+        return;
+    };
     if mode != CancelMode::Kill {
         session.invocations.remove(&id);
     }
     if mode == CancelMode::Skip || !takes_interrupt(session) {
         return;
     }
-    let mode = if mode == CancelMode::Kill { "kill" } else { "killnowait" };
-    let options = InterruptOptions { mode: Some(mode.into()), reason: None };
-    context.peers.tell(callee.slot, Interrupt { request: id, options });
+    let mode = if mode == CancelMode::Kill {
+        "kill"
+    } else {
+        "killnowait"
+    };
+    let options = InterruptOptions {
+        mode: Some(mode.into()),
+        reason: None,
+    };
+    context.peers.tell(
+        callee.slot,
+        Interrupt {
+            request: id,
+            options,
+        },
+    );
 }
 
 /// Whether the peer, as a callee, announced that it can be interrupted, in either spelling.
@@ -509,5 +681,9 @@ fn result_details<'a>(options: &YieldOptions<'a>) -> ResultDetails<'a> {
 
 /// ERROR.Details as far as they are the callee's.
 fn error_details<'a>(details: &ErrorDetails<'a>) -> ErrorDetails<'a> {
-    ErrorDetails { forward_for: None, message: None, ..details.clone() }
+    ErrorDetails {
+        forward_for: None,
+        message: None,
+        ..details.clone()
+    }
 }

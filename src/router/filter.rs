@@ -6,7 +6,7 @@ use crate::session::{Identity, Session};
 /// The black- and whitelists of one publication. All must agree.
 // spec: advanced/pubsub_subscriber_blackwhite_listing
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct Filter {
+pub(super) struct Filter {
     exclude: Vec<SessionId>,
     exclude_authid: Vec<Box<str>>,
     exclude_authrole: Vec<Box<str>>,
@@ -26,8 +26,16 @@ impl Filter {
         };
         let filter = Self {
             exclude: options.exclude.as_ref().map(sorted).unwrap_or_default(),
-            exclude_authid: options.exclude_authid.as_ref().map(owned).unwrap_or_default(),
-            exclude_authrole: options.exclude_authrole.as_ref().map(owned).unwrap_or_default(),
+            exclude_authid: options
+                .exclude_authid
+                .as_ref()
+                .map(owned)
+                .unwrap_or_default(),
+            exclude_authrole: options
+                .exclude_authrole
+                .as_ref()
+                .map(owned)
+                .unwrap_or_default(),
             eligible: options.eligible.as_ref().map(sorted),
             eligible_authid: options.eligible_authid.as_ref().map(owned),
             eligible_authrole: options.eligible_authrole.as_ref().map(owned),
@@ -38,13 +46,23 @@ impl Filter {
     /// Whether `session` may receive the publication.
     pub(super) fn admits(&self, session: &Session) -> bool {
         let Identity { authid, authrole } = &session.identity;
-        let has = |list: &[Box<str>], name: &str| list.binary_search_by(|n| (**n).cmp(name)).is_ok();
+        let has =
+            |list: &[Box<str>], name: &str| list.binary_search_by(|n| (**n).cmp(name)).is_ok();
         self.exclude.binary_search(&session.id).is_err()
             && !has(&self.exclude_authid, authid)
             && !has(&self.exclude_authrole, authrole)
-            && self.eligible.as_ref().is_none_or(|list| list.binary_search(&session.id).is_ok())
-            && self.eligible_authid.as_ref().is_none_or(|list| has(list, authid))
-            && self.eligible_authrole.as_ref().is_none_or(|list| has(list, authrole))
+            && self
+                .eligible
+                .as_ref()
+                .is_none_or(|list| list.binary_search(&session.id).is_ok())
+            && self
+                .eligible_authid
+                .as_ref()
+                .is_none_or(|list| has(list, authid))
+            && self
+                .eligible_authrole
+                .as_ref()
+                .is_none_or(|list| has(list, authrole))
     }
 }
 

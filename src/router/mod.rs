@@ -15,8 +15,8 @@ mod broadcast;
 mod broker;
 pub mod config;
 mod conversation;
-mod dealer;
 pub mod deadline;
+mod dealer;
 mod filter;
 pub mod pattern;
 mod peers;
@@ -144,7 +144,11 @@ impl Shared {
         let mut random = Random::from_seed(seed);
         let realm = |realm| Arc::new(SharedRealm::new(realm, &hash_key(&mut random)));
         let realms = config.realms.iter().map(realm).collect();
-        Arc::new(Self { shards_count, config, realms })
+        Arc::new(Self {
+            shards_count,
+            config,
+            realms,
+        })
     }
 
     /// Whether no subscription and no registration is left in any realm.
@@ -194,7 +198,9 @@ impl Router {
         Self {
             peers: Peers::new(shard, &config.limits, Map::with_hasher(hash_key.clone())),
             relays: Relays::new(shared.shards_count),
-            realms: realms.map(|(index, shared)| Realm::new(index, shared, &hash_key)).collect(),
+            realms: realms
+                .map(|(index, shared)| Realm::new(index, shared, &hash_key))
+                .collect(),
             realm_names,
             deadlines: Wheel::new(Instant::default()),
             now: Instant::default(),
@@ -215,7 +221,7 @@ impl Router {
         match input {
             Input::Opened { connection, origin } => self.on_opened(connection, &origin),
             Input::Received { connection, bytes } => self.on_received(connection, bytes),
-            Input::Transmitted { connection, count } => self.peers.transmitted(connection, count),
+            Input::Transmitted { connection, count } => self.on_transmitted(connection, count),
             Input::Closed { connection } => self.on_closed(connection),
             Input::Relayed { from: _, batch } => self.on_relayed(&batch),
             Input::DeadlineReached => self.on_deadlines(),
@@ -245,7 +251,9 @@ impl Router {
 
     /// The bytes that wait for `connection`; `None` if the router does not know it any more.
     pub fn outbox(&mut self, connection: ConnectionId) -> Option<&mut Outbox> {
-        self.peers.connection(connection).map(|connection| &mut connection.outbox)
+        self.peers
+            .connection(connection)
+            .map(|connection| &mut connection.outbox)
     }
 
     /// Takes what waits for the shard `to`.
@@ -284,7 +292,12 @@ impl Router {
         for realm in &mut self.realms {
             let (peers, relays) = (&mut self.peers, &mut self.relays);
             let (random, limits) = (&mut self.random, &self.config.limits);
-            realm.check(&mut Context { peers, relays, random, limits });
+            realm.check(&mut Context {
+                peers,
+                relays,
+                random,
+                limits,
+            });
         }
     }
 
@@ -301,7 +314,12 @@ impl Router {
     ) -> R {
         let (peers, relays) = (&mut self.peers, &mut self.relays);
         let (random, limits) = (&mut self.random, &self.config.limits);
-        let context = &mut Context { peers, relays, random, limits };
+        let context = &mut Context {
+            peers,
+            relays,
+            random,
+            limits,
+        };
         act(&mut self.realms[usize::from(realm)], context)
     }
 

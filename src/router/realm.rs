@@ -102,28 +102,39 @@ impl Realm {
                 let refused = self.broker.on_publish(slot, publish, context);
                 // spec: basic/publish_subscribe#publishing — silence unless asked
                 let asked = publish.options.acknowledge == Some(true);
-                (refused.or_else(|refusal| if asked { Err(refusal) } else { Ok(()) }), publish.request)
+                (
+                    refused.or_else(|refusal| if asked { Err(refusal) } else { Ok(()) }),
+                    publish.request,
+                )
             }
-            Message::Subscribe(subscribe) => {
-                (self.broker.on_subscribe(slot, subscribe, context), subscribe.request)
-            }
-            Message::Unsubscribe(unsubscribe) => {
-                (self.broker.on_unsubscribe(slot, unsubscribe, context), unsubscribe.request)
-            }
+            Message::Subscribe(subscribe) => (
+                self.broker.on_subscribe(slot, subscribe, context),
+                subscribe.request,
+            ),
+            Message::Unsubscribe(unsubscribe) => (
+                self.broker.on_unsubscribe(slot, unsubscribe, context),
+                unsubscribe.request,
+            ),
             Message::Call(call) => (self.dealer.on_call(slot, call, context), call.request),
-            Message::Cancel(cancel) => (self.dealer.on_cancel(slot, cancel, context), cancel.request),
-            Message::Register(register) => {
-                (self.dealer.on_register(slot, register, context), register.request)
+            Message::Cancel(cancel) => {
+                (self.dealer.on_cancel(slot, cancel, context), cancel.request)
             }
-            Message::Unregister(unregister) => {
-                (self.dealer.on_unregister(slot, unregister, context), unregister.request)
-            }
+            Message::Register(register) => (
+                self.dealer.on_register(slot, register, context),
+                register.request,
+            ),
+            Message::Unregister(unregister) => (
+                self.dealer.on_unregister(slot, unregister, context),
+                unregister.request,
+            ),
             Message::Yield(answer) => return self.dealer.on_yield(slot, answer, context),
             Message::Error(error) => return self.dealer.on_error(slot, error, context),
             _ => unreachable!("the session admits nothing else"),
         };
         if let Err(Refusal(error)) = refused {
-            context.peers.tell(slot, error_of(message.code(), request, error));
+            context
+                .peers
+                .tell(slot, error_of(message.code(), request, error));
         }
     }
 
@@ -137,9 +148,14 @@ impl Realm {
 
     /// Cleans up behind a session, however it ended.
     // spec: basic/sessions — the same whether by GOODBYE, ABORT or loss of the transport
-    pub(super) fn leave(&mut self, slot: u32, session: &Session, context: &mut Context<'_>) {
+    pub(super) fn leave(&mut self, session: &Session, context: &mut Context<'_>) {
         self.broker.leave(session, context);
-        self.dealer.leave(slot, session, context);
+        self.dealer.leave(session, context);
+    }
+
+    /// Ends all calls of the session in `slot`, which is about to be told goodbye.
+    pub(super) fn cancel_calls(&mut self, slot: u32, context: &mut Context<'_>) {
+        self.dealer.cancel_calls(slot, context);
     }
 
     pub(super) fn is_empty(&self) -> bool {

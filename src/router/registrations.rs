@@ -10,7 +10,7 @@ use crate::session::SessionRef;
 /// Which of several callees gets a call.
 // spec: advanced/rpc_shared_registration
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub enum InvokePolicy {
+pub(super) enum InvokePolicy {
     /// There is only one.
     #[default]
     Single,
@@ -27,7 +27,7 @@ pub enum InvokePolicy {
 impl InvokePolicy {
     /// The policy of that name in `REGISTER.Options.invoke`.
     #[must_use]
-    pub fn from_name(name: &str) -> Option<Self> {
+    pub(super) fn from_name(name: &str) -> Option<Self> {
         match name {
             "single" => Some(Self::Single),
             "first" => Some(Self::First),
@@ -41,26 +41,26 @@ impl InvokePolicy {
 
 /// A session behind a registration, with what the caller's shard must know of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Callee {
+pub(super) struct Callee {
     /// Who.
-    pub session: SessionRef,
+    pub(super) session: SessionRef,
     /// It takes INTERRUPT.
-    pub call_canceling: bool,
+    pub(super) call_canceling: bool,
     /// It can yield in parts.
-    pub progressive_call_results: bool,
+    pub(super) progressive_call_results: bool,
 }
 
 /// What all shards know of a registration: an entry of the index, replaced whole.
 #[derive(Debug)]
-pub struct Registration {
+pub(super) struct Registration {
     /// Its id, the same for all its callees.
-    pub id: RegistrationId,
+    pub(super) id: RegistrationId,
     /// How its procedure is matched.
-    pub policy: MatchPolicy,
+    pub(super) policy: MatchPolicy,
     /// Who gets a call; settled by the first callee.
-    pub invoke: InvokePolicy,
+    pub(super) invoke: InvokePolicy,
     /// In the order in which they registered; never empty.
-    pub callees: Box<[Callee]>,
+    pub(super) callees: Box<[Callee]>,
     /// Calls so far, for round robin: one count for all shards.
     cursor: Arc<AtomicU64>,
 }
@@ -68,40 +68,52 @@ pub struct Registration {
 impl Registration {
     /// A registration with its first callee.
     #[must_use]
-    pub fn new(
+    pub(super) fn new(
         id: RegistrationId,
         policy: MatchPolicy,
         invoke: InvokePolicy,
         callee: Callee,
     ) -> Self {
         let callees = Box::new([callee]);
-        Self { id, policy, invoke, callees, cursor: Arc::default() }
+        Self {
+            id,
+            policy,
+            invoke,
+            callees,
+            cursor: Arc::default(),
+        }
     }
 
     /// The same with one callee more.
     #[must_use]
-    pub fn with(&self, callee: Callee) -> Self {
+    pub(super) fn with(&self, callee: Callee) -> Self {
         let callees = self.callees.iter().copied().chain([callee]).collect();
         self.replaced(callees)
     }
 
     /// The same without the callee `session`; `None` if nobody is left.
     #[must_use]
-    pub fn without(&self, session: SessionId) -> Option<Self> {
-        let left = self.callees.iter().copied().filter(|callee| callee.session.id != session);
+    pub(super) fn without(&self, session: SessionId) -> Option<Self> {
+        let left = self
+            .callees
+            .iter()
+            .copied()
+            .filter(|callee| callee.session.id != session);
         let callees: Box<[Callee]> = left.collect();
         (!callees.is_empty()).then(|| self.replaced(callees))
     }
 
     /// Whether `session` is one of the callees.
     #[must_use]
-    pub fn has(&self, session: SessionId) -> bool {
-        self.callees.iter().any(|callee| callee.session.id == session)
+    pub(super) fn has(&self, session: SessionId) -> bool {
+        self.callees
+            .iter()
+            .any(|callee| callee.session.id == session)
     }
 
     /// Who gets the next call.
     // spec: advanced/rpc_shared_registration
-    pub fn pick(&self, random: &mut Random) -> Callee {
+    pub(super) fn pick(&self, random: &mut Random) -> Callee {
         let count = self.callees.len() as u64;
         let place = match self.invoke {
             InvokePolicy::Single | InvokePolicy::First => 0,
@@ -113,6 +125,10 @@ impl Registration {
     }
 
     fn replaced(&self, callees: Box<[Callee]>) -> Self {
-        Self { callees, cursor: Arc::clone(&self.cursor), ..*self }
+        Self {
+            callees,
+            cursor: Arc::clone(&self.cursor),
+            ..*self
+        }
     }
 }

@@ -22,7 +22,7 @@ use crate::wire::{Reader, Serializer, Writer};
 
 /// Something a broker or dealer tells its like on another shard (or on its own).
 #[derive(Clone, Debug)]
-pub enum Relay<'a> {
+pub(super) enum Relay<'a> {
     /// Deliver an event to the subscribers over there.
     Event(RelayedEvent<'a>),
     /// Invoke a callee over there.
@@ -75,7 +75,7 @@ pub enum Relay<'a> {
 
 /// See [`Relay::Event`].
 #[derive(Clone, Debug)]
-pub struct RelayedEvent<'a> {
+pub(super) struct RelayedEvent<'a> {
     /// The matching subscriptions with subscribers over there.
     pub subscriptions: &'a [SubscriptionId],
     /// Its id.
@@ -94,7 +94,7 @@ pub struct RelayedEvent<'a> {
 
 /// See [`Relay::Invoke`].
 #[derive(Clone, Debug)]
-pub struct RelayedInvoke<'a> {
+pub(super) struct RelayedInvoke<'a> {
     /// Whom to invoke.
     pub callee: SessionRef,
     /// By which registration.
@@ -114,7 +114,7 @@ pub struct RelayedInvoke<'a> {
 /// What becomes of an invocation whose caller gave up.
 // spec: advanced/rpc_call_canceling
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum CancelMode {
+pub(super) enum CancelMode {
     /// Forget it; let the callee work on.
     Skip,
     /// Interrupt the callee and await its answer.
@@ -160,10 +160,24 @@ enum Kind {
         caller: SessionRef,
         request: RequestId,
     },
-    Yielded { caller: SessionRef, request: RequestId },
-    Failed { caller: SessionRef, request: RequestId },
-    Bounced { caller: SessionRef, request: RequestId },
-    Cancel { callee: SessionRef, caller: SessionId, request: RequestId, mode: CancelMode },
+    Yielded {
+        caller: SessionRef,
+        request: RequestId,
+    },
+    Failed {
+        caller: SessionRef,
+        request: RequestId,
+    },
+    Bounced {
+        caller: SessionRef,
+        request: RequestId,
+    },
+    Cancel {
+        callee: SessionRef,
+        caller: SessionId,
+        request: RequestId,
+        mode: CancelMode,
+    },
 }
 
 /// A range of the batch's bytes. 4 GiB is far beyond what may wait for one shard.
@@ -193,8 +207,10 @@ impl Batch {
     }
 
     /// The relays in order, each with the index of its realm.
-    pub fn iter(&self) -> impl Iterator<Item = (u16, Relay<'_>)> {
-        self.records.iter().map(|record| (record.realm, self.relay(record)))
+    pub(super) fn iter(&self) -> impl Iterator<Item = (u16, Relay<'_>)> {
+        self.records
+            .iter()
+            .map(|record| (record.realm, self.relay(record)))
     }
 
     /// Appends a copy of `relay`.
@@ -223,21 +239,64 @@ impl Batch {
                 let details = self.keep_details(&invoke.details, invoke.details.is_empty());
                 (kind, details, invoke.procedure, invoke.payload)
             }
-            Relay::Yielded { caller, request, details, payload } => {
-                let kind = Kind::Yielded { caller: *caller, request: *request };
-                (kind, self.keep_details(details, details.is_empty()), "", *payload)
+            Relay::Yielded {
+                caller,
+                request,
+                details,
+                payload,
+            } => {
+                let kind = Kind::Yielded {
+                    caller: *caller,
+                    request: *request,
+                };
+                (
+                    kind,
+                    self.keep_details(details, details.is_empty()),
+                    "",
+                    *payload,
+                )
             }
-            Relay::Failed { caller, request, details, error, payload } => {
-                let kind = Kind::Failed { caller: *caller, request: *request };
-                (kind, self.keep_details(details, details.is_empty()), *error, *payload)
+            Relay::Failed {
+                caller,
+                request,
+                details,
+                error,
+                payload,
+            } => {
+                let kind = Kind::Failed {
+                    caller: *caller,
+                    request: *request,
+                };
+                (
+                    kind,
+                    self.keep_details(details, details.is_empty()),
+                    *error,
+                    *payload,
+                )
             }
-            Relay::Bounced { caller, request, procedure } => {
-                let kind = Kind::Bounced { caller: *caller, request: *request };
+            Relay::Bounced {
+                caller,
+                request,
+                procedure,
+            } => {
+                let kind = Kind::Bounced {
+                    caller: *caller,
+                    request: *request,
+                };
                 (kind, Span::new(0, 0), *procedure, none)
             }
-            Relay::Cancel { callee, caller, request, mode } => {
-                let kind =
-                    Kind::Cancel { callee: *callee, caller: *caller, request: *request, mode: *mode };
+            Relay::Cancel {
+                callee,
+                caller,
+                request,
+                mode,
+            } => {
+                let kind = Kind::Cancel {
+                    callee: *callee,
+                    caller: *caller,
+                    request: *request,
+                    mode: *mode,
+                };
                 (kind, Span::new(0, 0), "", none)
             }
         };
@@ -275,31 +334,42 @@ impl Batch {
             record.transparent,
         );
         match &record.kind {
-            Kind::Event { subscriptions, publication, excluded, filter } => {
-                Relay::Event(RelayedEvent {
-                    subscriptions: &self.subscriptions[subscriptions.range()],
-                    publication: *publication,
-                    excluded: *excluded,
-                    filter: filter.clone(),
-                    topic: self.text(record),
-                    details: self.details(record),
-                    payload,
-                })
-            }
-            Kind::Invoke { callee, registration, caller, request } => {
-                Relay::Invoke(RelayedInvoke {
-                    callee: *callee,
-                    registration: *registration,
-                    caller: *caller,
-                    request: *request,
-                    procedure: self.text(record),
-                    details: self.details(record),
-                    payload,
-                })
-            }
+            Kind::Event {
+                subscriptions,
+                publication,
+                excluded,
+                filter,
+            } => Relay::Event(RelayedEvent {
+                subscriptions: &self.subscriptions[subscriptions.range()],
+                publication: *publication,
+                excluded: *excluded,
+                filter: filter.clone(),
+                topic: self.text(record),
+                details: self.details(record),
+                payload,
+            }),
+            Kind::Invoke {
+                callee,
+                registration,
+                caller,
+                request,
+            } => Relay::Invoke(RelayedInvoke {
+                callee: *callee,
+                registration: *registration,
+                caller: *caller,
+                request: *request,
+                procedure: self.text(record),
+                details: self.details(record),
+                payload,
+            }),
             Kind::Yielded { caller, request } => {
                 let details = self.details(record);
-                Relay::Yielded { caller: *caller, request: *request, details, payload }
+                Relay::Yielded {
+                    caller: *caller,
+                    request: *request,
+                    details,
+                    payload,
+                }
             }
             Kind::Failed { caller, request } => Relay::Failed {
                 caller: *caller,
@@ -310,11 +380,23 @@ impl Batch {
             },
             Kind::Bounced { caller, request } => {
                 let procedure = self.text(record);
-                Relay::Bounced { caller: *caller, request: *request, procedure }
+                Relay::Bounced {
+                    caller: *caller,
+                    request: *request,
+                    procedure,
+                }
             }
-            Kind::Cancel { callee, caller, request, mode } => {
-                Relay::Cancel { callee: *callee, caller: *caller, request: *request, mode: *mode }
-            }
+            Kind::Cancel {
+                callee,
+                caller,
+                request,
+                mode,
+            } => Relay::Cancel {
+                callee: *callee,
+                caller: *caller,
+                request: *request,
+                mode: *mode,
+            },
         }
     }
 
@@ -329,9 +411,7 @@ impl Batch {
     fn details<'a, T: Element<'a> + Default>(&'a self, record: &Record) -> T {
         match self.at(record.details) {
             [] => T::default(),
-            bytes => {
-                T::read(&mut MsgPackReader::open(bytes)).expect("written by the other shard")
-            }
+            bytes => T::read(&mut MsgPackReader::open(bytes)).expect("written by the other shard"),
         }
     }
 }
@@ -339,7 +419,10 @@ impl Batch {
 impl Span {
     fn new(start: usize, end: usize) -> Self {
         let narrow = |at: usize| u32::try_from(at).expect("a batch is far below 4 GiB");
-        Self { start: narrow(start), end: narrow(end) }
+        Self {
+            start: narrow(start),
+            end: narrow(end),
+        }
     }
 
     const fn range(self) -> std::ops::Range<usize> {
@@ -357,7 +440,10 @@ pub(super) struct Relays {
 
 impl Relays {
     pub(super) fn new(shards_count: u16) -> Self {
-        Self { batches: (0..shards_count).map(|_| Batch::default()).collect(), cursor: 0 }
+        Self {
+            batches: (0..shards_count).map(|_| Batch::default()).collect(),
+            cursor: 0,
+        }
     }
 
     pub(super) fn push(&mut self, to: ShardId, realm: u16, relay: &Relay<'_>) {
@@ -383,7 +469,11 @@ impl Relays {
 
     /// The most that waits for any one shard, in octets.
     pub(super) fn bytes_count_max(&self) -> usize {
-        self.batches.iter().map(Batch::bytes_count).max().unwrap_or(0)
+        self.batches
+            .iter()
+            .map(Batch::bytes_count)
+            .max()
+            .unwrap_or(0)
     }
 
     pub(super) fn is_empty(&self) -> bool {

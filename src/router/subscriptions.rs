@@ -7,37 +7,37 @@ use crate::session::ShardId;
 
 /// What all shards know of a subscription: an entry of the index, replaced whole.
 #[derive(Debug)]
-pub struct Subscription {
+pub(super) struct Subscription {
     /// Its id, the same for all its subscribers.
-    pub id: SubscriptionId,
+    pub(super) id: SubscriptionId,
     /// How its topic is matched.
-    pub policy: MatchPolicy,
+    pub(super) policy: MatchPolicy,
     /// Which shards have subscribers.
-    pub shards: ShardSet,
+    pub(super) shards: ShardSet,
 }
 
 /// A set of shards.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct ShardSet([u64; SHARDS_MAX / 64]);
+pub(super) struct ShardSet([u64; SHARDS_MAX / 64]);
 
 impl ShardSet {
     /// The set with `shard` too.
     #[must_use]
-    pub const fn with(mut self, shard: ShardId) -> Self {
+    pub(super) const fn with(mut self, shard: ShardId) -> Self {
         self.0[shard.0 as usize / 64] |= 1 << (shard.0 % 64);
         self
     }
 
     /// The set without `shard`.
     #[must_use]
-    pub const fn without(mut self, shard: ShardId) -> Self {
+    pub(super) const fn without(mut self, shard: ShardId) -> Self {
         self.0[shard.0 as usize / 64] &= !(1 << (shard.0 % 64));
         self
     }
 
     /// All that are in either.
     #[must_use]
-    pub fn union(mut self, other: Self) -> Self {
+    pub(super) fn union(mut self, other: Self) -> Self {
         for (mine, theirs) in self.0.iter_mut().zip(other.0) {
             *mine |= theirs;
         }
@@ -46,18 +46,18 @@ impl ShardSet {
 
     /// Whether `shard` is in it.
     #[must_use]
-    pub const fn contains(self, shard: ShardId) -> bool {
+    pub(super) const fn contains(self, shard: ShardId) -> bool {
         self.0[shard.0 as usize / 64] & 1 << (shard.0 % 64) != 0
     }
 
     /// Whether it is empty.
     #[must_use]
-    pub fn is_empty(self) -> bool {
+    pub(super) fn is_empty(self) -> bool {
         self.0.iter().all(|word| *word == 0)
     }
 
     /// Its members, ascending.
-    pub fn iter(self) -> impl Iterator<Item = ShardId> {
+    pub(super) fn iter(self) -> impl Iterator<Item = ShardId> {
         self.0.into_iter().enumerate().flat_map(|(index, word)| {
             std::iter::successors(Some(word), |rest| Some(rest & rest.wrapping_sub(1)))
                 .take_while(|rest| *rest != 0)
@@ -83,7 +83,10 @@ pub(super) struct Subscribers {
 
 impl Subscribers {
     pub(super) fn new(places: Map<SessionId, usize>) -> Self {
-        Self { list: Vec::new(), places }
+        Self {
+            list: Vec::new(),
+            places,
+        }
     }
 
     pub(super) fn insert(&mut self, slot: u32, session: SessionId) {
@@ -92,7 +95,9 @@ impl Subscribers {
     }
 
     pub(super) fn remove(&mut self, session: SessionId) {
-        let Some(place) = self.places.remove(&session) else { return };
+        let Some(place) = self.places.remove(&session) else {
+            return;
+        };
         self.list.swap_remove(place);
         if let Some((_, moved)) = self.list.get(place) {
             self.places.insert(*moved, place);
@@ -116,7 +121,9 @@ mod tests {
     #[test]
     fn a_set_of_shards_holds_what_was_put_in() {
         let members = [0, 1, 63, 64, 127, 200, 255].map(ShardId);
-        let set = members.into_iter().fold(ShardSet::default(), ShardSet::with);
+        let set = members
+            .into_iter()
+            .fold(ShardSet::default(), ShardSet::with);
         assert_eq!(set.iter().collect::<Vec<_>>(), members);
         let fewer = set.without(ShardId(64)).without(ShardId(0));
         assert_eq!(fewer.iter().count(), 5);

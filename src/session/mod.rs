@@ -148,9 +148,8 @@ impl Session {
     #[must_use]
     pub fn invocation_of(&self, caller: SessionId, request: RequestId) -> Option<RequestId> {
         let mut all = self.invocations.iter();
-        let asked = |pending: &PendingInvocation| {
-            pending.caller.id == caller && pending.request == request
-        };
+        let asked =
+            |pending: &PendingInvocation| pending.caller.id == caller && pending.request == request;
         all.find(|(_, pending)| asked(pending)).map(|(id, _)| *id)
     }
 
@@ -176,7 +175,9 @@ impl Session {
     fn on_answer(&self, request: RequestId) -> Result<(), Violation> {
         // Ids wrap after 2^53 invocations, which no session lives to see.
         if request.0 == 0 || request > self.invocation_last {
-            return Err(Violation("answer to an invocation that was never sent".into()));
+            return Err(Violation(
+                "answer to an invocation that was never sent".into(),
+            ));
         }
         Ok(())
     }
@@ -224,7 +225,9 @@ impl Session {
         if error.request_type == Invocation::CODE {
             return Ok(());
         }
-        Err(Violation("Error.request_type: only 68 (INVOCATION) may fail at a client".into()))
+        Err(Violation(
+            "Error.request_type: only 68 (INVOCATION) may fail at a client".into(),
+        ))
     }
 }
 

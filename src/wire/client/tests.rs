@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::env::Random;
-use crate::wire::transport::tests::{Got, Played, cut, feed, options};
 use crate::wire::Transport;
+use crate::wire::transport::tests::{Got, Played, cut, feed, options};
 
 const FRAMINGS: [Framing; 2] = [Framing::RawSocket, Framing::WebSocket];
 
