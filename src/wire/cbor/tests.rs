@@ -7,6 +7,7 @@
 
 use super::*;
 use crate::env::Random;
+use crate::wire::payload::PayloadWriter;
 
 /// Skips the only element of `bytes`.
 fn skip(bytes: &[u8]) -> Result<&[u8], Malformed> {
