@@ -4,6 +4,7 @@
     clippy::indexing_slicing,
     reason = "a test that indexes wrongly should fail"
 )]
+#![expect(clippy::cast_possible_truncation, reason = "what tests count is small")]
 
 use super::*;
 use crate::env::Random;

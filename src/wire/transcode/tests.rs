@@ -395,7 +395,7 @@ fn text(random: &mut Random) -> String {
         .filter_map(|_| {
             let bound = [0x30, 0x80, 0x800, 0x11_0000]
                 .into_iter()
-                .nth(random.below(4) as usize)?;
+                .nth(usize::try_from(random.below(4)).unwrap())?;
             char::from_u32(u32::try_from(random.below(bound)).unwrap())
         })
         .collect();
@@ -488,7 +488,7 @@ fn counts_of_every_width_are_put_in_late() {
             let mut expected = Vec::new();
             let list = |out: &mut Vec<u8>, count| match to {
                 Cbor => CborWriter::open(out).list(count),
-                _ => MsgPackWriter::open(out).list(count),
+                Json | MessagePack => MsgPackWriter::open(out).list(count),
             };
             let item = if to == Cbor {
                 b"\x82\x80\x07"
