@@ -237,6 +237,7 @@ impl Batch {
         self.records.push(record);
     }
 
+    #[expect(clippy::too_many_lines, reason = "one arm for each relay")]
     fn keep_kind(&mut self, relay: &Relay<'_>) -> (Kind, Span) {
         match relay {
             Relay::Event(event) => {
