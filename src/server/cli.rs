@@ -43,7 +43,7 @@ Options:
   -h, --help            print this
   -V, --version         print the version
 
-Every key may also come from the environment, such as GIGAWAMP_LOG_LEVEL=debug.
+Most keys may also come from the environment, such as GIGAWAMP_LOG_LEVEL=debug.
 Exit codes: 0 stopped in good order, 1 failed, 2 wrong usage, 78 wrong
 configuration. SIGTERM or SIGINT stops it after goodbyes, a second one at once.
 ";

@@ -44,10 +44,11 @@ impl Signals {
         // Being interrupted means nothing: the caller comes back.
         let _ = poll(&mut polled, timeout);
         let number = self.0.read_signal().ok()??.ssi_signo;
-        match Number::try_from(i32::try_from(number).ok()?).ok()? {
-            Number::SIGHUP => Some(Signal::Reload),
-            other => Some(Signal::Stop(other.as_str())),
+        let number = Number::try_from(i32::try_from(number).ok()?).ok()?;
+        if number == Number::SIGHUP {
+            return Some(Signal::Reload);
         }
+        Some(Signal::Stop(number.as_str()))
     }
 }
 

@@ -67,6 +67,8 @@ pub(super) struct ListenerSettings {
     pub(super) backlog: usize,
     /// Whether to go on without it if this machine does not have the address.
     pub(super) optional: bool,
+    /// The line of the file that has the address, for messages.
+    pub(super) line: Option<usize>,
     /// What may be spoken here.
     pub(super) transport: TransportOptions,
 }
@@ -159,9 +161,10 @@ pub(super) fn load(
         let file = text
             .as_ref()
             .map_or("settings".to_owned(), |_| source.to_string());
-        problems.extend(settings.check().map(|text| Problem {
+        let found = settings.check();
+        problems.extend(found.map(|(line, text)| Problem {
             source: file,
-            line: None,
+            line,
             text,
         }));
     }
@@ -209,34 +212,40 @@ impl Settings {
         }));
     }
 
-    /// What contradicts something else, if anything does.
-    fn check(&self) -> Option<String> {
+    /// What contradicts something else, if anything does, and its line if that is one alone.
+    fn check(&self) -> Option<(Option<usize>, String)> {
+        let remote = self
+            .listeners
+            .iter()
+            .find(|listener| !listener.address.is_local());
+        if let Some(ListenerSettings { address, line, .. }) = remote
+            && !self.insecure_allow_anonymous_remote
+        {
+            let text = format!(
+                "listeners.address: other machines can reach \"{address}\", and clients are \
+                 admitted without authentication; listen on 127.0.0.1, or set \
+                 insecure_allow_anonymous_remote = true at the top level if you mean it",
+            );
+            return Some((*line, text));
+        }
         let limits = &self.limits;
         let longest = self
             .listeners
             .iter()
             .map(|it| it.transport.message_bytes_max)
             .max();
-        if limits.outbox_bytes_pause > limits.outbox_bytes_max {
-            return Some(
-                "limits.outbox_bytes_pause: must not be more than limits.outbox_bytes_max".into(),
-            );
-        }
-        if longest.is_some_and(|longest| longest > limits.outbox_bytes_max) {
-            return Some(
-                "limits.outbox_bytes_max: must not be less than a listener's message_bytes_max, \
-                 or a message of that length could be sent but never delivered"
-                    .into(),
-            );
-        }
-        if self.shutdown_timeout <= limits.goodbye {
-            return Some(
-                "shutdown_timeout: must be more than limits.goodbye, or sessions are cut off \
-                 before they had their time to say goodbye"
-                    .into(),
-            );
-        }
-        None
+        let text = if limits.outbox_bytes_pause > limits.outbox_bytes_max {
+            "limits.outbox_bytes_pause: must not be more than limits.outbox_bytes_max"
+        } else if longest.is_some_and(|longest| longest > limits.outbox_bytes_max) {
+            "limits.outbox_bytes_max: must not be less than a listener's message_bytes_max, or a \
+             message of that length could be sent but never delivered"
+        } else if self.shutdown_timeout <= limits.goodbye {
+            "shutdown_timeout: must be more than limits.goodbye, or sessions are cut off before \
+             they had their time to say goodbye"
+        } else {
+            return None;
+        };
+        Some((None, text.to_owned()))
     }
 }
 
@@ -314,6 +323,7 @@ fn preset_listener() -> ListenerSettings {
         unix_mode: None,
         backlog: 0,
         optional: false,
+        line: None,
         transport: TransportOptions {
             message_bytes_max: 0,
             paths: Vec::new(),

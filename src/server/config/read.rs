@@ -52,22 +52,26 @@ impl Reader<'_> {
             at: None,
         };
         self.section(top, document, (table::TOP, &table::TABLES), settings);
-        if let Some(limits) = document.get("limits") {
-            let at = limits.span().start;
-            match limits.get_ref() {
-                DeValue::Table(limits) => {
-                    let section = Section {
-                        prefix: "limits.",
-                        title: "[limits]",
-                        at: Some(at),
-                    };
-                    self.section(section, limits, (table::LIMITS, &[]), &mut settings.limits);
-                }
-                other => self.mistype(at, "limits: expected a table, [limits]", other),
-            }
-        }
+        self.limits(document, settings);
         self.realms(document, settings);
         self.listeners(document, settings);
+    }
+
+    /// `[limits]`.
+    fn limits(&mut self, document: &DeTable<'_>, settings: &mut Settings) {
+        let Some(limits) = document.get("limits") else {
+            return;
+        };
+        let at = limits.span().start;
+        let DeValue::Table(given) = limits.get_ref() else {
+            return self.mistype(at, "limits: expected a table, [limits]", limits.get_ref());
+        };
+        let section = Section {
+            prefix: "limits.",
+            title: "[limits]",
+            at: Some(at),
+        };
+        self.section(section, given, (table::LIMITS, &[]), &mut settings.limits);
     }
 
     /// `[[realms]]`.
@@ -119,13 +123,7 @@ impl Reader<'_> {
                     format!("two listeners have the address \"{address}\""),
                 );
             }
-            if !address.is_local() && !settings.insecure_allow_anonymous_remote {
-                self.blame(Some(at), format!(
-                    "listeners.address: other machines can reach \"{address}\", and clients are \
-                     admitted without authentication; listen on 127.0.0.1, or set \
-                     insecure_allow_anonymous_remote = true at the top level if you mean it",
-                ));
-            }
+            listener.line = Some(self.line(at));
             settings.listeners.push(listener);
         }
         if !document.contains_key("listeners") {
@@ -191,9 +189,10 @@ impl Reader<'_> {
         }
         let mut tables = Vec::new();
         for item in items.iter() {
-            match item.get_ref() {
-                DeValue::Table(table) => tables.push((item.span().start, table)),
-                other => self.mistype(item.span().start, &expected, other),
+            if let DeValue::Table(table) = item.get_ref() {
+                tables.push((item.span().start, table));
+            } else {
+                self.mistype(item.span().start, &expected, item.get_ref());
             }
         }
         tables
@@ -207,12 +206,15 @@ impl Reader<'_> {
         );
     }
 
+    /// The line, from 1, in which this octet of the file stands.
+    fn line(&self, at: usize) -> usize {
+        let before = self.text.as_bytes().get(..at).unwrap_or_default();
+        1 + before.iter().filter(|octet| **octet == b'\n').count()
+    }
+
     /// Writes a problem down that stands `at` this octet of the file.
     fn blame(&mut self, at: Option<usize>, text: String) {
-        let line = at.map(|at| {
-            let before = self.text.as_bytes().get(..at).unwrap_or_default();
-            1 + before.iter().filter(|octet| **octet == b'\n').count()
-        });
+        let line = at.map(|at| self.line(at));
         self.problems.push(Problem {
             source: self.source.to_owned(),
             line,

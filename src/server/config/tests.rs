@@ -13,7 +13,11 @@ fn read(text: &str) -> Result<Settings, Vec<String>> {
     read::read("gigawamp.toml", text, &mut settings, &mut problems);
     let mut problems: Vec<_> = problems.iter().map(ToString::to_string).collect();
     if problems.is_empty() {
-        problems.extend(settings.check());
+        let problem = settings.check();
+        problems.extend(problem.map(|(line, text)| match line {
+            Some(line) => format!("gigawamp.toml:{line}: {text}"),
+            None => text,
+        }));
     }
     if problems.is_empty() {
         Ok(settings)
@@ -419,6 +423,7 @@ fn the_environment_wins_over_the_file_and_flags_over_both() {
         "GIGAWAMP_SHARDS" => Some("3".into()),
         "GIGAWAMP_LOG_LEVEL" => Some("trace".into()),
         "GIGAWAMP_LIMITS_STALL" => Some("7s".into()),
+        "GIGAWAMP_INSECURE_ALLOW_ANONYMOUS_REMOTE" => Some("true".into()),
         _ => None,
     };
     let (settings, source) = load(&flags, &environment).unwrap();
