@@ -473,6 +473,44 @@ fn development_listens_to_this_machine_alone() {
 }
 
 #[test]
+fn the_example_shows_every_option_at_its_default() {
+    let example = include_str!("../../../examples/gigawamp.toml");
+    let short = read(example).unwrap();
+    // "#key = value" is an option at its default, "# text" a comment.
+    let long: String = example
+        .lines()
+        .map(|line| {
+            line.strip_prefix('#')
+                .filter(|key| key.starts_with(char::is_alphabetic))
+        })
+        .zip(example.lines())
+        .map(|(key, line)| format!("{}\n", key.unwrap_or(line)))
+        .collect();
+    let mut long_settings = read(&long).unwrap();
+    for (long, short) in long_settings.listeners.iter_mut().zip(&short.listeners) {
+        long.line = short.line;
+    }
+    assert_eq!(format!("{long_settings:?}"), format!("{short:?}"));
+    let names = |line: &str| line.split_once(" = ").map(|(name, _)| name.to_owned());
+    let written: Vec<_> = long.lines().filter_map(names).collect();
+    for name in keys(table::TOP)
+        .chain(keys(table::REALM))
+        .chain(keys(table::LISTENER))
+    {
+        assert!(
+            written.iter().any(|other| other == name),
+            "{name} is missing"
+        );
+    }
+    for name in keys(table::LIMITS) {
+        assert!(
+            written.iter().any(|other| other == name),
+            "{name} is missing"
+        );
+    }
+}
+
+#[test]
 fn every_row_of_the_table_is_sound() {
     rows(table::TOP, &mut Settings::preset());
     rows(table::REALM, &mut preset_realm());
@@ -499,6 +537,11 @@ fn presets_of_the_core_lie_within_what_may_be_written() {
     let realm = preset_realm();
     assert_eq!(realm.uri_check, UriCheck::default());
     assert_eq!(realm.request_ids, RequestIds::default());
+}
+
+/// The names of some keys.
+fn keys<T>(keys: &[Key<T>]) -> impl Iterator<Item = &'static str> {
+    keys.iter().map(|key| key.name)
 }
 
 /// Checks what has to hold for every option.
