@@ -21,7 +21,10 @@ pub(super) fn read(source: &str, text: &str, settings: &mut Settings, problems: 
             reader.blame(at, error.message().lines().collect::<Vec<_>>().join(", "));
         }
     }
-    reader.problems.sort_by_key(|problem| problem.line);
+    // What concerns the file as a whole comes last.
+    reader
+        .problems
+        .sort_by_key(|problem| (problem.line.is_none(), problem.line));
     problems.append(&mut reader.problems);
 }
 
