@@ -155,9 +155,7 @@ impl Router {
     #[must_use]
     pub fn new(shard: ShardId, shared: Arc<Shared>, seed: [u8; 32]) -> Self {
         let _ = (shard, shared, seed);
-        Self {
-            outbox: Outbox::default(),
-        }
+        Self { outbox: Outbox::default() }
     }
 
     /// Takes one input. `now` must not be before that of any earlier call.
