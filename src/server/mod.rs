@@ -199,28 +199,25 @@ fn is_address_missing(error: &io::Error) -> bool {
         .is_some_and(|code| code == EADDRNOTAVAIL || code == EAFNOSUPPORT)
 }
 
-/// One line that says where clients can connect and how.
+/// One line that says where clients can connect and how. The `address` is what the listener says:
+/// `tcp:127.0.0.1:8080` or `unix:/path`.
 fn describe(address: &str, settings: &ListenerSettings) -> String {
     let transport = &settings.transport;
-    let names = transport
-        .serializers
-        .iter()
-        .map(|it| it.subprotocol().trim_start_matches("wamp.2."));
+    let names = transport.serializers.iter();
+    let names = names.map(|serializer| serializer.subprotocol().trim_start_matches("wamp.2."));
     let serializers = names.collect::<Vec<_>>().join(" ");
     if !transport.websocket {
         return format!("listening {address} ({serializers}; rawsocket)");
     }
     let path = transport.paths.first().map_or("/", String::as_str);
     let rawsocket = if transport.rawsocket {
-        "; rawsocket on the same port"
+        "; rawsocket too"
     } else {
         ""
     };
-    match settings.address {
-        Address::Tcp(_) => format!("listening ws://{address}{path} ({serializers}{rawsocket})"),
-        Address::Unix(_) => {
-            format!("listening {address} (websocket {path}, {serializers}{rawsocket})")
-        }
+    match address.strip_prefix("tcp:") {
+        Some(address) => format!("listening ws://{address}{path} ({serializers}{rawsocket})"),
+        None => format!("listening {address} ({serializers}; websocket {path}{rawsocket})"),
     }
 }
 
@@ -317,3 +314,38 @@ fn complain(text: &str) {
 
 /// This program's version.
 const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn listeners_are_described_as_clients_need_it() {
+        let text = "[[realms]]\nname = \"a\"\n[[listeners]]\naddress = \"127.0.0.1:80\"\n";
+        for (more, address, expected) in [
+            (
+                "",
+                "tcp:[::1]:80",
+                "listening ws://[::1]:80/ws (json msgpack cbor; rawsocket too)",
+            ),
+            (
+                "transports = [\"websocket\"]\nserializers = [\"cbor\"]\npaths = [\"/a\"]",
+                "tcp:127.0.0.1:80",
+                "listening ws://127.0.0.1:80/a (cbor)",
+            ),
+            (
+                "transports = [\"rawsocket\"]",
+                "tcp:127.0.0.1:80",
+                "listening tcp:127.0.0.1:80 (json msgpack cbor; rawsocket)",
+            ),
+            (
+                "",
+                "unix:/a",
+                "listening unix:/a (json msgpack cbor; websocket /ws; rawsocket too)",
+            ),
+        ] {
+            let settings = config::read_text(&format!("{text}{more}")).unwrap();
+            assert_eq!(describe(address, &settings.listeners[0]), expected);
+        }
+    }
+}

@@ -420,5 +420,26 @@ fn apply_flags(settings: &mut Settings, values: &[(&'static str, String)]) -> Re
 /// Where a configuration is looked for, in this order, if none is named.
 pub(super) const SEARCHED: [&str; 2] = ["gigawamp.toml", "/etc/gigawamp/gigawamp.toml"];
 
+/// The settings that `text` stands for, or what is wrong with it.
+#[cfg(test)]
+pub(super) fn read_text(text: &str) -> Result<Settings, Vec<String>> {
+    let mut settings = Settings::preset();
+    let mut problems = Vec::new();
+    read::read("gigawamp.toml", text, &mut settings, &mut problems);
+    let mut problems: Vec<_> = problems.iter().map(ToString::to_string).collect();
+    if problems.is_empty() {
+        let problem = settings.check();
+        problems.extend(problem.map(|(line, text)| match line {
+            Some(line) => format!("gigawamp.toml:{line}: {text}"),
+            None => text,
+        }));
+    }
+    if problems.is_empty() {
+        Ok(settings)
+    } else {
+        Err(problems)
+    }
+}
+
 #[cfg(test)]
 mod tests;

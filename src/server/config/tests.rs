@@ -1,30 +1,11 @@
 //! What is accepted, what is refused, and that everything known about an option agrees.
 
 use super::key::{Key, Kind, Preset};
+use super::read_text as read;
 use super::*;
 
 /// The least that a file has to say.
 const LEAST: &str = "[[realms]]\nname = \"realm1\"\n[[listeners]]\naddress = \"127.0.0.1:8080\"\n";
-
-/// What comes of `text`, with nothing in the environment and no flags.
-fn read(text: &str) -> Result<Settings, Vec<String>> {
-    let mut settings = Settings::preset();
-    let mut problems = Vec::new();
-    read::read("gigawamp.toml", text, &mut settings, &mut problems);
-    let mut problems: Vec<_> = problems.iter().map(ToString::to_string).collect();
-    if problems.is_empty() {
-        let problem = settings.check();
-        problems.extend(problem.map(|(line, text)| match line {
-            Some(line) => format!("gigawamp.toml:{line}: {text}"),
-            None => text,
-        }));
-    }
-    if problems.is_empty() {
-        Ok(settings)
-    } else {
-        Err(problems)
-    }
-}
 
 /// Checks that `text` has exactly the problem `expected`.
 #[track_caller]
