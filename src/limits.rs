@@ -30,6 +30,13 @@ pub const HTTP_HEADERS_MAX: usize = 64;
 /// Fragments of one WebSocket message: bounds the work that empty fragments can cause.
 pub const FRAGMENTS_MAX: u32 = 1_024;
 
+/// Pings a peer may send without a message, a pong, or an interval of our own pings in between;
+/// one more and it is a flood, which ends the transport.
+pub const PINGS_MAX: u16 = 1_000;
+
+/// Octets of a RawSocket ping: it is sent back whole, so its sender decides how much we write.
+pub const RAWSOCKET_PING_BYTES_MAX: u32 = 64 * 1024;
+
 /// Octets of a frame head that any framing may need: the longest of WebSocket, unmasked.
 pub const FRAME_HEAD_BYTES_MAX: usize = 10;
 

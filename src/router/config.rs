@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+pub use crate::message::UriCheck;
+pub use crate::session::RequestIds;
 use crate::wire::TransportOptions;
 
 /// Everything a router must be told.
@@ -28,27 +30,6 @@ pub struct RealmConfig {
     pub request_ids: RequestIds,
 }
 
-/// How strictly URIs are checked.
-// spec: basic/building_blocks#uris
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub enum UriCheck {
-    /// No white space, no `#`.
-    #[default]
-    Loose,
-    /// Lower case letters, digits and `_` only.
-    Strict,
-}
-
-/// Which request ids a realm accepts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub enum RequestIds {
-    /// 1, 2, 3 …, as the specification demands.
-    #[default]
-    Sequential,
-    /// Any that is not in use: for clients that draw them at random.
-    Any,
-}
-
 /// Bounds an operator may move. Sizes are octets.
 #[derive(Clone, Debug)]
 pub struct Limits {
@@ -67,6 +48,8 @@ pub struct Limits {
     pub outbox_bytes_pause: usize,
     /// Calls one session may have pending.
     pub calls_pending_max: usize,
+    /// Invocations one callee may leave unanswered.
+    pub invocations_pending_max: usize,
     /// Subscriptions one session may hold.
     pub subscriptions_max: usize,
     /// Registrations one session may hold.
@@ -85,6 +68,7 @@ impl Default for Limits {
             outbox_bytes_max: 16 << 20,
             outbox_bytes_pause: 1 << 20,
             calls_pending_max: 1_024,
+            invocations_pending_max: 16_384,
             subscriptions_max: 10_000,
             registrations_max: 10_000,
             mesh_bytes_max: 4 << 20,

@@ -11,29 +11,33 @@
 //! **Architecture invariant:** nothing in here mentions a socket, a clock, a thread, a lock (the
 //! writer section of [`pattern`] apart) or `async`.
 
+mod broadcast;
+mod broker;
 pub mod config;
+mod conversation;
 pub mod deadline;
+mod dealer;
+mod filter;
 pub mod pattern;
+mod peers;
+mod realm;
+mod registrations;
+mod relay;
+mod subscriptions;
+
+pub use crate::session::{ConnectionId, ShardId};
+pub use relay::Batch;
 
 use std::sync::Arc;
 
-use crate::env::Instant;
+use crate::env::{Instant, Map, Random, hash_key};
 use crate::session::Outbox;
 use config::Config;
-
-/// One shard of the process: its place in the list of all.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ShardId(pub u16);
-
-/// A connection of one shard. The driver chooses slots, densely from 0, and gives each reuse of a
-/// slot a new generation, so that a late input or output never meets a stranger.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ConnectionId {
-    /// Which slot of the driver's table.
-    pub slot: u32,
-    /// Which use of that slot.
-    pub generation: u32,
-}
+use conversation::Deadline;
+use deadline::Wheel;
+use peers::Peers;
+use realm::{Context, Realm, SharedRealm};
+use relay::Relays;
 
 /// Where a connection came from.
 #[derive(Clone, Debug)]
@@ -124,83 +128,215 @@ pub enum Output {
     },
 }
 
-/// Relays for one shard, in order, with the bytes they refer to.
-#[derive(Debug, Default)]
-pub struct Batch;
-
 /// What all shards of one process share: the configuration and each realm's index.
 #[derive(Debug)]
 pub struct Shared {
     /// How many shards there are.
     pub shards_count: u16,
+    config: Arc<Config>,
+    realms: Vec<Arc<SharedRealm>>,
 }
 
 impl Shared {
     /// For `shards_count` routers that will run `config`.
     #[must_use]
     pub fn new(config: Arc<Config>, shards_count: u16, seed: [u8; 32]) -> Arc<Self> {
-        let _ = (config, seed);
-        Arc::new(Self { shards_count })
+        let mut random = Random::from_seed(seed);
+        let realm = |realm| Arc::new(SharedRealm::new(realm, &hash_key(&mut random)));
+        let realms = config.realms.iter().map(realm).collect();
+        Arc::new(Self {
+            shards_count,
+            config,
+            realms,
+        })
+    }
+
+    /// Whether no subscription and no registration is left in any realm.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        let empty = |realm: &Arc<SharedRealm>| {
+            realm.subscriptions.is_empty() && realm.registrations.is_empty()
+        };
+        self.realms.iter().all(empty)
     }
 }
 
 /// One shard's router.
 #[derive(Debug)]
 pub struct Router {
-    outbox: Outbox,
+    config: Arc<Config>,
+    shards_count: u16,
+    random: Random,
+    hash_key: ahash::RandomState,
+    peers: Peers,
+    relays: Relays,
+    realms: Vec<Realm>,
+    realm_names: Map<Box<str>, u16>,
+    deadlines: Wheel<Deadline>,
+    now: Instant,
+    /// [`Output::Hold`] is in force.
+    held: bool,
+    shutting_down: bool,
+    /// What the transport in hand has to say; empty between two inputs.
+    reply: Vec<u8>,
 }
 
 impl Router {
     /// The router of `shard`. Every shard of a process gets the same `shared` and a seed of its own.
     #[must_use]
-    pub fn new(shard: ShardId, shared: Arc<Shared>, seed: [u8; 32]) -> Self {
-        let _ = (shard, shared, seed);
-        Self { outbox: Outbox::default() }
+    pub fn new(shard: ShardId, shared: &Arc<Shared>, seed: [u8; 32]) -> Self {
+        assert!(shard.0 < shared.shards_count, "a shard beyond the last");
+        let mut random = Random::from_seed(seed);
+        let hash_key = hash_key(&mut random);
+        let config = Arc::clone(&shared.config);
+        let indices = 0_u16..;
+        let realms = indices.clone().zip(&shared.realms);
+        let mut realm_names = Map::with_hasher(hash_key.clone());
+        for (index, realm) in indices.zip(&config.realms) {
+            realm_names.insert(realm.name.as_str().into(), index);
+        }
+        Self {
+            peers: Peers::new(shard, &config.limits, Map::with_hasher(hash_key.clone())),
+            relays: Relays::new(shared.shards_count),
+            realms: realms
+                .map(|(index, shared)| Realm::new(index, shared, &hash_key))
+                .collect(),
+            realm_names,
+            deadlines: Wheel::new(Instant::default()),
+            now: Instant::default(),
+            held: false,
+            shutting_down: false,
+            reply: Vec::new(),
+            shards_count: shared.shards_count,
+            config,
+            random,
+            hash_key,
+        }
     }
 
     /// Takes one input. `now` must not be before that of any earlier call.
     pub fn handle(&mut self, now: Instant, input: Input<'_>) {
-        let _ = (now, input);
+        debug_assert!(now >= self.now, "time went back");
+        self.now = now;
+        match input {
+            Input::Opened { connection, origin } => self.on_opened(connection, &origin),
+            Input::Received { connection, bytes } => self.on_received(connection, bytes),
+            Input::Transmitted { connection, count } => self.on_transmitted(connection, count),
+            Input::Closed { connection } => self.on_closed(connection),
+            Input::Relayed { from: _, batch } => self.on_relayed(&batch),
+            Input::DeadlineReached => self.on_deadlines(),
+            Input::Configured(config) => self.config = config,
+            Input::ShutDown => self.on_shut_down(),
+        }
+        self.end_doomed();
+        self.mind_the_mesh();
     }
 
     /// The next thing to do, or `None`: only then may the driver wait.
     pub fn poll_output(&mut self) -> Option<Output> {
-        None
+        if let Some(output) = self.peers.outputs.pop_front() {
+            return Some(output);
+        }
+        if let Some(connection) = self.peers.poll_dirty() {
+            return Some(Output::Transmit { connection });
+        }
+        self.relays.poll().map(|to| Output::Relay { to })
     }
 
     /// When [`Input::DeadlineReached`] is due at the latest.
     #[must_use]
     pub fn next_deadline(&self) -> Option<Instant> {
-        None
+        self.deadlines.next()
     }
 
     /// The bytes that wait for `connection`; `None` if the router does not know it any more.
     pub fn outbox(&mut self, connection: ConnectionId) -> Option<&mut Outbox> {
-        let _ = connection;
-        Some(&mut self.outbox)
+        self.peers
+            .connection(connection)
+            .map(|connection| &mut connection.outbox)
     }
 
     /// Takes what waits for the shard `to`.
     pub fn take_batch(&mut self, to: ShardId) -> Batch {
-        let _ = to;
-        Batch
+        let batch = self.relays.take(to);
+        self.mind_the_mesh();
+        batch
     }
 
     /// Connections the router knows; after [`Input::ShutDown`] and once this is 0 (and nothing is
     /// left to poll) the shard may end.
     #[must_use]
-    pub fn connections_count(&self) -> usize {
-        0
+    pub const fn connections_count(&self) -> usize {
+        self.peers.count
     }
 
     /// What happened so far, counted.
     #[must_use]
-    pub fn counters(&self) -> Counters {
-        Counters::default()
+    pub const fn counters(&self) -> Counters {
+        self.peers.counters
+    }
+
+    /// Whether nothing is left of any session, connection or message.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.peers.count == 0
+            && self.peers.sessions.is_empty()
+            && self.realms.iter().all(Realm::is_empty)
+            && self.relays.is_empty()
+            && self.deadlines.is_empty()
     }
 
     /// Asserts everything that must hold inside one shard. Slow; for tests and the simulator.
-    pub fn check(&self) {}
+    pub fn check(&mut self) {
+        self.peers.check();
+        for realm in &mut self.realms {
+            let (peers, relays) = (&mut self.peers, &mut self.relays);
+            let (random, limits) = (&mut self.random, &self.config.limits);
+            realm.check(&mut Context {
+                peers,
+                relays,
+                random,
+                limits,
+            });
+        }
+    }
+
+    fn on_relayed(&mut self, batch: &Batch) {
+        for (realm, relay) in batch.iter() {
+            self.in_realm(realm, |realm, context| realm.on_relay(relay, context));
+        }
+    }
+
+    fn in_realm<R>(
+        &mut self,
+        realm: u16,
+        act: impl FnOnce(&mut Realm, &mut Context<'_>) -> R,
+    ) -> R {
+        let (peers, relays) = (&mut self.peers, &mut self.relays);
+        let (random, limits) = (&mut self.random, &self.config.limits);
+        let context = &mut Context {
+            peers,
+            relays,
+            random,
+            limits,
+        };
+        act(&mut self.realms[usize::from(realm)], context)
+    }
+
+    /// Stops reading from clients while too much waits for another shard. Relays are still taken:
+    /// each begets at most one answer, and the number of open questions is bounded, so two shards
+    /// that are full towards each other make progress.
+    fn mind_the_mesh(&mut self) {
+        let waiting = self.relays.bytes_count_max();
+        let limit = self.config.limits.mesh_bytes_max;
+        if !self.held && waiting > limit {
+            self.held = true;
+            self.peers.outputs.push_back(Output::Hold);
+        } else if self.held && waiting <= limit / 2 {
+            self.held = false;
+            self.peers.outputs.push_back(Output::Release);
+        }
+    }
 }
 
 /// What one shard counted since its start.
@@ -220,6 +356,7 @@ pub struct Counters {
     pub violations: u64,
     /// YIELDs and ERRORs that came too late and were dropped.
     pub late_answers: u64,
-    /// EVENTs that were too long for their receiver and were dropped.
-    pub oversize_events: u64,
+    /// EVENTs that were too long for their receiver, or had no form in its serializer, and were
+    /// dropped.
+    pub undeliverable_events: u64,
 }

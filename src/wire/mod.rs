@@ -14,6 +14,7 @@
 
 pub mod cbor;
 pub mod client;
+mod cursor;
 pub mod element;
 pub mod json;
 pub mod msgpack;
@@ -22,6 +23,7 @@ pub mod transcode;
 pub mod transport;
 pub mod websocket;
 
+pub use client::{Client, ClientOptions};
 pub use element::{Kind, Reader, Sequence, Writer};
 pub use transport::{Failure, Framing, Incoming, Negotiated, Transport, TransportOptions};
 

@@ -4,8 +4,12 @@
 //! WebSocket. Both framings are pure functions of the bytes: any cut of the same stream gives the
 //! same messages.
 
-use super::{Malformed, Serializer};
-use crate::limits::FRAME_HEAD_BYTES_MAX;
+use std::ops::Range;
+
+use super::websocket::frame::{self, Opcode, Role};
+use super::websocket::{handshake, http};
+use super::{Malformed, Serializer, rawsocket, websocket};
+use crate::limits::{FRAME_HEAD_BYTES_MAX, MESSAGE_BYTES_CAP};
 
 /// What a listener allows of the connections it accepts.
 #[derive(Clone, Debug)]
@@ -75,17 +79,77 @@ impl Framing {
         out.extend_from_slice(&[0; FRAME_HEAD_BYTES_MAX]);
         mark
     }
+
+    /// Writes the head of the frame whose body was appended since [`begin`](Self::begin) gave
+    /// `mark`, right before that body, and returns where in `out` the frame lies.
+    ///
+    /// The head may be shorter than the room that was reserved: the octets between `mark` and the
+    /// start of the range mean nothing.
+    ///
+    /// # Panics
+    ///
+    /// If the body is longer than [`MESSAGE_BYTES_CAP`], which no peer takes: the caller compares
+    /// with [`Negotiated::peer_message_bytes_max`] first. If `mark` is none of `out`.
+    pub fn finish(self, serializer: Serializer, out: &mut [u8], mark: usize) -> Range<usize> {
+        let body = mark + FRAME_HEAD_BYTES_MAX;
+        let length = out
+            .len()
+            .checked_sub(body)
+            .expect("begin reserved the head");
+        assert!(
+            length <= MESSAGE_BYTES_CAP,
+            "a message above the cap has no frame"
+        );
+        let start = match self {
+            Self::RawSocket => {
+                let head = rawsocket::message_head(length);
+                write_before(out, body, &head)
+            }
+            Self::WebSocket => {
+                let (head, head_length) = frame::unmasked_head(Opcode::of(serializer), length);
+                write_before(out, body, head.get(..head_length).unwrap_or_default())
+            }
+        };
+        start..out.len()
+    }
+}
+
+/// Copies `head` into `out` so that it ends at `body`; returns where it starts.
+fn write_before(out: &mut [u8], body: usize, head: &[u8]) -> usize {
+    let start = body - head.len();
+    out.get_mut(start..body)
+        .expect("begin reserved the head")
+        .copy_from_slice(head);
+    start
 }
 
 /// The receiving half of one connection's transport.
 #[derive(Debug, Default)]
-pub struct Transport;
+pub struct Transport(State);
+
+/// How far a connection has come.
+#[derive(Debug, Default)]
+enum State {
+    /// No octet has arrived.
+    #[default]
+    Fresh,
+    /// The first octet was RawSocket's; its handshake is four octets long.
+    RawSocketOpening(rawsocket::Request),
+    /// The first octet was a letter: an HTTP request is being collected.
+    HttpOpening(Box<http::Head>),
+    /// Messages come in RawSocket frames.
+    RawSocket(rawsocket::Stream),
+    /// Messages come in WebSocket frames.
+    WebSocket(websocket::Stream),
+    /// The opening handshake failed.
+    Over,
+}
 
 impl Transport {
     /// A connection of which nothing is known yet.
     #[must_use]
     pub fn new() -> Self {
-        Self
+        Self::default()
     }
 
     /// The next thing the stream brought, or `None` when `input` is used up.
@@ -97,33 +161,128 @@ impl Transport {
     ///
     /// # Errors
     ///
-    /// A [`Failure`] is final: flush `reply`, close, feed no more.
+    /// A [`Failure`] is final: flush `reply`, close, feed no more (what is fed is discarded).
+    #[inline]
     pub fn next<'s, 'i: 's>(
         &'s mut self,
         options: &TransportOptions,
         input: &mut &'i mut [u8],
         reply: &mut Vec<u8>,
     ) -> Result<Option<Incoming<'s>>, Failure> {
-        let _ = (options, input, reply);
-        Ok(None)
+        match &mut self.0 {
+            State::RawSocket(stream) => stream.next(input, reply),
+            State::WebSocket(stream) => stream.next(options.message_bytes_max, input, reply),
+            opening @ (State::Fresh
+            | State::RawSocketOpening(_)
+            | State::HttpOpening(_)
+            | State::Over) => {
+                let opened = opening.open(options, input, reply);
+                if opened.is_err() {
+                    *opening = State::Over;
+                }
+                Ok(opened?.map(Incoming::Negotiated))
+            }
+        }
     }
 
     /// Appends a ping to `out`, if this transport has pings that all its clients survive
     /// (WebSocket has; RawSocket's are unknown to clients in the field, so it sends none).
+    ///
+    /// Whether it has or not, the peer's own pings are counted anew from here: call it regularly
+    /// for every peer that sends no messages, or one that pings for hours is taken for a flooder
+    /// (see [`PINGS_MAX`](crate::limits::PINGS_MAX)).
     pub fn ping(&mut self, out: &mut Vec<u8>) -> bool {
-        let _ = out;
-        false
+        match &mut self.0 {
+            State::WebSocket(stream) => stream.ping(&[], out),
+            State::RawSocket(stream) => {
+                stream.forgive_pings();
+                false
+            }
+            State::Fresh | State::RawSocketOpening(_) | State::HttpOpening(_) | State::Over => {
+                false
+            }
+        }
     }
 
-    /// Appends whatever ends the transport in good order (WebSocket: a close frame with `code`).
+    /// Appends whatever ends the transport in good order (WebSocket: a close frame with `code`,
+    /// unless one was sent already). Messages that were under way may still come.
     pub fn close(&mut self, code: u16, out: &mut Vec<u8>) {
-        let _ = (code, out);
+        if let State::WebSocket(stream) = &mut self.0 {
+            stream.close(code, out);
+        }
     }
 
     /// Whether an incomplete message is being held, i.e. the peer owes us the rest of it.
+    ///
+    /// False during the opening handshake, which has a deadline of its own.
     #[must_use]
     pub fn is_midway(&self) -> bool {
-        false
+        match &self.0 {
+            State::RawSocket(stream) => stream.is_midway(),
+            State::WebSocket(stream) => stream.is_midway(),
+            State::Fresh | State::RawSocketOpening(_) | State::HttpOpening(_) | State::Over => {
+                false
+            }
+        }
+    }
+}
+
+impl State {
+    /// Goes on with the opening handshake.
+    #[cold]
+    fn open(
+        &mut self,
+        options: &TransportOptions,
+        input: &mut &mut [u8],
+        reply: &mut Vec<u8>,
+    ) -> Result<Option<Negotiated>, Failure> {
+        if let Self::Fresh = self {
+            let Some(&first) = input.first() else {
+                return Ok(None);
+            };
+            *self = Self::begin(first, options)?;
+        }
+        let (negotiated, stream) = match self {
+            Self::RawSocketOpening(request) => {
+                let Some(request) = request.take(input) else {
+                    return Ok(None);
+                };
+                let (negotiated, stream) = rawsocket::accept(request, options, reply)?;
+                (negotiated, Self::RawSocket(stream))
+            }
+            Self::HttpOpening(head) => {
+                let Some(serializer) = handshake::accept(head, options, input, reply)? else {
+                    return Ok(None);
+                };
+                let negotiated = Negotiated {
+                    serializer,
+                    framing: Framing::WebSocket,
+                    peer_message_bytes_max: MESSAGE_BYTES_CAP,
+                };
+                let stream = websocket::Stream::new(Role::Server, serializer);
+                (negotiated, Self::WebSocket(stream))
+            }
+            Self::Fresh | Self::RawSocket(_) | Self::WebSocket(_) | Self::Over => {
+                *input = &mut [];
+                return Ok(None);
+            }
+        };
+        *self = stream;
+        Ok(Some(negotiated))
+    }
+
+    /// Chooses the transport by the first octet. A stranger gets no answer: it may not even
+    /// speak the language the answer would be in.
+    fn begin(first: u8, options: &TransportOptions) -> Result<Self, Failure> {
+        match first {
+            rawsocket::MAGIC if options.rawsocket => {
+                Ok(Self::RawSocketOpening(rawsocket::Request::default()))
+            }
+            rawsocket::MAGIC => Err(Failure::Refused("RawSocket is not spoken here")),
+            b'A'..=b'Z' | b'a'..=b'z' if options.websocket => Ok(Self::HttpOpening(Box::default())),
+            b'A'..=b'Z' | b'a'..=b'z' => Err(Failure::Refused("WebSocket is not spoken here")),
+            _ => Err(Failure::Refused("neither RawSocket nor HTTP")),
+        }
     }
 }
 
@@ -132,3 +291,6 @@ impl From<Malformed> for Failure {
         Self::Refused(malformed.0)
     }
 }
+
+#[cfg(test)]
+pub(crate) mod tests;

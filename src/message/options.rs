@@ -1,0 +1,353 @@
+//! The known attributes of every Options and Details dict.
+//!
+//! A known attribute of the wrong type is an error; an unknown one is skipped. Attributes without
+//! a value are absent, never `null`.
+
+use super::layout::{Element, Invalid, attributes};
+use super::uri::MatchPolicy;
+use super::{RegistrationId, SessionId, SubscriptionId, Text};
+use crate::wire::{Malformed, Reader, Writer};
+
+attributes! { <'a>
+    /// `HELLO.Details`
+    HelloDetails<'a> {
+        /// What the client wants to be.
+        roles: ClientRoles,
+        /// The client's software.
+        agent: Text<'a>,
+        /// Ways to prove an identity that the client is prepared to go.
+        authmethods: Vec<Text<'a>>,
+        /// The identity it claims.
+        authid: Text<'a>,
+    }
+    /// `HELLO.Details.roles`
+    ClientRoles {
+        /// Calls procedures.
+        caller: Role,
+        /// Offers procedures.
+        callee: Role,
+        /// Publishes events.
+        publisher: Role,
+        /// Receives events.
+        subscriber: Role,
+    }
+    /// `WELCOME.Details.roles`
+    RouterRoles {
+        /// Routes events.
+        broker: Role,
+        /// Routes calls.
+        dealer: Role,
+    }
+    /// One role of a peer.
+    Role {
+        /// What it can do beyond the Basic Profile.
+        features: Features,
+    }
+    /// The advanced features a role may announce.
+    // spec: advanced/features
+    Features {
+        progressive_call_results: bool,
+        progressive_call_invocations: bool,
+        call_timeout: bool,
+        call_canceling: bool,
+        /// Another spelling of `call_canceling` that the specification uses once; only read.
+        call_cancelling: bool,
+        caller_identification: bool,
+        call_trustlevels: bool,
+        pattern_based_registration: bool,
+        shared_registration: bool,
+        registration_revocation: bool,
+        call_reroute: bool,
+        registration_meta_api: bool,
+        session_meta_api: bool,
+        subscription_meta_api: bool,
+        testament_meta_api: bool,
+        payload_passthru_mode: bool,
+        subscriber_blackwhite_listing: bool,
+        publisher_exclusion: bool,
+        publisher_identification: bool,
+        publication_trustlevels: bool,
+        pattern_based_subscription: bool,
+        event_history: bool,
+        event_retention: bool,
+        subscription_revocation: bool,
+    }
+    /// `WELCOME.Details`
+    WelcomeDetails<'a> {
+        /// What this router does.
+        roles: RouterRoles,
+        /// This router's software.
+        agent: Text<'a>,
+        /// The realm the session is on.
+        realm: Text<'a>,
+        /// Who the peer is, as far as this router is concerned.
+        authid: Text<'a>,
+        /// What it may do.
+        authrole: Text<'a>,
+        /// How it proved that.
+        authmethod: Text<'a>,
+        /// Who vouches for it.
+        authprovider: Text<'a>,
+    }
+    /// `ABORT.Details`
+    AbortDetails<'a> {
+        /// For a human reader.
+        message: Text<'a>,
+    }
+    /// `GOODBYE.Details`
+    GoodbyeDetails<'a> {
+        /// For a human reader.
+        message: Text<'a>,
+    }
+    /// `CHALLENGE.Extra`
+    ChallengeExtra<'a> {
+        /// What is to be signed.
+        challenge: Text<'a>,
+    }
+    /// `AUTHENTICATE.Extra`
+    AuthenticateExtra<'a> {
+        /// Kept for methods that answer with a nonce.
+        nonce: Text<'a>,
+    }
+    /// `ERROR.Details`
+    ErrorDetails<'a> {
+        /// For a human reader.
+        message: Text<'a>,
+        /// Payload passthru: what the payload is made by.
+        ppt_scheme: Text<'a>,
+        /// Payload passthru: how it is serialized.
+        ppt_serializer: Text<'a>,
+        /// Payload passthru: how it is encrypted.
+        ppt_cipher: Text<'a>,
+        /// Payload passthru: by which key.
+        ppt_keyid: Text<'a>,
+        /// The older form of payload passthru.
+        enc_algo: EncAlgo<'a>,
+        enc_serializer: Text<'a>,
+        enc_key: Text<'a>,
+        /// Hops of router links; checked, otherwise ignored.
+        forward_for: Vec<ForwardFor<'a>>,
+    }
+    /// `PUBLISH.Options`
+    PublishOptions<'a> {
+        /// Answer with PUBLISHED or ERROR.
+        acknowledge: bool,
+        /// Whether the publisher itself is left out; true unless said otherwise.
+        exclude_me: bool,
+        /// Tell receivers who publishes.
+        disclose_me: bool,
+        /// Sessions that must not receive it.
+        exclude: Vec<SessionId>,
+        exclude_authid: Vec<Text<'a>>,
+        exclude_authrole: Vec<Text<'a>>,
+        /// The only sessions that may receive it.
+        eligible: Vec<SessionId>,
+        eligible_authid: Vec<Text<'a>>,
+        eligible_authrole: Vec<Text<'a>>,
+        /// Keep it for those who subscribe later.
+        retain: bool,
+        ppt_scheme: Text<'a>,
+        ppt_serializer: Text<'a>,
+        ppt_cipher: Text<'a>,
+        ppt_keyid: Text<'a>,
+        enc_algo: EncAlgo<'a>,
+        enc_serializer: Text<'a>,
+        enc_key: Text<'a>,
+        /// Checked, otherwise ignored.
+        transaction_hash: Text<'a>,
+        /// Checked, otherwise ignored.
+        forward_for: Vec<ForwardFor<'a>>,
+    }
+    /// `SUBSCRIBE.Options`
+    SubscribeOptions<'a> {
+        /// How the topic is matched; `exact` unless said otherwise.
+        r#match: MatchPolicy,
+        /// Replay what is retained.
+        get_retained: bool,
+        /// Checked, otherwise ignored.
+        forward_for: Vec<ForwardFor<'a>>,
+    }
+    /// `UNSUBSCRIBE.Options`, which only clients that link routers send.
+    UnsubscribeOptions<'a> {
+        /// Checked, otherwise ignored.
+        forward_for: Vec<ForwardFor<'a>>,
+    }
+    /// `UNSUBSCRIBED.Details` of a revocation.
+    UnsubscribedDetails<'a> {
+        /// What was revoked.
+        subscription: SubscriptionId,
+        /// Why.
+        reason: Text<'a>,
+    }
+    /// `EVENT.Details`
+    EventDetails<'a> {
+        /// The concrete topic, on subscriptions by pattern.
+        topic: Text<'a>,
+        /// Who published.
+        publisher: SessionId,
+        publisher_authid: Text<'a>,
+        publisher_authrole: Text<'a>,
+        /// How far the router trusts the publisher.
+        trustlevel: u64,
+        /// A replay of something published before.
+        retained: bool,
+        ppt_scheme: Text<'a>,
+        ppt_serializer: Text<'a>,
+        ppt_cipher: Text<'a>,
+        ppt_keyid: Text<'a>,
+        enc_algo: EncAlgo<'a>,
+        enc_serializer: Text<'a>,
+        enc_key: Text<'a>,
+        /// Checked, otherwise ignored.
+        transaction_hash: Text<'a>,
+        /// Checked, otherwise ignored.
+        x_acknowledged_delivery: bool,
+        /// Checked, otherwise ignored.
+        forward_for: Vec<ForwardFor<'a>>,
+    }
+    /// `CALL.Options`
+    CallOptions<'a> {
+        /// Milliseconds the caller waits; 0 for ever.
+        timeout: u64,
+        /// Take results in parts.
+        receive_progress: bool,
+        /// More parts of this call follow.
+        progress: bool,
+        /// Tell the callee who calls.
+        disclose_me: bool,
+        ppt_scheme: Text<'a>,
+        ppt_serializer: Text<'a>,
+        ppt_cipher: Text<'a>,
+        ppt_keyid: Text<'a>,
+        enc_algo: EncAlgo<'a>,
+        enc_serializer: Text<'a>,
+        enc_key: Text<'a>,
+        /// Checked, otherwise ignored.
+        forward_for: Vec<ForwardFor<'a>>,
+    }
+    /// `CANCEL.Options`
+    CancelOptions<'a> {
+        /// `skip`, `kill` or `killnowait`; judged by the dealer.
+        mode: Text<'a>,
+    }
+    /// `RESULT.Details`
+    ResultDetails<'a> {
+        /// More results follow.
+        progress: bool,
+        ppt_scheme: Text<'a>,
+        ppt_serializer: Text<'a>,
+        ppt_cipher: Text<'a>,
+        ppt_keyid: Text<'a>,
+        enc_algo: EncAlgo<'a>,
+        enc_serializer: Text<'a>,
+        enc_key: Text<'a>,
+    }
+    /// `REGISTER.Options`
+    RegisterOptions<'a> {
+        /// How the procedure is matched; `exact` unless said otherwise.
+        r#match: MatchPolicy,
+        /// Which of several callees gets a call; judged by the dealer.
+        invoke: Text<'a>,
+        /// Calls one callee takes at a time.
+        concurrency: u64,
+        /// Push other callees out.
+        force_reregister: bool,
+        /// The callee wants to know who calls.
+        disclose_caller: bool,
+        /// The callee minds timeouts itself.
+        forward_timeout: bool,
+        /// Checked, otherwise ignored.
+        forward_for: Vec<ForwardFor<'a>>,
+    }
+    /// `UNREGISTER.Options`, which only clients that link routers send.
+    UnregisterOptions<'a> {
+        /// Checked, otherwise ignored.
+        forward_for: Vec<ForwardFor<'a>>,
+    }
+    /// `UNREGISTERED.Details` of a revocation.
+    UnregisteredDetails<'a> {
+        /// What was revoked.
+        registration: RegistrationId,
+        /// Why.
+        reason: Text<'a>,
+    }
+    /// `INVOCATION.Details`
+    InvocationDetails<'a> {
+        /// The concrete procedure, on registrations by pattern.
+        procedure: Text<'a>,
+        /// Who calls.
+        caller: SessionId,
+        caller_authid: Text<'a>,
+        caller_authrole: Text<'a>,
+        /// How far the router trusts the caller.
+        trustlevel: u64,
+        /// The caller takes results in parts.
+        receive_progress: bool,
+        /// More parts of this call follow.
+        progress: bool,
+        /// Milliseconds the caller waits.
+        timeout: u64,
+        ppt_scheme: Text<'a>,
+        ppt_serializer: Text<'a>,
+        ppt_cipher: Text<'a>,
+        ppt_keyid: Text<'a>,
+        enc_algo: EncAlgo<'a>,
+        enc_serializer: Text<'a>,
+        enc_key: Text<'a>,
+    }
+    /// `INTERRUPT.Options`
+    InterruptOptions<'a> {
+        /// `kill` or `killnowait`.
+        mode: Text<'a>,
+        /// Why, as an error's URI.
+        reason: Text<'a>,
+    }
+    /// `YIELD.Options`
+    YieldOptions<'a> {
+        /// More results follow.
+        progress: bool,
+        ppt_scheme: Text<'a>,
+        ppt_serializer: Text<'a>,
+        ppt_cipher: Text<'a>,
+        ppt_keyid: Text<'a>,
+        enc_algo: EncAlgo<'a>,
+        enc_serializer: Text<'a>,
+        enc_key: Text<'a>,
+        /// Checked, otherwise ignored.
+        forward_for: Vec<ForwardFor<'a>>,
+    }
+    /// One hop of a link between routers.
+    ForwardFor<'a> {
+        /// The session that forwarded.
+        session: u64,
+        authid: Text<'a>,
+        authrole: Text<'a>,
+    }
+}
+
+/// The attribute that announces the field's older form of payload passthru: one of the names in
+/// use, or a private one that begins with `x_`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EncAlgo<'a>(pub Text<'a>);
+
+impl<'a> Element<'a> for EncAlgo<'a> {
+    fn read<R: Reader<'a>>(reader: &mut R) -> Result<Self, Invalid> {
+        let name = reader.text()?;
+        if !matches!(&*name, "cryptobox" | "mqtt" | "xbr") && !name.starts_with("x_") {
+            return Err(Malformed("unknown algorithm").into());
+        }
+        Ok(Self(name))
+    }
+
+    fn write<'o, W: Writer<'o>>(&self, writer: &mut W) {
+        writer.text(&self.0);
+    }
+}
+
+/// The key of a field: its Rust name without the mark of a raw identifier.
+const fn name_of(field: &'static str) -> &'static str {
+    match field.as_bytes() {
+        [b'r', b'#', ..] => field.split_at(2).1,
+        _ => field,
+    }
+}

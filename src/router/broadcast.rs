@@ -1,0 +1,109 @@
+//! One event of one subscription on its way to many subscribers.
+//!
+//! The EVENT is written once per serializer and framing, when the first subscriber of that kind
+//! is met; all others get the same bytes.
+
+use std::ops::Range;
+
+use bytes::Bytes;
+
+use super::peers::{Peers, Undeliverable};
+use crate::limits::COPY_BYTES_MAX;
+use crate::message::{Event, Message};
+use crate::wire::{Framing, Negotiated};
+
+/// Buffers for [`Broadcast::begin`], reused from one publication to the next.
+#[derive(Debug, Default)]
+pub(super) struct Broadcast {
+    frames: [Option<Frame>; KINDS],
+    /// All small frames of this event.
+    copied: Vec<u8>,
+    transcoded: Vec<u8>,
+}
+
+#[derive(Debug)]
+enum Frame {
+    Copied {
+        frame: Range<usize>,
+        body_bytes: usize,
+    },
+    Shared {
+        frame: Bytes,
+        body_bytes: usize,
+    },
+    Unrepresentable,
+}
+
+/// Serializers × framings.
+const KINDS: usize = 6;
+
+impl Broadcast {
+    /// Forgets the event before.
+    pub(super) fn begin(&mut self) {
+        self.frames = Default::default();
+        self.copied.clear();
+        if self.copied.capacity() > SCRATCH_BYTES_KEPT {
+            self.copied = Vec::new();
+        }
+    }
+
+    /// Queues `event` for the peer in `slot`.
+    pub(super) fn send(
+        &mut self,
+        event: &Event<'_>,
+        slot: u32,
+        peers: &mut Peers,
+    ) -> Result<(), Undeliverable> {
+        let negotiated = peers.negotiated(slot).ok_or(Undeliverable::Gone)?;
+        let kind = negotiated.serializer.index() * 2 + negotiated.framing as usize;
+        if self.frames[kind].is_none() {
+            self.frames[kind] = Some(self.write(event, negotiated));
+        }
+        let body_bytes_max = negotiated.peer_message_bytes_max;
+        match &self.frames[kind] {
+            Some(Frame::Copied { frame, body_bytes }) if *body_bytes <= body_bytes_max => {
+                peers.queue(slot, &self.copied[frame.clone()]);
+                Ok(())
+            }
+            Some(Frame::Shared { frame, body_bytes }) if *body_bytes <= body_bytes_max => {
+                peers.queue_shared(slot, frame);
+                Ok(())
+            }
+            Some(Frame::Unrepresentable) | None => Err(Undeliverable::Unrepresentable),
+            Some(Frame::Copied { .. } | Frame::Shared { .. }) => Err(Undeliverable::TooLong),
+        }
+    }
+
+    fn write(&mut self, event: &Event<'_>, negotiated: Negotiated) -> Frame {
+        let mut transcoded = std::mem::take(&mut self.transcoded);
+        let Ok(payload) = event.payload.to(negotiated.serializer, &mut transcoded) else {
+            self.transcoded = transcoded;
+            return Frame::Unrepresentable;
+        };
+        let start = self.copied.len();
+        let mark = Framing::begin(&mut self.copied);
+        let body_at = self.copied.len();
+        let message = Message::Event(Event {
+            payload,
+            ..event.clone()
+        });
+        message.write(negotiated.serializer, &mut self.copied);
+        let body_bytes = self.copied.len() - body_at;
+        let frame = negotiated
+            .framing
+            .finish(negotiated.serializer, &mut self.copied, mark);
+        self.transcoded = transcoded;
+        if frame.len() <= COPY_BYTES_MAX {
+            return Frame::Copied { frame, body_bytes };
+        }
+        let shared = Bytes::copy_from_slice(&self.copied[frame]);
+        self.copied.truncate(start);
+        Frame::Shared {
+            frame: shared,
+            body_bytes,
+        }
+    }
+}
+
+/// A buffer that has grown beyond this is given back.
+const SCRATCH_BYTES_KEPT: usize = 64 * 1024;

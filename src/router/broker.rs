@@ -1,0 +1,375 @@
+//! Publish and subscribe within one realm, on one shard.
+//!
+//! The broker turns a PUBLISH into EVENTs for the subscribers on this shard
+//! and into at most one [`Relay::Event`] per other shard with an interest.
+//! It matches where the message arrived, so an event crosses the mesh once,
+//! and order between a publisher and a subscriber follows from the order of
+//! a single queue.
+//!
+//! ```text
+//!  PUBLISH ──▶ on_publish ──┬──▶ EVENT to local subscribers
+//!                           ├──▶ Relay::Event to other shards
+//!                           └──▶ PUBLISHED, if the publisher asked
+//!  Relay::Event ──▶ on_event ──▶ EVENT to local subscribers
+//! ```
+//!
+//! The broker does not know sockets, serializers in use, or how the shared
+//! index is read without a lock; the last is the business of [`pattern`](super::pattern).
+
+use std::sync::Arc;
+
+use smallvec::SmallVec;
+
+use super::broadcast::Broadcast;
+use super::filter::Filter;
+use super::pattern::Cache;
+use super::peers::Undeliverable;
+use super::realm::{Context, Refusal, SharedRealm};
+use super::relay::{Relay, RelayedEvent};
+use super::subscriptions::{Local, ShardSet, Subscribers, Subscription};
+use crate::env::Map;
+use crate::message::{
+    Event, EventDetails, MatchPolicy, PublicationId, Publish, PublishOptions, Published, SessionId,
+    Subscribe, Subscribed, SubscriptionId, Unsubscribe, Unsubscribed, uri,
+};
+use crate::session::Session;
+
+/// One realm's broker on one shard.
+#[derive(Debug)]
+pub(super) struct Broker {
+    realm: u16,
+    shared: Arc<SharedRealm>,
+    /// Subscriptions with subscribers on this shard.
+    local: Map<SubscriptionId, Local>,
+    cache: Cache<Subscription>,
+    broadcast: Broadcast,
+}
+
+impl Broker {
+    pub(super) fn new(realm: u16, shared: Arc<SharedRealm>, hash_key: &ahash::RandomState) -> Self {
+        let local = Map::with_hasher(hash_key.clone());
+        let cache = Cache::new(hash_key.clone());
+        Self {
+            realm,
+            shared,
+            local,
+            cache,
+            broadcast: Broadcast::default(),
+        }
+    }
+
+    /// Makes the session in `slot` a subscriber and answers its SUBSCRIBE.
+    // spec: basic/publish_subscribe#subscribing
+    pub(super) fn on_subscribe(
+        &mut self,
+        slot: u32,
+        subscribe: &Subscribe<'_>,
+        context: &mut Context<'_>,
+    ) -> Result<(), Refusal> {
+        let policy = subscribe.options.r#match.unwrap_or_default();
+        if !uri::is_valid_pattern(&subscribe.topic, policy, self.shared.uri_check) {
+            return Err(Refusal::new(uri::error::INVALID_URI));
+        }
+        let Some(session) = context.peers.session(slot) else {
+            return Ok(());
+        };
+        let known = self.shared.subscriptions.get(policy, &subscribe.topic);
+        let held = known.filter(|known| session.subscriptions.contains(&known.id));
+        if held.is_none() && session.subscriptions.len() >= context.limits.subscriptions_max {
+            return Err(Refusal::new(uri::error::LIMIT_EXCEEDED));
+        }
+        // spec: basic/publish_subscribe#subscribing — subscribing twice gives the same id
+        let id = match held {
+            Some(held) => held.id,
+            None => self.join(slot, policy, &subscribe.topic, context),
+        };
+
+        // spec: basic/security_model#ordering — SUBSCRIBED goes out before any EVENT.
+        // Other shards see the entry from here on, but what they send is handled by
+        // this shard after this function, so it can only be queued behind SUBSCRIBED.
+        let subscribed = Subscribed {
+            request: subscribe.request,
+            subscription: id,
+        };
+        context.peers.tell(slot, subscribed);
+        Ok(())
+    }
+
+    /// Ends a subscription of the session in `slot` and answers its UNSUBSCRIBE.
+    // spec: basic/publish_subscribe#unsubscribing
+    pub(super) fn on_unsubscribe(
+        &mut self,
+        slot: u32,
+        unsubscribe: &Unsubscribe<'_>,
+        context: &mut Context<'_>,
+    ) -> Result<(), Refusal> {
+        let Some(session) = context.peers.session(slot) else {
+            return Ok(());
+        };
+        if !session.subscriptions.remove(&unsubscribe.subscription) {
+            return Err(Refusal::new(uri::error::NO_SUCH_SUBSCRIPTION));
+        }
+        let session = session.id;
+        self.part(session, unsubscribe.subscription, context);
+        let request = unsubscribe.request;
+        context.peers.tell(
+            slot,
+            Unsubscribed {
+                request,
+                details: None,
+            },
+        );
+        Ok(())
+    }
+
+    /// Publishes for the session in `slot`.
+    // spec: basic/publish_subscribe#publishing
+    pub(super) fn on_publish(
+        &mut self,
+        slot: u32,
+        publish: &Publish<'_>,
+        context: &mut Context<'_>,
+    ) -> Result<(), Refusal> {
+        let topic = &*publish.topic;
+        if !uri::is_valid(topic, self.shared.uri_check) || uri::is_reserved(topic) {
+            return Err(Refusal::new(uri::error::INVALID_URI));
+        }
+        let Some(session) = context.peers.session(slot) else {
+            return Ok(());
+        };
+        let publisher = session.id;
+        let options = &publish.options;
+        let mut details = passed_through(options);
+        let disclosed = (options.disclose_me == Some(true)).then(|| session.identity.clone());
+        if let Some(identity) = &disclosed {
+            details.publisher = Some(publisher);
+            details.publisher_authid = Some(identity.authid.as_ref().into());
+            details.publisher_authrole = Some(identity.authrole.as_ref().into());
+        }
+        let publication = PublicationId(context.random_id());
+        let event = RelayedEvent {
+            subscriptions: &[],
+            publication,
+            // spec: advanced/pubsub_publisher_exclusion
+            excluded: (options.exclude_me != Some(false)).then_some(publisher),
+            filter: Filter::from_options(options).map(Arc::new),
+            topic,
+            details,
+            payload: publish.payload,
+        };
+        self.spread(&event, context);
+        if options.acknowledge == Some(true) {
+            context.peers.tell(
+                slot,
+                Published {
+                    request: publish.request,
+                    publication,
+                },
+            );
+        }
+        Ok(())
+    }
+
+    /// Delivers what another shard's broker published.
+    pub(super) fn on_event(&mut self, event: &RelayedEvent<'_>, context: &mut Context<'_>) {
+        for subscription in event.subscriptions {
+            self.deliver(*subscription, event, context);
+        }
+    }
+
+    /// Removes a session that has ended from everything it subscribed to.
+    pub(super) fn leave(&mut self, session: &Session, context: &mut Context<'_>) {
+        let mut subscriptions: Vec<_> = session.subscriptions.iter().copied().collect();
+        subscriptions.sort_unstable();
+        for subscription in subscriptions {
+            self.part(session.id, subscription, context);
+        }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.local.is_empty()
+    }
+
+    /// Asserts that this shard's subscribers and its sessions agree.
+    pub(super) fn check(&self, context: &mut Context<'_>) {
+        let mut ids: Vec<_> = self.local.keys().copied().collect();
+        ids.sort_unstable();
+        for id in ids {
+            let local = &self.local[&id];
+            assert!(
+                !local.subscribers.is_empty(),
+                "a subscription without a subscriber"
+            );
+            let entry = self.shared.subscriptions.get(local.policy, &local.uri);
+            let entry = entry.expect("a subscription that others do not know");
+            assert_eq!(entry.id, id, "one topic, two subscriptions");
+            assert!(
+                entry.shards.contains(context.peers.shard),
+                "others do not know of us"
+            );
+            for (slot, session) in local.subscribers.iter() {
+                let open = context
+                    .peers
+                    .session(slot)
+                    .filter(|open| open.id == session);
+                let open = open.expect("a subscriber that has left");
+                assert!(
+                    open.subscriptions.contains(&id),
+                    "a subscriber that does not know"
+                );
+            }
+        }
+    }
+
+    /// Sends an event to every subscription that matches its topic, on every shard.
+    fn spread(&mut self, event: &RelayedEvent<'_>, context: &mut Context<'_>) {
+        let shared = Arc::clone(&self.shared);
+        let found = self.cache.lookup(&shared.subscriptions, event.topic);
+        if found.is_empty() {
+            return;
+        }
+        let found: SmallVec<[(SubscriptionId, ShardSet); 4]> =
+            found.iter().map(|entry| (entry.id, entry.shards)).collect();
+        let here = context.peers.shard;
+        let all = found
+            .iter()
+            .fold(ShardSet::default(), |all, (_, shards)| all.union(*shards));
+        for shard in all.iter() {
+            let interested = found.iter().filter(|(_, shards)| shards.contains(shard));
+            let subscriptions: SmallVec<[SubscriptionId; 4]> =
+                interested.map(|(id, _)| *id).collect();
+            let event = RelayedEvent {
+                subscriptions: &subscriptions,
+                ..event.clone()
+            };
+            if shard == here {
+                self.on_event(&event, context);
+            } else {
+                context.relays.push(shard, self.realm, &Relay::Event(event));
+            }
+        }
+    }
+
+    /// Sends an event to the subscribers of one subscription on this shard.
+    ///
+    /// A subscription that is not known has just been left: the event is dropped here.
+    fn deliver(&mut self, id: SubscriptionId, event: &RelayedEvent<'_>, context: &mut Context<'_>) {
+        let Some(local) = self.local.get(&id) else {
+            return;
+        };
+        let mut details = event.details.clone();
+        // spec: advanced/pubsub_pattern_based_subscription — the concrete topic is told
+        details.topic = (local.policy != MatchPolicy::Exact).then(|| event.topic.into());
+        let message = Event {
+            subscription: id,
+            publication: event.publication,
+            details,
+            payload: event.payload,
+        };
+        self.broadcast.begin();
+        for (slot, session) in local.subscribers.iter() {
+            if event.excluded == Some(session) {
+                continue;
+            }
+            if let Some(filter) = &event.filter
+                && context
+                    .peers
+                    .session(slot)
+                    .is_none_or(|session| !filter.admits(session))
+            {
+                continue;
+            }
+            match self.broadcast.send(&message, slot, context.peers) {
+                Ok(()) | Err(Undeliverable::Gone) => {}
+                // spec: advanced/transport_rawsocket — an EVENT too long for a peer is dropped
+                Err(Undeliverable::TooLong | Undeliverable::Unrepresentable) => {
+                    context.peers.counters.undeliverable_events += 1;
+                }
+            }
+        }
+    }
+
+    fn join(
+        &mut self,
+        slot: u32,
+        policy: MatchPolicy,
+        topic: &str,
+        context: &mut Context<'_>,
+    ) -> SubscriptionId {
+        let here = context.peers.shard;
+        let shared = &self.shared;
+        let mut writer = shared.subscriptions.write();
+        let known = writer.get(policy, topic);
+        let id = known
+            .as_ref()
+            .map_or_else(|| SubscriptionId(shared.next_id()), |known| known.id);
+        let shards = known
+            .as_ref()
+            .map_or_else(ShardSet::default, |known| known.shards);
+        if !shards.contains(here) {
+            let entry = Subscription {
+                id,
+                policy,
+                shards: shards.with(here),
+            };
+            writer.insert(policy, topic, Arc::new(entry));
+        }
+        drop(writer);
+
+        let session = context
+            .peers
+            .session(slot)
+            .expect("the session that is subscribing");
+        session.subscriptions.insert(id);
+        let session = session.id;
+        let hasher = self.local.hasher().clone();
+        let local = self.local.entry(id).or_insert_with(|| Local {
+            uri: topic.into(),
+            policy,
+            subscribers: Subscribers::new(Map::with_hasher(hasher)),
+        });
+        local.subscribers.insert(slot, session);
+        id
+    }
+
+    fn part(&mut self, session: SessionId, id: SubscriptionId, context: &mut Context<'_>) {
+        let local = self
+            .local
+            .get_mut(&id)
+            .expect("a session knows what it subscribed to");
+        local.subscribers.remove(session);
+        if !local.subscribers.is_empty() {
+            return;
+        }
+        let local = self.local.remove(&id).expect("it was there a line ago");
+        let mut writer = self.shared.subscriptions.write();
+        let entry = writer
+            .get(local.policy, &local.uri)
+            .expect("others know what we hold");
+        let shards = entry.shards.without(context.peers.shard);
+        if shards.is_empty() {
+            writer.remove(local.policy, &local.uri);
+        } else {
+            let entry = Subscription {
+                id,
+                policy: local.policy,
+                shards,
+            };
+            writer.insert(local.policy, &local.uri, Arc::new(entry));
+        }
+    }
+}
+
+/// EVENT.Details that are the publisher's own.
+fn passed_through<'a>(options: &PublishOptions<'a>) -> EventDetails<'a> {
+    EventDetails {
+        ppt_scheme: options.ppt_scheme.clone(),
+        ppt_serializer: options.ppt_serializer.clone(),
+        ppt_cipher: options.ppt_cipher.clone(),
+        ppt_keyid: options.ppt_keyid.clone(),
+        enc_algo: options.enc_algo.clone(),
+        enc_serializer: options.enc_serializer.clone(),
+        enc_key: options.enc_key.clone(),
+        ..EventDetails::default()
+    }
+}

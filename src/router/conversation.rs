@@ -1,0 +1,488 @@
+//! Connections and sessions from their first octet to their last.
+//!
+//! What the session room judges, this acts on: it feeds received bytes to a connection's
+//! transport, opens sessions, hands their messages to the realm, and ends them, always the same
+//! way, whoever ended them and why.
+
+use std::fmt::Write;
+
+use super::{ConnectionId, Origin, Output, Router};
+use crate::message::uri::{self, close, error};
+use crate::message::{
+    Abort, AbortDetails, Features, Goodbye, GoodbyeDetails, Hello, Message, Payload, Role,
+    RouterRoles, SessionId, Text, UriCheck, Welcome, WelcomeDetails,
+};
+use crate::session::{Admitted, Identity, Phase, Session, Violation};
+use crate::wire::{Failure, Incoming, Serializer};
+
+/// The closed list of things that can be late.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Deadline {
+    /// A connection that has no session yet gets none any more.
+    Handshake(ConnectionId),
+    /// A connection that should have closed is closed.
+    Goodbye(ConnectionId),
+    /// A connection with a session is looked at: does it live, does it read?
+    Look(ConnectionId),
+}
+
+/// Close codes of RFC 6455.
+const WEBSOCKET_NORMAL: u16 = 1000;
+const WEBSOCKET_GOING_AWAY: u16 = 1001;
+
+/// Silent looks after which a peer that was pinged is given up.
+const SILENCES_MAX: u8 = 2;
+
+impl Router {
+    pub(super) fn on_opened(&mut self, id: ConnectionId, origin: &Origin) {
+        self.peers.open(id, origin.listener);
+        if self.shutting_down {
+            return self.close(id);
+        }
+        self.set_deadline(id, Deadline::Handshake(id), self.config.limits.handshake);
+    }
+
+    pub(super) fn on_closed(&mut self, id: ConnectionId) {
+        if self.peers.connection(id).is_some() {
+            self.forget(id);
+        }
+    }
+
+    pub(super) fn on_transmitted(&mut self, id: ConnectionId, count: usize) {
+        self.peers.transmitted(id, count);
+        self.flush(id);
+    }
+
+    pub(super) fn on_received(&mut self, id: ConnectionId, mut bytes: &mut [u8]) {
+        let Some(slot) = self.peers.slot(id) else {
+            return;
+        };
+        let listener = usize::from(slot.listener);
+        let connection = slot
+            .connection
+            .as_mut()
+            .expect("a slot that was found is taken");
+        if matches!(connection.phase, Phase::Flushing) {
+            return;
+        }
+        connection.heard = true;
+        let mut transport = std::mem::take(&mut connection.transport);
+        let mut reply = std::mem::take(&mut self.reply);
+        let config = std::sync::Arc::clone(&self.config);
+        // spec: basic/building_blocks#protocol-errors — nothing behind an offence is processed
+        while self.is_listening(id) {
+            let incoming = transport.next(&config.listeners[listener], &mut bytes, &mut reply);
+            self.peers.queue_reply(id, &reply);
+            reply.clear();
+            match incoming {
+                Ok(None) => break,
+                Ok(Some(Incoming::Message(message))) => self.on_bytes(id, message),
+                Ok(Some(Incoming::Alive)) => {}
+                Ok(Some(Incoming::Negotiated(negotiated))) => {
+                    let connection = self.peers.connection(id).expect("it is being listened to");
+                    connection.negotiated = Some(negotiated);
+                }
+                Ok(Some(Incoming::Finished)) | Err(Failure::Answered) => self.finish(id),
+                Err(Failure::Refused(_)) => {
+                    self.peers.counters.violations += 1;
+                    self.finish(id);
+                }
+            }
+        }
+        self.reply = reply;
+        if let Some(connection) = self.peers.connection(id) {
+            connection.transport = transport;
+            if matches!(connection.phase, Phase::Flushing) {
+                self.part(id);
+            }
+        }
+    }
+
+    /// Ends the conversations of all peers in an orderly way, and lets no new ones begin.
+    pub(super) fn on_shut_down(&mut self) {
+        if std::mem::replace(&mut self.shutting_down, true) {
+            return;
+        }
+        let slots = 0..u32::try_from(self.peers.slots.len()).expect("slots are numbered by u32");
+        let taken = |slot: &u32| self.peers.slots[*slot as usize].connection.is_some();
+        let ids: Vec<_> = slots
+            .filter(taken)
+            .map(|slot| self.peers.id_of(slot))
+            .collect();
+        // Every caller hears about its calls before its GOODBYE, behind which nothing may come.
+        let mut open = Vec::new();
+        for id in ids {
+            let connection = self.peers.connection(id).expect("it was there a line ago");
+            match connection.phase {
+                Phase::Open(_) => open.push(id),
+                Phase::Opening if connection.negotiated.is_some() => {
+                    self.abort(id, close::SYSTEM_SHUTDOWN, "the router shuts down");
+                    self.part(id);
+                }
+                Phase::Opening => self.close(id),
+                Phase::Leaving | Phase::Flushing => {}
+            }
+        }
+        for id in &open {
+            if let Some(realm) = self.peers.session(id.slot).map(|session| session.realm) {
+                self.in_realm(realm, |realm, context| realm.cancel_calls(id.slot, context));
+            }
+        }
+        for id in open {
+            self.end_session(id, Phase::Leaving);
+            self.say_goodbye(id, close::SYSTEM_SHUTDOWN);
+            self.set_deadline(id, Deadline::Goodbye(id), self.config.limits.goodbye);
+        }
+    }
+
+    pub(super) fn on_deadlines(&mut self) {
+        while let Some(deadline) = self.deadlines.expire(self.now) {
+            let (Deadline::Handshake(id) | Deadline::Goodbye(id) | Deadline::Look(id)) = deadline;
+            let Some(slot) = self.peers.slot(id) else {
+                continue;
+            };
+            slot.deadline = None;
+            match deadline {
+                Deadline::Handshake(id) => self.on_handshake_late(id),
+                Deadline::Goodbye(id) => self.close(id),
+                Deadline::Look(id) => self.look(id),
+            }
+        }
+    }
+
+    /// Ends the sessions whose peers did not read what they were sent.
+    pub(super) fn end_doomed(&mut self) {
+        while let Some(id) = self.peers.doomed.pop() {
+            if self.peers.connection(id).is_some() {
+                self.end_slow(id);
+            }
+        }
+    }
+
+    /// Whether another message of this peer may be processed.
+    fn is_listening(&mut self, id: ConnectionId) -> bool {
+        let connection = self.peers.connection(id);
+        connection.is_some_and(|connection| !matches!(connection.phase, Phase::Flushing))
+    }
+
+    fn on_bytes(&mut self, id: ConnectionId, bytes: &[u8]) {
+        self.peers.counters.messages_in += 1;
+        let connection = self.peers.connection(id).expect("it is being listened to");
+        let serializer = connection
+            .negotiated
+            .expect("messages follow the handshake")
+            .serializer;
+        let message = match Message::parse(serializer, bytes) {
+            Ok(message) => message,
+            Err(invalid) => return self.on_violation(id, Violation(invalid.to_string().into())),
+        };
+        match connection.admit(&message) {
+            Ok(Admitted::Routed) => {
+                let session = connection
+                    .session()
+                    .expect("only an open session is routed for");
+                let realm = session.realm;
+                self.in_realm(realm, |realm, context| {
+                    realm.on_message(id.slot, &message, context)
+                });
+            }
+            Ok(Admitted::Ignored) => {}
+            Ok(Admitted::Hello) => match &message {
+                Message::Hello(hello) => self.on_hello(id, hello),
+                _ => unreachable!("only HELLO is admitted as one"),
+            },
+            Ok(Admitted::Goodbye) => self.on_goodbye(id),
+            Ok(Admitted::Abort) => self.finish(id),
+            Err(violation) => self.on_violation(id, violation),
+        }
+    }
+
+    // spec: basic/sessions#session-establishment
+    fn on_hello(&mut self, id: ConnectionId, hello: &Hello<'_>) {
+        let details = &hello.details;
+        let roles = details.roles.clone().unwrap_or_default();
+        if roles.is_empty() {
+            let text = "Hello.details.roles: at least one of caller, callee, publisher, subscriber";
+            return self.on_violation(id, Violation(text.into()));
+        }
+        if !uri::is_valid(&hello.realm, UriCheck::Loose) {
+            return self.abort(id, error::INVALID_URI, "the realm is not a valid URI");
+        }
+        let Some(&realm) = self.realm_names.get(&*hello.realm) else {
+            return self.abort(id, error::NO_SUCH_REALM, "this router has no such realm");
+        };
+        let methods = details.authmethods.as_deref().unwrap_or_default();
+        if !methods.is_empty() && !methods.iter().any(|method| method == "anonymous") {
+            let text = "only anonymous sessions are accepted";
+            return self.abort(id, error::NO_MATCHING_AUTH_METHOD, text);
+        }
+        let authid = self.random_authid();
+        let identity = Identity {
+            authid: authid.into(),
+            authrole: "anonymous".into(),
+        };
+        let session_id = self.random_session_id();
+        let request_ids = self.config.realms[usize::from(realm)].request_ids;
+        let keys = (request_ids, &self.hash_key);
+        let session = Session::new(session_id, realm, identity.clone(), roles, keys);
+        let connection = self.peers.connection(id).expect("it said HELLO");
+        connection.phase = Phase::Open(Box::new(session));
+        (connection.heard, connection.silences) = (true, 0);
+        self.peers.sessions.insert(session_id, id.slot);
+        self.peers.counters.sessions += 1;
+        let details = WelcomeDetails {
+            roles: Some(announced()),
+            agent: Some(self.config.agent.as_str().into()),
+            realm: Some(hello.realm.as_ref().into()),
+            authid: Some(identity.authid.as_ref().into()),
+            authrole: Some(identity.authrole.as_ref().into()),
+            authmethod: Some("anonymous".into()),
+            authprovider: Some("static".into()),
+        };
+        self.peers.tell(
+            id.slot,
+            Welcome {
+                session: session_id,
+                details,
+            },
+        );
+        self.set_deadline(id, Deadline::Look(id), self.look_interval());
+    }
+
+    // spec: basic/sessions#session-closing
+    fn on_goodbye(&mut self, id: ConnectionId) {
+        let connection = self.peers.connection(id).expect("it said GOODBYE");
+        if matches!(connection.phase, Phase::Leaving) {
+            return self.finish(id);
+        }
+        // The transport stays open: another session may follow on it.
+        self.end_session(id, Phase::Opening);
+        self.say_goodbye(id, close::GOODBYE_AND_OUT);
+        self.set_deadline(id, Deadline::Handshake(id), self.config.limits.handshake);
+    }
+
+    // spec: basic/building_blocks#protocol-errors
+    fn on_violation(&mut self, id: ConnectionId, Violation(text): Violation) {
+        self.peers.counters.violations += 1;
+        let connection = self.peers.connection(id).expect("it broke the protocol");
+        if matches!(connection.phase, Phase::Leaving) {
+            return self.finish(id);
+        }
+        self.abort(id, error::PROTOCOL_VIOLATION, &text);
+    }
+
+    fn on_handshake_late(&mut self, id: ConnectionId) {
+        let connection = self.peers.connection(id).expect("its deadline was found");
+        if connection.negotiated.is_none() {
+            return self.close(id);
+        }
+        self.abort(id, error::PROTOCOL_VIOLATION, "no HELLO in due time");
+        self.part(id);
+    }
+
+    /// Looks after a peer with an open session: one that is silent is pinged, one that stays
+    /// silent or does not read is given up.
+    fn look(&mut self, id: ConnectionId) {
+        let connection = self.peers.connection(id).expect("its deadline was found");
+        let heard = std::mem::take(&mut connection.heard);
+        let stalled = !connection.outbox.is_empty() && !connection.progressed;
+        connection.progressed = connection.outbox.is_empty();
+        connection.silences = if heard {
+            0
+        } else {
+            connection.silences.saturating_add(1)
+        };
+        if stalled {
+            return self.end_slow(id);
+        }
+        let mut ping = Vec::new();
+        let pings = !self.config.limits.ping_interval.is_zero();
+        if pings && !heard && connection.transport.ping(&mut ping) {
+            if connection.silences > SILENCES_MAX {
+                return self.close(id);
+            }
+            self.peers.queue_reply(id, &ping);
+        }
+        self.set_deadline(id, Deadline::Look(id), self.look_interval());
+    }
+
+    fn look_interval(&self) -> std::time::Duration {
+        let limits = &self.config.limits;
+        match limits.ping_interval {
+            std::time::Duration::ZERO => limits.stall,
+            interval => interval.min(limits.stall),
+        }
+    }
+
+    /// Ends a session whose peer does not read. It is told why, should it read on.
+    fn end_slow(&mut self, id: ConnectionId) {
+        self.peers.counters.slow_sessions_ended += 1;
+        self.peers.undoom(id);
+        self.abort(id, error::SLOW_PEER, "too much was waiting to be read");
+        self.part(id);
+    }
+
+    /// Refuses or ends a session with ABORT; what follows from this peer is not processed.
+    // spec: basic/sessions#session-aborting
+    fn abort(&mut self, id: ConnectionId, reason: &str, text: &str) {
+        self.end_session(id, Phase::Flushing);
+        let details = AbortDetails {
+            message: Some(text.into()),
+        };
+        let payload = Payload::none(Serializer::Json);
+        self.peers.tell(
+            id.slot,
+            Abort {
+                details,
+                reason: reason.into(),
+                payload,
+            },
+        );
+    }
+
+    /// All is said: nothing more is processed, and the connection closes once it is flushed.
+    fn finish(&mut self, id: ConnectionId) {
+        self.end_session(id, Phase::Flushing);
+    }
+
+    /// Ends the transport of a connection that is flushing.
+    fn part(&mut self, id: ConnectionId) {
+        let Some(connection) = self.peers.connection(id) else {
+            return;
+        };
+        let mut reply = Vec::new();
+        let code = if self.shutting_down {
+            WEBSOCKET_GOING_AWAY
+        } else {
+            WEBSOCKET_NORMAL
+        };
+        connection.transport.close(code, &mut reply);
+        self.peers.queue_reply(id, &reply);
+        self.set_deadline(id, Deadline::Goodbye(id), self.config.limits.goodbye);
+        self.flush(id);
+    }
+
+    fn say_goodbye(&mut self, id: ConnectionId, reason: &'static str) {
+        let details = GoodbyeDetails::default();
+        self.peers.tell(
+            id.slot,
+            Goodbye {
+                details,
+                reason: Text::Borrowed(reason),
+            },
+        );
+    }
+
+    /// Ends the session of a connection, if it has one, and moves on to `next`.
+    // spec: basic/sessions — the same clean-up, however a session ends
+    fn end_session(&mut self, id: ConnectionId, next: Phase) {
+        self.clean_up(id);
+        let connection = self.peers.connection(id).expect("the caller found it");
+        connection.phase = next;
+    }
+
+    /// Removes all traces of a connection's session from its realm. Nothing is sent to it
+    /// meanwhile, for it is no longer open.
+    fn clean_up(&mut self, id: ConnectionId) {
+        let connection = self.peers.connection(id).expect("the caller found it");
+        if !matches!(connection.phase, Phase::Open(_)) {
+            return;
+        }
+        let Phase::Open(session) = std::mem::replace(&mut connection.phase, Phase::Leaving) else {
+            unreachable!("it was open a line ago")
+        };
+        self.peers.sessions.remove(&session.id);
+        self.in_realm(session.realm, |realm, context| {
+            realm.leave(&session, context)
+        });
+    }
+
+    /// Closes a connection that has nothing more to say.
+    fn flush(&mut self, id: ConnectionId) {
+        let Some(connection) = self.peers.connection(id) else {
+            return;
+        };
+        if matches!(connection.phase, Phase::Flushing) && connection.outbox.is_empty() {
+            self.close(id);
+        }
+    }
+
+    /// Closes a connection, whatever it still had to say.
+    fn close(&mut self, id: ConnectionId) {
+        self.forget(id);
+        self.peers
+            .outputs
+            .push_back(Output::Close { connection: id });
+    }
+
+    fn forget(&mut self, id: ConnectionId) {
+        self.clean_up(id);
+        if let Some(handle) = self.peers.forget(id).deadline {
+            self.deadlines.cancel(handle);
+        }
+    }
+
+    fn set_deadline(&mut self, id: ConnectionId, what: Deadline, after: std::time::Duration) {
+        let handle = self.deadlines.insert(self.now + after, what);
+        let slot = self
+            .peers
+            .slot(id)
+            .expect("deadlines are set for what is there");
+        if let Some(before) = slot.deadline.replace(handle) {
+            self.deadlines.cancel(before);
+        }
+    }
+
+    /// A session id that tells its shard by its remainder, uniform over the whole range.
+    // spec: basic/building_blocks#ids — global scope
+    fn random_session_id(&mut self) -> SessionId {
+        let (count, here) = (u64::from(self.shards_count), u64::from(self.peers.shard.0));
+        loop {
+            let id = SessionId(self.random.below(crate::limits::ID_MAX) + 1);
+            if id.0 % count == here && !self.peers.sessions.contains_key(&id) {
+                return id;
+            }
+        }
+    }
+
+    /// Twelve octets of chance, so that no two anonymous peers share an identity.
+    fn random_authid(&mut self) -> String {
+        let mut octets = [0; 12];
+        self.random.fill(&mut octets);
+        octets
+            .iter()
+            .fold(String::with_capacity(24), |mut text, octet| {
+                write!(text, "{octet:02x}").expect("a string takes all");
+                text
+            })
+    }
+}
+
+/// What this router announces in WELCOME.
+// spec: advanced/features — a feature that works is announced, no other
+fn announced() -> RouterRoles {
+    let broker = Features {
+        publisher_exclusion: Some(true),
+        publisher_identification: Some(true),
+        subscriber_blackwhite_listing: Some(true),
+        pattern_based_subscription: Some(true),
+        ..Features::default()
+    };
+    let dealer = Features {
+        call_canceling: Some(true),
+        caller_identification: Some(true),
+        pattern_based_registration: Some(true),
+        progressive_call_results: Some(true),
+        shared_registration: Some(true),
+        ..Features::default()
+    };
+    let role = |features| {
+        Some(Role {
+            features: Some(features),
+        })
+    };
+    RouterRoles {
+        broker: role(broker),
+        dealer: role(dealer),
+    }
+}

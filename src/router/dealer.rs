@@ -1,0 +1,689 @@
+//! Routed procedure calls within one realm, on one shard.
+//!
+//! Each shard keeps the half of a call it can answer for: the caller's shard the *call* (for
+//! CANCEL, and when the caller leaves), the callee's shard the *invocation* (for YIELD, and when
+//! the callee leaves). If either peer goes, its shard tells the other half, and every CALL ends in
+//! exactly one final RESULT or ERROR; what comes later finds nothing and is dropped.
+//!
+//! ```text
+//!   caller's shard                               callee's shard
+//!   CALL ──▶ on_call ───────── Invoke ────────▶ on_invoke ──▶ INVOCATION
+//!            (call pending)                      (invocation pending)
+//!   RESULT ◀── on_yielded ◀─── Yielded ──────── on_yield ◀── YIELD
+//!   ERROR  ◀── on_failed  ◀─── Failed ───────── on_error ◀── ERROR
+//!   CANCEL ──▶ on_cancel ───── Cancel ────────▶ on_canceled ──▶ INTERRUPT
+//! ```
+//!
+//! Both halves take the same path when they are on one shard; a relay then is a function call.
+
+use std::sync::Arc;
+
+use super::pattern::Cache;
+use super::peers::Undeliverable;
+use super::realm::{Context, Refusal, SharedRealm, error_of};
+use super::registrations::{Callee, InvokePolicy, Registration};
+use super::relay::{CancelMode, Relay, RelayedInvoke};
+use crate::env::Map;
+use crate::message::uri::{self, Pattern};
+use crate::message::{
+    Call, CallOptions, Cancel, Error, ErrorDetails, Interrupt, InterruptOptions, Invocation,
+    InvocationDetails, MatchPolicy, Message, Payload, Register, Registered, RegistrationId,
+    RequestId, Result as CallResult, ResultDetails, SessionId, Unregister, Unregistered, Yield,
+    YieldOptions,
+};
+use crate::session::{PendingCall, PendingInvocation, Session, SessionRef, ShardId};
+use crate::wire::Serializer;
+
+/// One realm's dealer on one shard.
+#[derive(Debug)]
+pub(super) struct Dealer {
+    realm: u16,
+    shared: Arc<SharedRealm>,
+    cache: Cache<Registration>,
+}
+
+impl Dealer {
+    pub(super) fn new(realm: u16, shared: Arc<SharedRealm>, hash_key: &ahash::RandomState) -> Self {
+        Self {
+            realm,
+            shared,
+            cache: Cache::new(hash_key.clone()),
+        }
+    }
+
+    /// Makes the session in `slot` a callee and answers its REGISTER.
+    // spec: basic/remote_procedure_call#registering-and-unregistering
+    pub(super) fn on_register(
+        &mut self,
+        slot: u32,
+        register: &Register<'_>,
+        context: &mut Context<'_>,
+    ) -> Result<(), Refusal> {
+        let policy = register.options.r#match.unwrap_or_default();
+        let procedure = &*register.procedure;
+        let valid = uri::is_valid_pattern(procedure, policy, self.shared.uri_check);
+        if !valid || uri::is_reserved(procedure) {
+            return Err(Refusal::new(uri::error::INVALID_URI));
+        }
+        let invoke = match &register.options.invoke {
+            None => InvokePolicy::Single,
+            Some(name) => {
+                InvokePolicy::from_name(name).ok_or(Refusal::new(uri::error::INVALID_ARGUMENT))?
+            }
+        };
+        let Some(session) = context.peers.session(slot) else {
+            return Ok(());
+        };
+        if session.registrations.len() >= context.limits.registrations_max {
+            return Err(Refusal::new(uri::error::LIMIT_EXCEEDED));
+        }
+        let callee = Callee {
+            call_canceling: takes_interrupt(session),
+            progressive_call_results: session.callee_has(|f| f.progressive_call_results),
+            session: context
+                .peers
+                .reference(slot)
+                .expect("the session that is registering"),
+        };
+        let id = self.join(policy, invoke, procedure, callee)?;
+        let session = context
+            .peers
+            .session(slot)
+            .expect("the session that is registering");
+        session.registrations.insert(
+            id,
+            Pattern {
+                policy,
+                uri: procedure.into(),
+            },
+        );
+        // spec: basic/security_model#ordering — REGISTERED goes out before any INVOCATION: what
+        // other shards send is handled by this shard after this function.
+        context.peers.tell(
+            slot,
+            Registered {
+                request: register.request,
+                registration: id,
+            },
+        );
+        Ok(())
+    }
+
+    /// Ends a registration of the session in `slot` and answers its UNREGISTER.
+    ///
+    /// Invocations that went out stay answerable.
+    // spec: basic/remote_procedure_call#registering-and-unregistering
+    pub(super) fn on_unregister(
+        &mut self,
+        slot: u32,
+        unregister: &Unregister<'_>,
+        context: &mut Context<'_>,
+    ) -> Result<(), Refusal> {
+        let Some(session) = context.peers.session(slot) else {
+            return Ok(());
+        };
+        let Some(pattern) = session.registrations.remove(&unregister.registration) else {
+            return Err(Refusal::new(uri::error::NO_SUCH_REGISTRATION));
+        };
+        let session = session.id;
+        self.part(session, &pattern);
+        let request = unregister.request;
+        context.peers.tell(
+            slot,
+            Unregistered {
+                request,
+                details: None,
+            },
+        );
+        Ok(())
+    }
+
+    /// Routes a call of the session in `slot`.
+    // spec: basic/remote_procedure_call#calling-and-invocations
+    pub(super) fn on_call(
+        &mut self,
+        slot: u32,
+        call: &Call<'_>,
+        context: &mut Context<'_>,
+    ) -> Result<(), Refusal> {
+        if !uri::is_valid(&call.procedure, self.shared.uri_check) {
+            return Err(Refusal::new(uri::error::INVALID_URI));
+        }
+        let Some(registration) = self.cache.best(&self.shared.registrations, &call.procedure)
+        else {
+            return Err(Refusal::new(uri::error::NO_SUCH_PROCEDURE));
+        };
+        let callee = registration.pick(context.random);
+        let by_pattern = registration.policy != MatchPolicy::Exact;
+        let registration = registration.id;
+        let Some(caller) = context.peers.reference(slot) else {
+            return Ok(());
+        };
+        let session = context
+            .peers
+            .session(slot)
+            .expect("it was there a line ago");
+        if session.calls.len() >= context.limits.calls_pending_max {
+            return Err(Refusal::new(uri::error::LIMIT_EXCEEDED));
+        }
+        let receive_progress = call.options.receive_progress == Some(true);
+        let pending = PendingCall {
+            callee: callee.session,
+            interruptible: callee.call_canceling,
+            receive_progress,
+        };
+        session.calls.insert(call.request, pending);
+        let disclosed = (call.options.disclose_me == Some(true)).then(|| session.identity.clone());
+
+        let mut details = passed_through(&call.options);
+        details.procedure = by_pattern.then(|| call.procedure.as_ref().into());
+        // spec: advanced/rpc_progressive_call_results — only to callees that can also be stopped
+        let progressive = callee.progressive_call_results && callee.call_canceling;
+        details.receive_progress = (receive_progress && progressive).then_some(true);
+        if let Some(identity) = &disclosed {
+            details.caller = Some(caller.id);
+            details.caller_authid = Some(identity.authid.as_ref().into());
+            details.caller_authrole = Some(identity.authrole.as_ref().into());
+        }
+        let invoke = RelayedInvoke {
+            callee: callee.session,
+            registration,
+            caller,
+            request: call.request,
+            procedure: &call.procedure,
+            details,
+            payload: call.payload,
+        };
+        self.pass(callee.session.shard, Relay::Invoke(invoke), context);
+        Ok(())
+    }
+
+    /// Gives up a call of the session in `slot`. A call that is over is none to cancel.
+    // spec: advanced/rpc_call_canceling
+    pub(super) fn on_cancel(
+        &mut self,
+        slot: u32,
+        cancel: &Cancel<'_>,
+        context: &mut Context<'_>,
+    ) -> Result<(), Refusal> {
+        let mode = match cancel.options.mode.as_deref() {
+            Some("skip") => CancelMode::Skip,
+            Some("kill") => CancelMode::Kill,
+            None | Some("killnowait") => CancelMode::KillNoWait,
+            Some(_) => return Err(Refusal::new(uri::error::INVALID_ARGUMENT)),
+        };
+        let Some(session) = context.peers.session(slot) else {
+            return Ok(());
+        };
+        let (caller, request) = (session.id, cancel.request);
+        let Some(pending) = session.calls.get(&request).copied() else {
+            return Ok(());
+        };
+        let mode = if pending.interruptible {
+            mode
+        } else {
+            CancelMode::Skip
+        };
+        if mode != CancelMode::Kill {
+            session.calls.remove(&request);
+            context
+                .peers
+                .tell(slot, error_of(Call::CODE, request, uri::error::CANCELED));
+        }
+        let relay = Relay::Cancel {
+            callee: pending.callee,
+            caller,
+            request,
+            mode,
+        };
+        self.pass(pending.callee.shard, relay, context);
+        Ok(())
+    }
+
+    /// Takes an answer of the callee in `slot`.
+    // spec: basic/remote_procedure_call#calling-and-invocations
+    pub(super) fn on_yield(&mut self, slot: u32, answer: &Yield<'_>, context: &mut Context<'_>) {
+        let progress = answer.options.progress == Some(true);
+        let Some(pending) = answered(slot, answer.request, progress, context) else {
+            return;
+        };
+        let relay = Relay::Yielded {
+            caller: pending.caller,
+            request: pending.request,
+            details: result_details(&answer.options),
+            payload: answer.payload,
+        };
+        self.pass(pending.caller.shard, relay, context);
+    }
+
+    /// Takes a failure of the callee in `slot`.
+    // spec: basic/remote_procedure_call#calling-and-invocations
+    pub(super) fn on_error(&mut self, slot: u32, error: &Error<'_>, context: &mut Context<'_>) {
+        let Some(pending) = answered(slot, error.request, false, context) else {
+            return;
+        };
+        let relay = Relay::Failed {
+            caller: pending.caller,
+            request: pending.request,
+            details: error_details(&error.details),
+            error: &error.error,
+            payload: error.payload,
+        };
+        self.pass(pending.caller.shard, relay, context);
+    }
+
+    /// Takes what the other half of a call has to say.
+    pub(super) fn on_relay(&mut self, relay: Relay<'_>, context: &mut Context<'_>) {
+        match relay {
+            Relay::Event(_) => unreachable!("events are the broker's"),
+            Relay::Invoke(invoke) => self.on_invoke(&invoke, context),
+            Relay::Yielded {
+                caller,
+                request,
+                details,
+                payload,
+            } => {
+                self.on_yielded((caller, request), &details, &payload, context);
+            }
+            Relay::Failed {
+                caller,
+                request,
+                details,
+                error,
+                payload,
+            } => {
+                on_failed((caller, request), (&details, error), &payload, context);
+            }
+            Relay::Bounced {
+                caller,
+                request,
+                procedure,
+            } => {
+                self.on_bounced((caller, request), procedure, context);
+            }
+            Relay::Cancel {
+                callee,
+                caller,
+                request,
+                mode,
+            } => {
+                on_canceled(callee, (caller, request), mode, context);
+            }
+        }
+    }
+
+    /// Cleans up behind a session: its registrations, what it called, what it was asked.
+    pub(super) fn leave(&mut self, session: &Session, context: &mut Context<'_>) {
+        let mut patterns: Vec<_> = session.registrations.iter().collect();
+        patterns.sort_unstable_by_key(|(registration, _)| **registration);
+        for (_, pattern) in patterns {
+            self.part(session.id, pattern);
+        }
+        self.abandon(session.id, &session.calls, context);
+        // spec: basic/remote_procedure_call#callee-leaving — every caller gets its ERROR
+        let mut invocations: Vec<_> = session
+            .invocations
+            .iter()
+            .map(|(id, i)| (*id, *i))
+            .collect();
+        invocations.sort_unstable_by_key(|(request, _)| *request);
+        for (_, PendingInvocation { caller, request }) in invocations {
+            self.fail((caller, request), uri::error::CANCELED, context);
+        }
+    }
+
+    /// Ends all calls of the session in `slot`, which is about to be told goodbye.
+    pub(super) fn cancel_calls(&mut self, slot: u32, context: &mut Context<'_>) {
+        let Some(session) = context.peers.session(slot) else {
+            return;
+        };
+        let (caller, none) = (session.id, Map::with_hasher(session.calls.hasher().clone()));
+        let calls = std::mem::replace(&mut session.calls, none);
+        let mut requests: Vec<_> = calls.keys().copied().collect();
+        requests.sort_unstable();
+        for request in requests {
+            context
+                .peers
+                .tell(slot, error_of(Call::CODE, request, uri::error::CANCELED));
+        }
+        self.abandon(caller, &calls, context);
+    }
+
+    /// Tells callees that nobody waits for them any more.
+    // spec: basic/remote_procedure_call#caller-leaving
+    fn abandon(
+        &mut self,
+        caller: SessionId,
+        calls: &Map<RequestId, PendingCall>,
+        context: &mut Context<'_>,
+    ) {
+        let mut calls: Vec<_> = calls.iter().map(|(id, call)| (*id, call.callee)).collect();
+        calls.sort_unstable_by_key(|(request, _)| *request);
+        for (request, callee) in calls {
+            let relay = Relay::Cancel {
+                callee,
+                caller,
+                request,
+                mode: CancelMode::KillNoWait,
+            };
+            self.pass(callee.shard, relay, context);
+        }
+    }
+
+    /// Invokes a callee on this shard, if it is still behind the registration.
+    fn on_invoke(&mut self, invoke: &RelayedInvoke<'_>, context: &mut Context<'_>) {
+        let RelayedInvoke {
+            caller, request, ..
+        } = *invoke;
+        let invocations_max = context.limits.invocations_pending_max;
+        let held = context.peers.find(invoke.callee);
+        let held = held.filter(|callee| callee.registrations.contains_key(&invoke.registration));
+        let Some(callee) = held else {
+            let relay = Relay::Bounced {
+                caller,
+                request,
+                procedure: invoke.procedure,
+            };
+            return self.pass(caller.shard, relay, context);
+        };
+        if callee.invocations.len() >= invocations_max {
+            return self.fail((caller, request), uri::error::LIMIT_EXCEEDED, context);
+        }
+        let id = callee.invocation_next();
+        let slot = invoke.callee.slot;
+        let sent = context
+            .peers
+            .in_serializer_of(slot, &invoke.payload, |peers, payload| {
+                let details = invoke.details.clone();
+                let registration = invoke.registration;
+                let message = Invocation {
+                    request: id,
+                    registration,
+                    details,
+                    payload,
+                };
+                peers.send(slot, &Message::Invocation(message))
+            });
+        match (sent, context.peers.find(invoke.callee)) {
+            // Only an INVOCATION that went out takes its id, so that ids have no gaps.
+            (Ok(()), Some(callee)) => callee.invoked(id, PendingInvocation { caller, request }),
+            (Ok(()) | Err(Undeliverable::Gone), _) => {
+                self.fail((caller, request), uri::error::CANCELED, context);
+            }
+            (Err(undeliverable), _) => {
+                self.fail((caller, request), reason_of(undeliverable), context);
+            }
+        }
+    }
+
+    fn on_yielded(
+        &mut self,
+        (caller, request): (SessionRef, RequestId),
+        details: &ResultDetails<'_>,
+        payload: &Payload<'_>,
+        context: &mut Context<'_>,
+    ) {
+        let progress = details.progress == Some(true);
+        let session = context.peers.find(caller);
+        let pending = session.and_then(|session| match progress {
+            true => session.calls.get(&request).copied(),
+            false => session.calls.remove(&request),
+        });
+        let Some(pending) = pending else {
+            context.peers.counters.late_answers += 1;
+            return;
+        };
+        if progress && !pending.receive_progress {
+            return;
+        }
+        let sent = context
+            .peers
+            .in_serializer_of(caller.slot, payload, |peers, payload| {
+                let message = CallResult {
+                    request,
+                    details: details.clone(),
+                    payload,
+                };
+                peers.send(caller.slot, &Message::Result(message))
+            });
+        let Err(undeliverable) = sent else { return };
+        let error = error_of(Call::CODE, request, reason_of(undeliverable));
+        context.peers.tell(caller.slot, error);
+        if progress {
+            // The call has failed in the middle: nobody waits for the rest.
+            if let Some(session) = context.peers.find(caller) {
+                session.calls.remove(&request);
+            }
+            let (callee, mode) = (pending.callee, CancelMode::KillNoWait);
+            let relay = Relay::Cancel {
+                callee,
+                caller: caller.id,
+                request,
+                mode,
+            };
+            self.pass(callee.shard, relay, context);
+        }
+    }
+
+    /// Answers a call whose callee left the registration while the call was under way to it.
+    ///
+    /// It is not given to another callee: a later call of the same caller may have reached that
+    /// one already, and calls between two peers keep their order.
+    fn on_bounced(
+        &mut self,
+        (caller, request): (SessionRef, RequestId),
+        procedure: &str,
+        context: &mut Context<'_>,
+    ) {
+        let error = match self.cache.best(&self.shared.registrations, procedure) {
+            Some(_) => uri::error::CANCELED,
+            None => uri::error::NO_SUCH_PROCEDURE,
+        };
+        self.fail((caller, request), error, context);
+    }
+
+    /// Ends a call with an error of the router's own.
+    fn fail(
+        &mut self,
+        (caller, request): (SessionRef, RequestId),
+        error: &str,
+        context: &mut Context<'_>,
+    ) {
+        let details = ErrorDetails::default();
+        let payload = Payload::none(Serializer::Json);
+        let relay = Relay::Failed {
+            caller,
+            request,
+            details,
+            error,
+            payload,
+        };
+        self.pass(caller.shard, relay, context);
+    }
+
+    /// Hands `relay` to this realm's dealer on the shard `to`.
+    fn pass(&mut self, to: ShardId, relay: Relay<'_>, context: &mut Context<'_>) {
+        if to == context.peers.shard {
+            self.on_relay(relay, context);
+        } else {
+            context.relays.push(to, self.realm, &relay);
+        }
+    }
+
+    fn join(
+        &mut self,
+        policy: MatchPolicy,
+        invoke: InvokePolicy,
+        procedure: &str,
+        callee: Callee,
+    ) -> Result<RegistrationId, Refusal> {
+        let mut writer = self.shared.registrations.write();
+        let known = writer.get(policy, procedure);
+        let registration = match known.as_ref() {
+            None => {
+                let id = RegistrationId(self.shared.next_id());
+                Registration::new(id, policy, invoke, callee)
+            }
+            // spec: advanced/rpc_shared_registration — the first callee settles the policy
+            Some(known) if known.invoke == InvokePolicy::Single || known.invoke != invoke => {
+                return Err(Refusal::new(uri::error::PROCEDURE_ALREADY_EXISTS));
+            }
+            Some(known) if known.has(callee.session.id) => return Ok(known.id),
+            Some(known) => known.with(callee),
+        };
+        let id = registration.id;
+        writer.insert(policy, procedure, Arc::new(registration));
+        Ok(id)
+    }
+
+    fn part(&mut self, session: SessionId, Pattern { policy, uri }: &Pattern) {
+        let mut writer = self.shared.registrations.write();
+        let known = writer.get(*policy, uri).expect("others know what we offer");
+        match known.without(session) {
+            None => drop(writer.remove(*policy, uri)),
+            Some(rest) => drop(writer.insert(*policy, uri, Arc::new(rest))),
+        }
+    }
+}
+
+/// The invocation that the callee in `slot` answers; a final answer ends it.
+fn answered(
+    slot: u32,
+    request: RequestId,
+    progress: bool,
+    context: &mut Context<'_>,
+) -> Option<PendingInvocation> {
+    let session = context.peers.session(slot)?;
+    let pending = match progress {
+        true => session.invocations.get(&request).copied(),
+        false => session.invocations.remove(&request),
+    };
+    if pending.is_none() {
+        context.peers.counters.late_answers += 1;
+    }
+    pending
+}
+
+fn on_failed(
+    (caller, request): (SessionRef, RequestId),
+    (details, error): (&ErrorDetails<'_>, &str),
+    payload: &Payload<'_>,
+    context: &mut Context<'_>,
+) {
+    let session = context.peers.find(caller);
+    if session
+        .and_then(|session| session.calls.remove(&request))
+        .is_none()
+    {
+        context.peers.counters.late_answers += 1;
+        return;
+    }
+    let sent = context
+        .peers
+        .in_serializer_of(caller.slot, payload, |peers, payload| {
+            let (details, error) = (details.clone(), error.into());
+            let message = Error {
+                request_type: Call::CODE,
+                request,
+                details,
+                error,
+                payload,
+            };
+            peers.send(caller.slot, &Message::Error(message))
+        });
+    if let Err(undeliverable) = sent {
+        let error = error_of(Call::CODE, request, reason_of(undeliverable));
+        context.peers.tell(caller.slot, error);
+    }
+}
+
+/// Ends an invocation of a callee on this shard because its caller gave up.
+fn on_canceled(
+    callee: SessionRef,
+    (caller, request): (SessionId, RequestId),
+    mode: CancelMode,
+    context: &mut Context<'_>,
+) {
+    let Some(session) = context.peers.find(callee) else {
+        return;
+    };
+    // A caller's cancel is rare and a callee's pending invocations are bounded; a second map to
+    // find them by would cost every call.
+    let Some(id) = session.invocation_of(caller, request) else {
+        return;
+    };
+    if mode != CancelMode::Kill {
+        session.invocations.remove(&id);
+    }
+    if mode == CancelMode::Skip || !takes_interrupt(session) {
+        return;
+    }
+    let mode = if mode == CancelMode::Kill {
+        "kill"
+    } else {
+        "killnowait"
+    };
+    let options = InterruptOptions {
+        mode: Some(mode.into()),
+        reason: None,
+    };
+    context.peers.tell(
+        callee.slot,
+        Interrupt {
+            request: id,
+            options,
+        },
+    );
+}
+
+/// Whether the peer, as a callee, announced that it can be interrupted, in either spelling.
+fn takes_interrupt(session: &Session) -> bool {
+    session.callee_has(|features| features.call_canceling)
+        || session.callee_has(|features| features.call_cancelling)
+}
+
+/// The error a caller gets for a message that could not be delivered.
+const fn reason_of(undeliverable: Undeliverable) -> &'static str {
+    match undeliverable {
+        Undeliverable::TooLong => uri::error::PAYLOAD_SIZE_EXCEEDED,
+        Undeliverable::Unrepresentable => uri::error::INVALID_ARGUMENT,
+        Undeliverable::Gone => uri::error::CANCELED,
+    }
+}
+
+/// INVOCATION.Details that are the caller's own.
+fn passed_through<'a>(options: &CallOptions<'a>) -> InvocationDetails<'a> {
+    InvocationDetails {
+        ppt_scheme: options.ppt_scheme.clone(),
+        ppt_serializer: options.ppt_serializer.clone(),
+        ppt_cipher: options.ppt_cipher.clone(),
+        ppt_keyid: options.ppt_keyid.clone(),
+        enc_algo: options.enc_algo.clone(),
+        enc_serializer: options.enc_serializer.clone(),
+        enc_key: options.enc_key.clone(),
+        ..InvocationDetails::default()
+    }
+}
+
+/// RESULT.Details as far as they are the callee's.
+fn result_details<'a>(options: &YieldOptions<'a>) -> ResultDetails<'a> {
+    ResultDetails {
+        progress: options.progress.filter(|progress| *progress),
+        ppt_scheme: options.ppt_scheme.clone(),
+        ppt_serializer: options.ppt_serializer.clone(),
+        ppt_cipher: options.ppt_cipher.clone(),
+        ppt_keyid: options.ppt_keyid.clone(),
+        enc_algo: options.enc_algo.clone(),
+        enc_serializer: options.enc_serializer.clone(),
+        enc_key: options.enc_key.clone(),
+    }
+}
+
+/// ERROR.Details as far as they are the callee's.
+fn error_details<'a>(details: &ErrorDetails<'a>) -> ErrorDetails<'a> {
+    ErrorDetails {
+        forward_for: None,
+        message: None,
+        ..details.clone()
+    }
+}

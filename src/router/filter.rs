@@ -1,0 +1,73 @@
+//! Which subscribers a publisher wants and which it does not.
+
+use crate::message::{PublishOptions, SessionId, Text};
+use crate::session::{Identity, Session};
+
+/// The black- and whitelists of one publication. All must agree.
+// spec: advanced/pubsub_subscriber_blackwhite_listing
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Filter {
+    exclude: Vec<SessionId>,
+    exclude_authid: Vec<Box<str>>,
+    exclude_authrole: Vec<Box<str>>,
+    /// A list that is present but empty lets nobody pass.
+    eligible: Option<Vec<SessionId>>,
+    eligible_authid: Option<Vec<Box<str>>>,
+    eligible_authrole: Option<Vec<Box<str>>>,
+}
+
+impl Filter {
+    /// The filter that `options` ask for, if any.
+    pub(super) fn from_options(options: &PublishOptions<'_>) -> Option<Self> {
+        let sorted = |ids: &Vec<SessionId>| {
+            let mut ids = ids.clone();
+            ids.sort_unstable();
+            ids
+        };
+        let filter = Self {
+            exclude: options.exclude.as_ref().map(sorted).unwrap_or_default(),
+            exclude_authid: options
+                .exclude_authid
+                .as_ref()
+                .map(owned)
+                .unwrap_or_default(),
+            exclude_authrole: options
+                .exclude_authrole
+                .as_ref()
+                .map(owned)
+                .unwrap_or_default(),
+            eligible: options.eligible.as_ref().map(sorted),
+            eligible_authid: options.eligible_authid.as_ref().map(owned),
+            eligible_authrole: options.eligible_authrole.as_ref().map(owned),
+        };
+        (filter != Self::default()).then_some(filter)
+    }
+
+    /// Whether `session` may receive the publication.
+    pub(super) fn admits(&self, session: &Session) -> bool {
+        let Identity { authid, authrole } = &session.identity;
+        let has =
+            |list: &[Box<str>], name: &str| list.binary_search_by(|n| (**n).cmp(name)).is_ok();
+        self.exclude.binary_search(&session.id).is_err()
+            && !has(&self.exclude_authid, authid)
+            && !has(&self.exclude_authrole, authrole)
+            && self
+                .eligible
+                .as_ref()
+                .is_none_or(|list| list.binary_search(&session.id).is_ok())
+            && self
+                .eligible_authid
+                .as_ref()
+                .is_none_or(|list| has(list, authid))
+            && self
+                .eligible_authrole
+                .as_ref()
+                .is_none_or(|list| has(list, authrole))
+    }
+}
+
+fn owned(names: &Vec<Text<'_>>) -> Vec<Box<str>> {
+    let mut names: Vec<Box<str>> = names.iter().map(|name| Box::from(&**name)).collect();
+    names.sort_unstable();
+    names
+}

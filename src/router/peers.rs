@@ -1,0 +1,355 @@
+//! The connections of this shard, and the one way to say something to a peer.
+//!
+//! Every message to a peer is written, framed, measured and queued here; the connection is marked
+//! for one [`Output::Transmit`] and, if it does not read, for its end.
+
+use std::collections::VecDeque;
+
+use bytes::Bytes;
+
+use super::config::Limits;
+use super::deadline::Handle;
+use super::{Counters, Output};
+use crate::env::Map;
+use crate::message::{Message, Payload, SessionId};
+use crate::session::{Connection, ConnectionId, Session, SessionRef, ShardId};
+use crate::wire::{Framing, Negotiated};
+
+/// Why a message could not be queued for a peer. The peer is not to blame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Undeliverable {
+    /// It is longer than the peer takes.
+    TooLong,
+    /// A value has no form in the peer's serializer.
+    Unrepresentable,
+    /// The peer is gone or going.
+    Gone,
+}
+
+/// One place of the driver's table, as the router sees it.
+#[derive(Debug, Default)]
+pub(super) struct Slot {
+    pub(super) generation: u32,
+    pub(super) listener: u16,
+    pub(super) connection: Option<Connection>,
+    pub(super) deadline: Option<Handle>,
+    /// In [`Peers::dirty`].
+    dirty: bool,
+    pub(super) paused: bool,
+    /// In [`Peers::doomed`]; nothing more is queued.
+    doomed: bool,
+}
+
+/// All connections of this shard.
+#[derive(Debug)]
+pub(super) struct Peers {
+    pub(super) shard: ShardId,
+    pub(super) slots: Vec<Slot>,
+    /// Open sessions, and where they are.
+    pub(super) sessions: Map<SessionId, u32>,
+    pub(super) outputs: VecDeque<Output>,
+    pub(super) counters: Counters,
+    /// Connections that are known.
+    pub(super) count: usize,
+    /// Connections whose outbox was written to since the last drain, each once.
+    dirty: VecDeque<ConnectionId>,
+    /// Connections whose outbox is full or that cannot be told what they must be told.
+    pub(super) doomed: Vec<ConnectionId>,
+    outbox_bytes_max: usize,
+    outbox_bytes_pause: usize,
+    scratch: Vec<u8>,
+    transcoded: Vec<u8>,
+}
+
+impl Peers {
+    pub(super) fn new(shard: ShardId, limits: &Limits, sessions: Map<SessionId, u32>) -> Self {
+        Self {
+            shard,
+            slots: Vec::new(),
+            sessions,
+            outputs: VecDeque::new(),
+            counters: Counters::default(),
+            count: 0,
+            dirty: VecDeque::new(),
+            doomed: Vec::new(),
+            outbox_bytes_max: limits.outbox_bytes_max,
+            outbox_bytes_pause: limits.outbox_bytes_pause,
+            scratch: Vec::new(),
+            transcoded: Vec::new(),
+        }
+    }
+
+    pub(super) fn open(&mut self, id: ConnectionId, listener: u16) -> &mut Slot {
+        let index = id.slot as usize;
+        if self.slots.len() <= index {
+            self.slots.resize_with(index + 1, Slot::default);
+        }
+        self.count += 1;
+        self.counters.connections += 1;
+        let slot = &mut self.slots[index];
+        assert!(
+            slot.connection.is_none(),
+            "the driver reused a slot that is taken"
+        );
+        let connection = Some(Connection::default());
+        *slot = Slot {
+            generation: id.generation,
+            listener,
+            connection,
+            ..Slot::default()
+        };
+        slot
+    }
+
+    /// Forgets a connection. The driver has closed it or is about to be told.
+    pub(super) fn forget(&mut self, id: ConnectionId) -> Slot {
+        self.count -= 1;
+        std::mem::take(&mut self.slots[id.slot as usize])
+    }
+
+    pub(super) fn slot(&mut self, id: ConnectionId) -> Option<&mut Slot> {
+        let slot = self.slots.get_mut(id.slot as usize)?;
+        (slot.generation == id.generation && slot.connection.is_some()).then_some(slot)
+    }
+
+    pub(super) fn connection(&mut self, id: ConnectionId) -> Option<&mut Connection> {
+        self.slot(id)?.connection.as_mut()
+    }
+
+    /// The id of the connection that is in `slot` now.
+    pub(super) fn id_of(&self, slot: u32) -> ConnectionId {
+        ConnectionId {
+            slot,
+            generation: self.slots[slot as usize].generation,
+        }
+    }
+
+    /// The session that is open in `slot`, if any.
+    pub(super) fn session(&mut self, slot: u32) -> Option<&mut Session> {
+        self.slots
+            .get_mut(slot as usize)?
+            .connection
+            .as_mut()?
+            .session_mut()
+    }
+
+    /// The session that `reference` means, if it is still there.
+    pub(super) fn find(&mut self, reference: SessionRef) -> Option<&mut Session> {
+        let id = reference.id;
+        self.session(reference.slot)
+            .filter(|session| session.id == id)
+    }
+
+    /// How to refer to the session that is open in `slot`.
+    pub(super) fn reference(&mut self, slot: u32) -> Option<SessionRef> {
+        let shard = self.shard;
+        self.session(slot).map(|session| SessionRef {
+            id: session.id,
+            slot,
+            shard,
+        })
+    }
+
+    /// Queues a message that carries no payload, or one in the peer's serializer. A peer that
+    /// cannot take it cannot go on, and is ended.
+    pub(super) fn tell<'a>(&mut self, slot: u32, message: impl Into<Message<'a>>) {
+        if self.send(slot, &message.into()) == Err(Undeliverable::TooLong) {
+            self.doom(slot);
+        }
+    }
+
+    /// Queues a message whose payload is in the peer's serializer.
+    pub(super) fn send(&mut self, slot: u32, message: &Message<'_>) -> Result<(), Undeliverable> {
+        let negotiated = self.negotiated(slot).ok_or(Undeliverable::Gone)?;
+        let mut scratch = std::mem::take(&mut self.scratch);
+        scratch.clear();
+        let mark = Framing::begin(&mut scratch);
+        let body_at = scratch.len();
+        message.write(negotiated.serializer, &mut scratch);
+        let queued = if scratch.len() - body_at > negotiated.peer_message_bytes_max {
+            Err(Undeliverable::TooLong)
+        } else {
+            let frame = negotiated
+                .framing
+                .finish(negotiated.serializer, &mut scratch, mark);
+            self.queue(slot, &scratch[frame]);
+            Ok(())
+        };
+        if scratch.capacity() > SCRATCH_BYTES_KEPT {
+            scratch = Vec::new();
+        }
+        self.scratch = scratch;
+        queued
+    }
+
+    /// Runs `then` with `payload` in the serializer of the peer in `slot`.
+    pub(super) fn in_serializer_of<R>(
+        &mut self,
+        slot: u32,
+        payload: &Payload<'_>,
+        then: impl FnOnce(&mut Self, Payload<'_>) -> Result<R, Undeliverable>,
+    ) -> Result<R, Undeliverable> {
+        let serializer = self.negotiated(slot).ok_or(Undeliverable::Gone)?.serializer;
+        if serializer == payload.serializer() {
+            return then(self, *payload);
+        }
+        let mut transcoded = std::mem::take(&mut self.transcoded);
+        let result = match payload.to(serializer, &mut transcoded) {
+            Ok(payload) => then(self, payload),
+            Err(_) => Err(Undeliverable::Unrepresentable),
+        };
+        if transcoded.capacity() <= SCRATCH_BYTES_KEPT {
+            self.transcoded = transcoded;
+        }
+        result
+    }
+
+    /// Queues one frame, `bytes`, that is the same for several peers.
+    pub(super) fn queue_shared(&mut self, slot: u32, bytes: &Bytes) {
+        if let Some(connection) = self.receiving(slot) {
+            connection.outbox.push_shared(bytes);
+            self.queued(slot);
+        }
+    }
+
+    /// Queues a copy of one whole frame.
+    pub(super) fn queue(&mut self, slot: u32, frame: &[u8]) {
+        if let Some(connection) = self.receiving(slot) {
+            connection.outbox.push(frame);
+            self.queued(slot);
+        }
+    }
+
+    /// What the transport of the peer in `slot` has to say for itself (handshake, pong, close).
+    pub(super) fn queue_reply(&mut self, id: ConnectionId, reply: &[u8]) {
+        if !reply.is_empty()
+            && let Some(connection) = self.connection(id)
+        {
+            connection.outbox.push(reply);
+            self.touch(id.slot);
+        }
+    }
+
+    /// What the handshake of the connection in `slot` settled, if it is open to messages.
+    pub(super) fn negotiated(&self, slot: u32) -> Option<Negotiated> {
+        self.slots
+            .get(slot as usize)?
+            .connection
+            .as_ref()?
+            .negotiated
+    }
+
+    /// The next connection to be written to.
+    pub(super) fn poll_dirty(&mut self) -> Option<ConnectionId> {
+        while let Some(id) = self.dirty.pop_front() {
+            if let Some(slot) = self.slot(id) {
+                slot.dirty = false;
+                if slot
+                    .connection
+                    .as_ref()
+                    .is_some_and(|peer| !peer.outbox.is_empty())
+                {
+                    return Some(id);
+                }
+            }
+        }
+        None
+    }
+
+    /// The driver wrote `count` octets to `id`.
+    pub(super) fn transmitted(&mut self, id: ConnectionId, count: usize) {
+        let pause = self.outbox_bytes_pause;
+        let Some(slot) = self.slot(id) else { return };
+        let connection = slot
+            .connection
+            .as_mut()
+            .expect("a slot that was found is taken");
+        connection.outbox.advance(count);
+        connection.progressed |= count > 0;
+        if slot.paused && connection.outbox.bytes_count() <= pause / 2 {
+            slot.paused = false;
+            self.outputs.push_back(Output::Resume { connection: id });
+        }
+    }
+
+    /// Lets something be queued again for a peer that did not read: what it is told at the end.
+    pub(super) fn undoom(&mut self, id: ConnectionId) {
+        if let Some(slot) = self.slot(id) {
+            slot.doomed = false;
+        }
+    }
+
+    /// Asserts that what is known of connections and sessions agrees.
+    pub(super) fn check(&self) {
+        let taken = self.slots.iter().filter(|slot| slot.connection.is_some());
+        assert_eq!(taken.count(), self.count, "connections are miscounted");
+        let mut sessions = 0;
+        for (slot, place) in (0..).zip(&self.slots) {
+            let Some(connection) = &place.connection else {
+                continue;
+            };
+            if let Some(session) = connection.session() {
+                sessions += 1;
+                assert_eq!(
+                    self.sessions.get(&session.id),
+                    Some(&slot),
+                    "a session nobody finds"
+                );
+            }
+        }
+        assert_eq!(
+            sessions,
+            self.sessions.len(),
+            "sessions that are gone are found"
+        );
+    }
+
+    fn receiving(&mut self, slot: u32) -> Option<&mut Connection> {
+        let slot = self.slots.get_mut(slot as usize)?;
+        if slot.doomed {
+            None
+        } else {
+            slot.connection.as_mut()
+        }
+    }
+
+    fn queued(&mut self, slot: u32) {
+        self.counters.messages_out += 1;
+        self.touch(slot);
+    }
+
+    /// Marks the connection in `slot` as written to, and sees to it that it reads.
+    fn touch(&mut self, slot: u32) {
+        let id = self.id_of(slot);
+        let place = &mut self.slots[slot as usize];
+        let waiting = place
+            .connection
+            .as_ref()
+            .map_or(0, |peer| peer.outbox.bytes_count());
+        if !place.dirty {
+            place.dirty = true;
+            self.dirty.push_back(id);
+        }
+        if waiting > self.outbox_bytes_pause && !place.paused {
+            place.paused = true;
+            self.outputs.push_back(Output::Pause { connection: id });
+        }
+        if waiting > self.outbox_bytes_max {
+            self.doom(slot);
+        }
+    }
+
+    /// Has the connection in `slot` ended once the input in hand is done.
+    fn doom(&mut self, slot: u32) {
+        let id = self.id_of(slot);
+        let place = &mut self.slots[slot as usize];
+        if place.connection.is_some() && !place.doomed {
+            place.doomed = true;
+            self.doomed.push(id);
+        }
+    }
+}
+
+/// A scratch buffer that has grown beyond this is given back: one huge message must not cost its
+/// size for ever.
+const SCRATCH_BYTES_KEPT: usize = 64 * 1024;

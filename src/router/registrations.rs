@@ -1,0 +1,134 @@
+//! Registrations: what all shards know of them, and who of the callees gets a call.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::env::Random;
+use crate::message::{MatchPolicy, RegistrationId, SessionId};
+use crate::session::SessionRef;
+
+/// Which of several callees gets a call.
+// spec: advanced/rpc_shared_registration
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub(super) enum InvokePolicy {
+    /// There is only one.
+    #[default]
+    Single,
+    /// The one that has been there longest.
+    First,
+    /// The one that came last.
+    Last,
+    /// One after the other.
+    RoundRobin,
+    /// Any, each as likely.
+    Random,
+}
+
+impl InvokePolicy {
+    /// The policy of that name in `REGISTER.Options.invoke`.
+    #[must_use]
+    pub(super) fn from_name(name: &str) -> Option<Self> {
+        match name {
+            "single" => Some(Self::Single),
+            "first" => Some(Self::First),
+            "last" => Some(Self::Last),
+            "roundrobin" => Some(Self::RoundRobin),
+            "random" => Some(Self::Random),
+            _ => None,
+        }
+    }
+}
+
+/// A session behind a registration, with what the caller's shard must know of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Callee {
+    /// Who.
+    pub(super) session: SessionRef,
+    /// It takes INTERRUPT.
+    pub(super) call_canceling: bool,
+    /// It can yield in parts.
+    pub(super) progressive_call_results: bool,
+}
+
+/// What all shards know of a registration: an entry of the index, replaced whole.
+#[derive(Debug)]
+pub(super) struct Registration {
+    /// Its id, the same for all its callees.
+    pub(super) id: RegistrationId,
+    /// How its procedure is matched.
+    pub(super) policy: MatchPolicy,
+    /// Who gets a call; settled by the first callee.
+    pub(super) invoke: InvokePolicy,
+    /// In the order in which they registered; never empty.
+    pub(super) callees: Box<[Callee]>,
+    /// Calls so far, for round robin: one count for all shards.
+    cursor: Arc<AtomicU64>,
+}
+
+impl Registration {
+    /// A registration with its first callee.
+    #[must_use]
+    pub(super) fn new(
+        id: RegistrationId,
+        policy: MatchPolicy,
+        invoke: InvokePolicy,
+        callee: Callee,
+    ) -> Self {
+        let callees = Box::new([callee]);
+        Self {
+            id,
+            policy,
+            invoke,
+            callees,
+            cursor: Arc::default(),
+        }
+    }
+
+    /// The same with one callee more.
+    #[must_use]
+    pub(super) fn with(&self, callee: Callee) -> Self {
+        let callees = self.callees.iter().copied().chain([callee]).collect();
+        self.replaced(callees)
+    }
+
+    /// The same without the callee `session`; `None` if nobody is left.
+    #[must_use]
+    pub(super) fn without(&self, session: SessionId) -> Option<Self> {
+        let left = self
+            .callees
+            .iter()
+            .copied()
+            .filter(|callee| callee.session.id != session);
+        let callees: Box<[Callee]> = left.collect();
+        (!callees.is_empty()).then(|| self.replaced(callees))
+    }
+
+    /// Whether `session` is one of the callees.
+    #[must_use]
+    pub(super) fn has(&self, session: SessionId) -> bool {
+        self.callees
+            .iter()
+            .any(|callee| callee.session.id == session)
+    }
+
+    /// Who gets the next call.
+    // spec: advanced/rpc_shared_registration
+    pub(super) fn pick(&self, random: &mut Random) -> Callee {
+        let count = self.callees.len() as u64;
+        let place = match self.invoke {
+            InvokePolicy::Single | InvokePolicy::First => 0,
+            InvokePolicy::Last => count - 1,
+            InvokePolicy::RoundRobin => self.cursor.fetch_add(1, Ordering::Relaxed) % count,
+            InvokePolicy::Random => random.below(count),
+        };
+        self.callees[place as usize]
+    }
+
+    fn replaced(&self, callees: Box<[Callee]>) -> Self {
+        Self {
+            callees,
+            cursor: Arc::clone(&self.cursor),
+            ..*self
+        }
+    }
+}

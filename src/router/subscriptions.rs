@@ -1,0 +1,148 @@
+//! Subscriptions: what all shards know of them, and who holds them on this one.
+
+use crate::env::Map;
+use crate::limits::SHARDS_MAX;
+use crate::message::{MatchPolicy, SessionId, SubscriptionId};
+use crate::session::ShardId;
+
+/// What all shards know of a subscription: an entry of the index, replaced whole.
+#[derive(Debug)]
+pub(super) struct Subscription {
+    /// Its id, the same for all its subscribers.
+    pub(super) id: SubscriptionId,
+    /// How its topic is matched.
+    pub(super) policy: MatchPolicy,
+    /// Which shards have subscribers.
+    pub(super) shards: ShardSet,
+}
+
+/// A set of shards.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct ShardSet([u64; SHARDS_MAX / 64]);
+
+impl ShardSet {
+    /// The set with `shard` too.
+    #[must_use]
+    pub(super) const fn with(mut self, shard: ShardId) -> Self {
+        self.0[shard.0 as usize / 64] |= 1 << (shard.0 % 64);
+        self
+    }
+
+    /// The set without `shard`.
+    #[must_use]
+    pub(super) const fn without(mut self, shard: ShardId) -> Self {
+        self.0[shard.0 as usize / 64] &= !(1 << (shard.0 % 64));
+        self
+    }
+
+    /// All that are in either.
+    #[must_use]
+    pub(super) fn union(mut self, other: Self) -> Self {
+        for (mine, theirs) in self.0.iter_mut().zip(other.0) {
+            *mine |= theirs;
+        }
+        self
+    }
+
+    /// Whether `shard` is in it.
+    #[must_use]
+    pub(super) const fn contains(self, shard: ShardId) -> bool {
+        self.0[shard.0 as usize / 64] & 1 << (shard.0 % 64) != 0
+    }
+
+    /// Whether it is empty.
+    #[must_use]
+    pub(super) fn is_empty(self) -> bool {
+        self.0.iter().all(|word| *word == 0)
+    }
+
+    /// Its members, ascending.
+    pub(super) fn iter(self) -> impl Iterator<Item = ShardId> {
+        self.0.into_iter().enumerate().flat_map(|(index, word)| {
+            std::iter::successors(Some(word), |rest| Some(rest & rest.wrapping_sub(1)))
+                .take_while(|rest| *rest != 0)
+                .map(move |rest| ShardId((index * 64) as u16 + rest.trailing_zeros() as u16))
+        })
+    }
+}
+
+/// A subscription's subscribers on this shard.
+#[derive(Debug)]
+pub(super) struct Local {
+    pub(super) uri: Box<str>,
+    pub(super) policy: MatchPolicy,
+    pub(super) subscribers: Subscribers,
+}
+
+/// Sessions with their slots: walked in an order that no hash decides, left in constant time.
+#[derive(Debug)]
+pub(super) struct Subscribers {
+    list: Vec<(u32, SessionId)>,
+    places: Map<SessionId, usize>,
+}
+
+impl Subscribers {
+    pub(super) fn new(places: Map<SessionId, usize>) -> Self {
+        Self {
+            list: Vec::new(),
+            places,
+        }
+    }
+
+    pub(super) fn insert(&mut self, slot: u32, session: SessionId) {
+        self.places.insert(session, self.list.len());
+        self.list.push((slot, session));
+    }
+
+    pub(super) fn remove(&mut self, session: SessionId) {
+        let Some(place) = self.places.remove(&session) else {
+            return;
+        };
+        self.list.swap_remove(place);
+        if let Some((_, moved)) = self.list.get(place) {
+            self.places.insert(*moved, place);
+        }
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = (u32, SessionId)> {
+        self.list.iter().copied()
+    }
+
+    pub(super) const fn is_empty(&self) -> bool {
+        self.list.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::env::{Random, hash_key};
+
+    #[test]
+    fn a_set_of_shards_holds_what_was_put_in() {
+        let members = [0, 1, 63, 64, 127, 200, 255].map(ShardId);
+        let set = members
+            .into_iter()
+            .fold(ShardSet::default(), ShardSet::with);
+        assert_eq!(set.iter().collect::<Vec<_>>(), members);
+        let fewer = set.without(ShardId(64)).without(ShardId(0));
+        assert_eq!(fewer.iter().count(), 5);
+        assert!(set.contains(ShardId(64)) && !fewer.contains(ShardId(64)));
+        assert_eq!(fewer.union(set), set);
+        assert!(members.into_iter().fold(set, ShardSet::without).is_empty());
+    }
+
+    #[test]
+    fn subscribers_come_and_go() {
+        let key = hash_key(&mut Random::from_number(1));
+        let mut subscribers = Subscribers::new(Map::with_hasher(key));
+        (0..10).for_each(|n| subscribers.insert(n, SessionId(u64::from(n))));
+        for gone in [3, 0, 9, 5] {
+            subscribers.remove(SessionId(gone));
+            assert!(subscribers.iter().all(|(_, session)| session.0 != gone));
+        }
+        assert_eq!(subscribers.iter().count(), 6);
+        (0..10).for_each(|n| subscribers.remove(SessionId(n)));
+        assert!(subscribers.is_empty() && subscribers.places.is_empty());
+    }
+}

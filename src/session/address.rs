@@ -1,0 +1,29 @@
+//! Where things live: shards, connections, sessions.
+
+use crate::message::SessionId;
+
+/// One shard of the process: its place in the list of all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ShardId(pub u16);
+
+/// A connection of one shard. The driver chooses slots, densely from 0, and gives each reuse of a
+/// slot a new generation, so that a late input or output never meets a stranger.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ConnectionId {
+    /// Which slot of the driver's table.
+    pub slot: u32,
+    /// Which use of that slot.
+    pub generation: u32,
+}
+
+/// A session and the way to it: its shard, and its connection's slot there. The id decides
+/// whether the slot still holds the same session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct SessionRef {
+    /// The session.
+    pub id: SessionId,
+    /// The slot of its connection.
+    pub slot: u32,
+    /// The shard it lives on for life.
+    pub shard: ShardId,
+}

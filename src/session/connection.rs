@@ -1,0 +1,99 @@
+//! A connection: its transport, what waits for it, and where its session stands.
+
+use super::{Outbox, Session, Violation};
+use crate::message::Message;
+use crate::wire::{Negotiated, Transport};
+
+/// What a message is for, once it is known to be legal now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Admitted {
+    /// HELLO: join a realm.
+    Hello,
+    /// A request or an answer for the router.
+    Routed,
+    /// The peer says goodbye, or answers ours.
+    Goodbye,
+    /// The peer gives up, without an answer.
+    Abort,
+    /// Nothing to do.
+    Ignored,
+}
+
+/// Where a conversation stands.
+#[derive(Debug, Default)]
+pub enum Phase {
+    /// No session yet: the transport's handshake or HELLO is awaited.
+    #[default]
+    Opening,
+    /// A session is open.
+    Open(Box<Session>),
+    /// We said GOODBYE and wait for the peer's; the session is over and cleaned up.
+    Leaving,
+    /// All is said. The connection is closed as soon as the outbox is empty.
+    Flushing,
+}
+
+/// One connection of this shard.
+#[derive(Debug, Default)]
+pub struct Connection {
+    /// The receiving half of the transport.
+    pub transport: Transport,
+    /// What the transport's handshake settled, once it did.
+    pub negotiated: Option<Negotiated>,
+    /// Where the conversation stands.
+    pub phase: Phase,
+    /// Bytes that wait to be written.
+    pub outbox: Outbox,
+    /// Something was received since the last look.
+    pub heard: bool,
+    /// Something was written since the last look.
+    pub progressed: bool,
+    /// Looks in a row at which the peer had been silent.
+    pub silences: u8,
+}
+
+impl Connection {
+    /// The open session, if there is one.
+    #[must_use]
+    pub fn session(&self) -> Option<&Session> {
+        match &self.phase {
+            Phase::Open(session) => Some(session),
+            Phase::Opening | Phase::Leaving | Phase::Flushing => None,
+        }
+    }
+
+    /// The open session, if there is one.
+    pub fn session_mut(&mut self) -> Option<&mut Session> {
+        match &mut self.phase {
+            Phase::Open(session) => Some(session),
+            Phase::Opening | Phase::Leaving | Phase::Flushing => None,
+        }
+    }
+
+    /// Whether `message` may be said now.
+    ///
+    /// # Errors
+    ///
+    /// A [`Violation`] if not: ABORT, and nothing of this peer is read any more.
+    // spec: basic/sessions#session-statechart
+    pub fn admit(&mut self, message: &Message<'_>) -> Result<Admitted, Violation> {
+        match &mut self.phase {
+            Phase::Open(session) => session.admit(message),
+            Phase::Opening => match message {
+                Message::Hello(_) => Ok(Admitted::Hello),
+                Message::Abort(_) => Ok(Admitted::Abort),
+                _ => {
+                    let name = message.name();
+                    Err(Violation(format!("{name} before a session is open").into()))
+                }
+            },
+            // spec: basic/sessions#closing — once GOODBYE is sent only GOODBYE counts
+            Phase::Leaving => match message {
+                Message::Goodbye(_) => Ok(Admitted::Goodbye),
+                Message::Abort(_) => Ok(Admitted::Abort),
+                _ => Ok(Admitted::Ignored),
+            },
+            Phase::Flushing => Ok(Admitted::Ignored),
+        }
+    }
+}

@@ -1,0 +1,207 @@
+//! Where a reader stands in its bytes, and how deep: what all three serializers share.
+//!
+//! Every step forward is checked against the bytes that are really there, and every container
+//! that is entered against [`DEPTH_MAX`]. No reader needs another check of either.
+
+use super::Malformed;
+use crate::limits::DEPTH_MAX;
+
+pub(super) const ENDS_EARLY: Malformed = Malformed("the message ends in the middle of an element");
+pub(super) const NOT_UTF8: Malformed = Malformed("a text is not UTF-8");
+const TOO_DEEP: Malformed = Malformed("lists and dicts are nested too deeply");
+const TOO_MANY: Malformed = Malformed("a list or dict announces more than the message holds");
+
+/// A position in a message that never leaves it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Cursor<'a> {
+    bytes: &'a [u8],
+    at: usize,
+    depth: u32,
+}
+
+impl<'a> Cursor<'a> {
+    pub(super) const fn open(bytes: &'a [u8]) -> Self {
+        Self {
+            bytes,
+            at: 0,
+            depth: 0,
+        }
+    }
+
+    /// The whole message.
+    pub(super) const fn bytes(&self) -> &'a [u8] {
+        self.bytes
+    }
+
+    pub(super) const fn at(&self) -> usize {
+        self.at
+    }
+
+    pub(super) const fn depth(&self) -> u32 {
+        self.depth
+    }
+
+    /// How many octets are left.
+    pub(super) const fn left(&self) -> usize {
+        self.bytes.len().saturating_sub(self.at)
+    }
+
+    /// The next octet, without consuming it.
+    #[inline]
+    pub(super) fn peek(&self) -> Option<u8> {
+        self.bytes.get(self.at).copied()
+    }
+
+    /// Consumes one octet.
+    #[inline]
+    pub(super) fn byte(&mut self) -> Result<u8, Malformed> {
+        let byte = self.peek().ok_or(ENDS_EARLY)?;
+        self.at += 1;
+        Ok(byte)
+    }
+
+    /// Consumes `count` octets.
+    #[inline]
+    pub(super) fn take(&mut self, count: u64) -> Result<&'a [u8], Malformed> {
+        let rest = self.bytes.get(self.at..).ok_or(ENDS_EARLY)?;
+        let count = usize::try_from(count).map_err(|_| ENDS_EARLY)?;
+        let taken = rest.get(..count).ok_or(ENDS_EARLY)?;
+        self.at += count;
+        Ok(taken)
+    }
+
+    /// Consumes as many octets as the array holds.
+    #[inline]
+    pub(super) fn array<const N: usize>(&mut self) -> Result<[u8; N], Malformed> {
+        let rest = self.bytes.get(self.at..).ok_or(ENDS_EARLY)?;
+        let taken = rest.first_chunk().ok_or(ENDS_EARLY)?;
+        self.at += N;
+        Ok(*taken)
+    }
+
+    /// Moves to `at`, which a scan over [`Self::bytes`] has found.
+    #[inline]
+    pub(super) fn move_to(&mut self, at: usize) {
+        debug_assert!(
+            self.at <= at && at <= self.bytes.len(),
+            "a cursor moves forward only"
+        );
+        self.at = at;
+    }
+
+    /// What was consumed since `start`, an earlier [`Self::at`].
+    #[inline]
+    pub(super) fn since(&self, start: usize) -> &'a [u8] {
+        self.bytes.get(start..self.at).unwrap_or_default()
+    }
+
+    /// Enters a list or dict.
+    #[inline]
+    pub(super) fn enter(&mut self) -> Result<(), Malformed> {
+        if self.depth >= DEPTH_MAX {
+            return Err(TOO_DEEP);
+        }
+        self.depth += 1;
+        Ok(())
+    }
+
+    /// Leaves the innermost list or dict.
+    #[inline]
+    pub(super) const fn leave(&mut self) {
+        self.depth = self.depth.saturating_sub(1);
+    }
+
+    /// Enters a list or dict of `items` items, each of which takes at least one octet.
+    ///
+    /// So a length of 2^32 − 1 in a short message fails here and not after a long walk.
+    #[inline]
+    pub(super) fn enter_counted(&mut self, items: u64) -> Result<(), Malformed> {
+        if items > self.left() as u64 {
+            return Err(TOO_MANY);
+        }
+        self.enter()
+    }
+
+    /// Checks that nothing is left.
+    pub(super) const fn end(&self) -> Result<(), Malformed> {
+        if self.left() == 0 {
+            Ok(())
+        } else {
+            Err(Malformed("octets follow the message"))
+        }
+    }
+}
+
+/// `bytes` as text.
+#[inline]
+pub(super) fn text(bytes: &[u8]) -> Result<&str, Malformed> {
+    if bytes.len() < SHORT {
+        return std::str::from_utf8(bytes).map_err(|_| NOT_UTF8);
+    }
+    simdutf8::basic::from_utf8(bytes).map_err(|_| NOT_UTF8)
+}
+
+/// Checks that `bytes` are text.
+#[inline]
+pub(super) fn check_text(bytes: &[u8]) -> Result<(), Malformed> {
+    if bytes.len() < SHORT && is_ascii(bytes) {
+        return Ok(());
+    }
+    simdutf8::basic::from_utf8(bytes)
+        .map(drop)
+        .map_err(|_| NOT_UTF8)
+}
+
+/// Below this many octets the start of a vectorized check costs more than it saves.
+const SHORT: usize = 64;
+
+/// The top bit of every octet of a word.
+pub(super) const HIGH_BITS: u64 = 0x8080_8080_8080_8080;
+
+#[inline]
+fn is_ascii(bytes: &[u8]) -> bool {
+    let Some(last) = bytes.last_chunk::<8>() else {
+        return bytes.iter().fold(0, |seen, byte| seen | byte) < 0x80;
+    };
+    // The last word overlaps the one before it, so no odd octets are left over.
+    let (words, _) = bytes.as_chunks::<8>();
+    let seen = words.iter().fold(u64::from_ne_bytes(*last), |seen, word| {
+        seen | u64::from_ne_bytes(*word)
+    });
+    seen & HIGH_BITS == 0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_is_checked_at_every_length() {
+        for length in 0..200 {
+            let mut bytes = vec![b'x'; length];
+            assert_eq!(check_text(&bytes), Ok(()));
+            assert!(text(&bytes).is_ok());
+            for place in 0..length {
+                bytes[place] = 0xff;
+                assert_eq!(check_text(&bytes), Err(NOT_UTF8), "{length} {place}");
+                assert_eq!(text(&bytes), Err(NOT_UTF8), "{length} {place}");
+                bytes[place] = b'x';
+            }
+        }
+        assert_eq!(check_text("löwe".as_bytes()), Ok(()));
+        assert_eq!(check_text(b"\xed\xa0\x80"), Err(NOT_UTF8), "a surrogate");
+        assert_eq!(check_text(b"\xc0\x80"), Err(NOT_UTF8), "overlong");
+    }
+
+    #[test]
+    fn a_cursor_stays_inside() {
+        let mut cursor = Cursor::open(b"abc");
+        assert_eq!(cursor.take(u64::MAX), Err(ENDS_EARLY));
+        assert_eq!(cursor.array::<4>(), Err(ENDS_EARLY));
+        assert_eq!(cursor.enter_counted(4), Err(TOO_MANY));
+        assert_eq!(cursor.take(2), Ok(&b"ab"[..]));
+        assert_eq!(cursor.byte(), Ok(b'c'));
+        assert_eq!(cursor.byte(), Err(ENDS_EARLY));
+        assert_eq!(cursor.since(1), b"bc");
+    }
+}

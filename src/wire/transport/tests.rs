@@ -1,0 +1,199 @@
+//! Playing octets to a [`Transport`], cut every way; what both transports share.
+
+use super::*;
+use crate::env::Random;
+
+/// What a played stream brought, owned.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Got {
+    Negotiated(Negotiated),
+    Message(Vec<u8>),
+    Alive,
+    Finished,
+    Failed(Failure),
+}
+
+impl From<Incoming<'_>> for Got {
+    fn from(incoming: Incoming<'_>) -> Self {
+        match incoming {
+            Incoming::Negotiated(negotiated) => Self::Negotiated(negotiated),
+            Incoming::Message(message) => Self::Message(message.to_vec()),
+            Incoming::Alive => Self::Alive,
+            Incoming::Finished => Self::Finished,
+        }
+    }
+}
+
+/// What came of playing a stream.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Played {
+    pub(crate) got: Vec<Got>,
+    pub(crate) reply: Vec<u8>,
+}
+
+/// A listener that allows everything.
+pub(crate) fn options() -> TransportOptions {
+    TransportOptions {
+        message_bytes_max: 1 << 20,
+        paths: vec!["/ws".into(), "/".into()],
+        serializers: Serializer::ALL.to_vec(),
+        websocket: true,
+        rawsocket: true,
+    }
+}
+
+/// Feeds one part to `transport`; everything it brought is added to `played`.
+pub(crate) fn feed(
+    transport: &mut Transport,
+    options: &TransportOptions,
+    part: &[u8],
+    played: &mut Played,
+) {
+    let mut part = part.to_vec();
+    let mut input = part.as_mut_slice();
+    loop {
+        match transport.next(options, &mut input, &mut played.reply) {
+            Ok(Some(incoming)) => played.got.push(incoming.into()),
+            Ok(None) => break,
+            Err(failure) => return played.got.push(Got::Failed(failure)),
+        }
+    }
+    assert!(input.is_empty(), "no input may be left behind");
+}
+
+/// Plays the parts to a fresh transport.
+pub(crate) fn play<'p>(
+    options: &TransportOptions,
+    parts: impl IntoIterator<Item = &'p [u8]>,
+) -> Played {
+    let (mut transport, mut played) = (Transport::new(), Played::default());
+    for part in parts {
+        feed(&mut transport, options, part, &mut played);
+    }
+    played
+}
+
+/// Cuts `stream` at random places, now and then into nothing.
+pub(crate) fn cut<'p>(random: &mut Random, mut stream: &'p [u8]) -> Vec<&'p [u8]> {
+    let bound = 1 + random.below(1 + stream.len() as u64);
+    let mut parts = Vec::new();
+    while !stream.is_empty() {
+        let (part, rest) = stream.split_at(stream.len().min(random.below(1 + bound) as usize));
+        parts.push(part);
+        stream = rest;
+    }
+    parts
+}
+
+/// Plays `stream` whole, octet by octet and cut at random; it must come to the same every time.
+pub(crate) fn play_every_way(options: &TransportOptions, stream: &[u8]) -> Played {
+    let whole = play(options, [stream]);
+    assert_eq!(play(options, stream.chunks(1)), whole, "octet by octet");
+    let mut random = Random::from_number(stream.len() as u64);
+    for round in 0..20 {
+        assert_eq!(
+            play(options, cut(&mut random, stream)),
+            whole,
+            "random cut {round}"
+        );
+    }
+    whole
+}
+
+/// Collects what a failed opening came to: the reply and the failure, and nothing else.
+pub(crate) fn refused(options: &TransportOptions, stream: &[u8]) -> (Vec<u8>, Failure) {
+    let played = play_every_way(options, stream);
+    let [Got::Failed(failure)] = played.got.as_slice() else {
+        panic!("{played:?}")
+    };
+    (played.reply, *failure)
+}
+
+#[test]
+fn a_connection_is_small() {
+    assert!(size_of::<Transport>() <= 64, "{}", size_of::<Transport>());
+}
+
+#[test]
+fn strangers_are_dropped_without_an_answer() {
+    let no_websocket = TransportOptions {
+        websocket: false,
+        ..options()
+    };
+    let no_rawsocket = TransportOptions {
+        rawsocket: false,
+        ..options()
+    };
+    let tables: [(&TransportOptions, &[u8]); 7] = [
+        (&no_websocket, b"GET /ws HTTP/1.1\r\n\r\n"),
+        (&no_rawsocket, &[0x7F, 0xF1, 0, 0]),
+        (&options(), b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"),
+        (&options(), b"\r\nGET / HTTP/1.1\r\n\r\n"),
+        (&options(), b"\0\0\0\0"),
+        (&options(), b"\xFF"),
+        (&options(), b" GET"),
+    ];
+    for (options, stream) in tables {
+        let (reply, failure) = refused(options, stream);
+        assert_eq!(reply, b"", "{stream:?}");
+        assert!(matches!(failure, Failure::Refused(_)), "{stream:?}");
+    }
+}
+
+#[test]
+fn nothing_is_owed_before_a_message_begins() {
+    let (mut transport, mut out) = (Transport::new(), Vec::new());
+    assert!(!transport.is_midway());
+    assert!(!transport.ping(&mut out));
+    transport.close(1001, &mut out);
+    let mut played = Played::default();
+    feed(&mut transport, &options(), b"", &mut played);
+    feed(&mut transport, &options(), b"\x7F\xF1", &mut played);
+    assert!(!transport.is_midway());
+    assert_eq!((out.as_slice(), played), (&b""[..], Played::default()));
+}
+
+#[test]
+fn a_head_is_written_right_before_the_body() {
+    let text = 0x81;
+    let binary = 0x82;
+    let wide = |first, length: u64| [&[first, 127][..], &length.to_be_bytes()].concat();
+    let (json, cbor) = (Serializer::Json, Serializer::Cbor);
+    let tables: [(Framing, Serializer, usize, Vec<u8>); 11] = [
+        (Framing::RawSocket, json, 0, vec![0, 0, 0, 0]),
+        (Framing::RawSocket, cbor, 0x01_02_03, vec![0, 1, 2, 3]),
+        (
+            Framing::RawSocket,
+            json,
+            (1 << 24) - 1,
+            vec![0, 255, 255, 255],
+        ),
+        (Framing::RawSocket, json, 1 << 24, vec![8, 0, 0, 0]),
+        (Framing::WebSocket, json, 0, vec![text, 0]),
+        (Framing::WebSocket, cbor, 125, vec![binary, 125]),
+        (Framing::WebSocket, cbor, 126, vec![binary, 126, 0, 126]),
+        (Framing::WebSocket, json, 65_535, vec![text, 126, 255, 255]),
+        (Framing::WebSocket, json, 65_536, wide(text, 65_536)),
+        (
+            Framing::WebSocket,
+            Serializer::MessagePack,
+            65_536,
+            wide(binary, 65_536),
+        ),
+        (Framing::WebSocket, cbor, 1 << 24, wide(binary, 1 << 24)),
+    ];
+    for (framing, serializer, length, head) in tables {
+        let mut out = b"before".to_vec();
+        let mark = Framing::begin(&mut out);
+        out.resize(out.len() + length, b'x');
+        let range = framing.finish(serializer, &mut out, mark);
+        assert_eq!(&out[..6], b"before");
+        assert_eq!(range.end, out.len());
+        assert_eq!(
+            &out[range.start..range.start + head.len()],
+            head,
+            "{framing:?} {length}"
+        );
+        assert_eq!(range.len(), head.len() + length);
+    }
+}

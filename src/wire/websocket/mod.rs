@@ -1,0 +1,448 @@
+//! WebSocket: an HTTP upgrade, then messages in frames that may be masked, fragmented and
+//! interleaved with control frames.
+//!
+//! - [`http`]: the head of an HTTP message, collected until it is whole.
+//! - [`handshake`]: the router's answer to an upgrade, and to everything that is none.
+//! - [`frame`]: one frame.
+//! - [`Stream`]: frames become messages; the same code for router and client.
+//!
+//! No extension is negotiated.
+
+pub(crate) mod frame;
+pub(crate) mod handshake;
+pub(crate) mod http;
+
+use super::Serializer;
+use super::transport::{Failure, Incoming};
+use crate::limits::{FRAGMENTS_MAX, MESSAGE_BYTES_CAP, PINGS_MAX};
+use frame::{CONTROL_BYTES_MAX, Expected, Fault, Head, MASKED_HEAD_BYTES_MAX, Opcode, Role};
+
+/// An open WebSocket, at either end: what is received, and the control frames that answer it.
+#[derive(Debug)]
+pub(crate) struct Stream {
+    /// What has come in parts. Most messages come whole: then this is empty, and the stream
+    /// small.
+    partial: Option<Box<Partial>>,
+    role: Role,
+    /// Pings since the last message or pong.
+    pings: u16,
+    /// The opcode of messages, both ways.
+    opcode: Opcode,
+    phase: Phase,
+}
+
+/// How far the end has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    Open,
+    /// We sent a close frame; the peer may still be talking.
+    Closing,
+    /// Nothing is processed any more.
+    Over,
+}
+
+/// What came in parts.
+#[derive(Debug, Default)]
+struct Partial {
+    /// The head that is coming, as far as it has come.
+    head: [u8; MASKED_HEAD_BYTES_MAX],
+    head_count: usize,
+    /// The frame whose payload is coming.
+    frame: Option<Payload>,
+    /// The message so far, unmasked.
+    message: Vec<u8>,
+    /// How much of `message` is known to be UTF-8, if it must be.
+    checked_count: usize,
+    /// Frames the message has so far.
+    fragments: u32,
+    /// The payload of a control frame so far.
+    control: Vec<u8>,
+    /// Whether `message` was given out and may go.
+    is_delivered: bool,
+}
+
+/// The rest of a frame's payload.
+#[derive(Clone, Copy, Debug)]
+struct Payload {
+    opcode: Opcode,
+    is_final: bool,
+    /// Turned so that it begins with the octet for the next one.
+    key: [u8; 4],
+    /// Octets to come.
+    left: usize,
+}
+
+/// What resuming came to.
+enum Resumed {
+    /// The input is used up.
+    Dry,
+    /// Nothing is partial any more.
+    Settled,
+    /// The message in [`Partial::message`] is whole.
+    Message,
+    /// A control frame brought something.
+    Control(Incoming<'static>),
+}
+
+impl Stream {
+    /// A stream behind a handshake that settled `serializer`.
+    pub(crate) fn new(role: Role, serializer: Serializer) -> Self {
+        let opcode = Opcode::of(serializer);
+        Self {
+            partial: None,
+            role,
+            pings: 0,
+            opcode,
+            phase: Phase::Open,
+        }
+    }
+
+    /// See [`Transport::next`](super::Transport::next).
+    #[inline]
+    pub(crate) fn next<'s, 'i: 's>(
+        &'s mut self,
+        message_bytes_max: usize,
+        input: &mut &'i mut [u8],
+        reply: &mut Vec<u8>,
+    ) -> Result<Option<Incoming<'s>>, Failure> {
+        let room = message_bytes_max.min(MESSAGE_BYTES_CAP);
+        let mut pongs = Pongs::default();
+        loop {
+            if self.partial.is_some() || self.phase == Phase::Over {
+                match self.resume(room, input, reply, &mut pongs) {
+                    Ok(Resumed::Dry) => return Ok(None),
+                    Ok(Resumed::Settled) => {}
+                    Ok(Resumed::Control(incoming)) => return Ok(Some(incoming)),
+                    Ok(Resumed::Message) => {
+                        let message = self.partial.as_ref().map(|partial| &*partial.message);
+                        return Ok(message.map(Incoming::Message));
+                    }
+                    Err(fault) => return Err(self.fail(fault, reply)),
+                }
+            }
+            let expected = self.expected(room);
+            let head = match frame::parse(input, expected) {
+                Ok(Some(head)) if head.is_final && input.len() >= head.size + head.length => head,
+                Ok(_) if input.is_empty() => return Ok(None),
+                Ok(_) => {
+                    self.partial = Some(Box::default());
+                    continue;
+                }
+                Err(fault) => return Err(self.fail(fault, reply)),
+            };
+            let _ = input.split_off_mut(..head.size);
+            let payload = input.split_off_mut(..head.length).unwrap_or_default();
+            frame::mask(payload, head.key);
+            if head.opcode.is_control() {
+                match self.on_control(head.opcode, payload, reply, &mut pongs) {
+                    Ok(None) => continue,
+                    Ok(incoming) => return Ok(incoming),
+                    Err(fault) => return Err(self.fail(fault, reply)),
+                }
+            }
+            self.pings = 0;
+            if self.opcode == Opcode::Text && simdutf8::basic::from_utf8(payload).is_err() {
+                return Err(self.fail(NOT_UTF8, reply));
+            }
+            return Ok(Some(Incoming::Message(payload)));
+        }
+    }
+
+    /// Changes what was settled before anything was received.
+    pub(crate) fn set_serializer(&mut self, serializer: Serializer) {
+        self.opcode = Opcode::of(serializer);
+    }
+
+    /// Appends a ping, unless the end has begun; the peer's own are counted anew.
+    pub(crate) fn ping(&mut self, payload: &[u8], out: &mut Vec<u8>) -> bool {
+        self.pings = 0;
+        if self.phase != Phase::Open {
+            return false;
+        }
+        frame::write((Opcode::Ping, true), self.role.key(), payload, out);
+        true
+    }
+
+    /// Appends a close frame, unless one was sent.
+    pub(crate) fn close(&mut self, code: u16, out: &mut Vec<u8>) {
+        self.send_close(&code.to_be_bytes(), out);
+    }
+
+    /// Appends one frame of the negotiated type.
+    pub(crate) fn send(&mut self, message: &[u8], out: &mut Vec<u8>) {
+        frame::write((self.opcode, true), self.role.key(), message, out);
+    }
+
+    /// Appends one message in fragments of at most `fragment_bytes_max` octets.
+    pub(crate) fn send_fragmented(
+        &mut self,
+        message: &[u8],
+        fragment_bytes_max: usize,
+        out: &mut Vec<u8>,
+    ) {
+        let mut opcode = self.opcode;
+        let mut rest = message;
+        loop {
+            let cut = fragment_bytes_max
+                .clamp(1, rest.len().max(1))
+                .min(rest.len());
+            let (fragment, left) = rest.split_at_checked(cut).unwrap_or((rest, &[]));
+            frame::write((opcode, left.is_empty()), self.role.key(), fragment, out);
+            if left.is_empty() {
+                return;
+            }
+            (opcode, rest) = (Opcode::Continuation, left);
+        }
+    }
+
+    /// Whether a frame or a fragmented message has come in part.
+    pub(crate) fn is_midway(&self) -> bool {
+        self.partial
+            .as_ref()
+            .is_some_and(|partial| !partial.is_delivered)
+    }
+
+    /// What the next frame may be.
+    fn expected(&self, room: usize) -> Expected {
+        Expected {
+            is_masked: self.role == Role::Server,
+            opcode: self.opcode,
+            is_inside: false,
+            room,
+        }
+    }
+
+    /// Goes on with what came in parts, until nothing is.
+    #[cold]
+    fn resume(
+        &mut self,
+        room: usize,
+        input: &mut &mut [u8],
+        reply: &mut Vec<u8>,
+        pongs: &mut Pongs,
+    ) -> Result<Resumed, Fault> {
+        if self.phase == Phase::Over {
+            *input = &mut [];
+            return Ok(Resumed::Dry);
+        }
+        if self
+            .partial
+            .as_ref()
+            .is_some_and(|partial| partial.is_delivered)
+        {
+            self.partial = None;
+        }
+        let expected = self.expected(room);
+        loop {
+            let Some(partial) = &mut self.partial else {
+                return Ok(Resumed::Settled);
+            };
+            if partial.frame.is_none() && !partial.take_head(expected, input)? {
+                return Ok(Resumed::Dry);
+            }
+            let Some((opcode, is_final)) = partial.take_payload(expected.opcode, input)? else {
+                return Ok(Resumed::Dry);
+            };
+            if opcode.is_control() {
+                let payload = std::mem::take(&mut partial.control);
+                if partial.fragments == 0 {
+                    self.partial = None;
+                }
+                if let Some(incoming) = self.on_control(opcode, &payload, reply, pongs)? {
+                    return Ok(Resumed::Control(incoming));
+                }
+            } else if is_final {
+                partial.is_delivered = true;
+                self.pings = 0;
+                return Ok(Resumed::Message);
+            }
+        }
+    }
+
+    /// Answers a ping, notes a pong, ends with a close.
+    #[cold]
+    fn on_control(
+        &mut self,
+        opcode: Opcode,
+        payload: &[u8],
+        reply: &mut Vec<u8>,
+        pongs: &mut Pongs,
+    ) -> Result<Option<Incoming<'static>>, Fault> {
+        if opcode == Opcode::Pong {
+            self.pings = 0;
+            return Ok(Some(Incoming::Alive));
+        }
+        if opcode == Opcode::Close {
+            check_close(payload)?;
+            self.send_close(payload.get(..2).unwrap_or_default(), reply);
+            self.phase = Phase::Over;
+            self.partial = None;
+            return Ok(Some(Incoming::Finished));
+        }
+        self.pings += 1;
+        if self.pings > PINGS_MAX {
+            return Err(Fault {
+                code: 1008,
+                text: "too many pings without a message",
+            });
+        }
+        if self.phase == Phase::Open {
+            pongs.make_room(reply);
+            frame::write((Opcode::Pong, true), self.role.key(), payload, reply);
+        }
+        Ok(None)
+    }
+
+    /// Says what the fault was and processes nothing any more.
+    #[cold]
+    fn fail(&mut self, fault: Fault, reply: &mut Vec<u8>) -> Failure {
+        let mut payload = fault.code.to_be_bytes().to_vec();
+        payload.extend_from_slice(fault.text.as_bytes());
+        self.send_close(&payload, reply);
+        self.phase = Phase::Over;
+        self.partial = None;
+        Failure::Refused(fault.text)
+    }
+
+    /// Appends a close frame, unless one was sent.
+    fn send_close(&mut self, payload: &[u8], out: &mut Vec<u8>) {
+        if self.phase == Phase::Open {
+            debug_assert!(payload.len() <= CONTROL_BYTES_MAX, "our reasons are short");
+            frame::write((Opcode::Close, true), self.role.key(), payload, out);
+            self.phase = Phase::Closing;
+        }
+    }
+}
+
+impl Partial {
+    /// Goes on with a head, octet by octet; whether it is whole. Afterwards a frame is coming.
+    fn take_head(&mut self, expected: Expected, input: &mut &mut [u8]) -> Result<bool, Fault> {
+        let expected = Expected {
+            is_inside: self.fragments > 0,
+            room: expected.room.saturating_sub(self.message.len()),
+            ..expected
+        };
+        loop {
+            let head = self.head.get(..self.head_count).unwrap_or_default();
+            if let Some(head) = frame::parse(head, expected)? {
+                let Head {
+                    opcode,
+                    is_final,
+                    key,
+                    length: left,
+                    ..
+                } = head;
+                self.head_count = 0;
+                self.frame = Some(Payload {
+                    opcode,
+                    is_final,
+                    key,
+                    left,
+                });
+                self.fragments += u32::from(!opcode.is_control());
+                if self.fragments > FRAGMENTS_MAX {
+                    return Err(Fault::too_big("a message in too many fragments"));
+                }
+                return Ok(true);
+            }
+            let Some(octet) = input.split_off_first_mut() else {
+                return Ok(false);
+            };
+            *self
+                .head
+                .get_mut(self.head_count)
+                .expect("a head that long would be whole") = *octet;
+            self.head_count += 1;
+        }
+    }
+
+    /// Goes on with a payload; opcode and finality of its frame once it is whole. Memory grows
+    /// with what arrived, never with what was announced.
+    fn take_payload(
+        &mut self,
+        message_opcode: Opcode,
+        input: &mut &mut [u8],
+    ) -> Result<Option<(Opcode, bool)>, Fault> {
+        let frame = self.frame.as_mut().expect("a head came before");
+        let count = frame.left.min(input.len());
+        let part = input.split_off_mut(..count).unwrap_or_default();
+        frame::mask(part, frame.key);
+        frame.key.rotate_left(count % 4);
+        frame.left -= count;
+        let (opcode, is_final, is_whole) = (frame.opcode, frame.is_final, frame.left == 0);
+        if opcode.is_control() {
+            self.control.extend_from_slice(part);
+        } else {
+            self.message.extend_from_slice(part);
+            if message_opcode == Opcode::Text {
+                self.check_text(is_final && is_whole)?;
+            }
+        }
+        if !is_whole {
+            return Ok(None);
+        }
+        self.frame = None;
+        Ok(Some((opcode, is_final)))
+    }
+
+    /// Checks what came since the last time; a character may still be cut unless `is_final`.
+    fn check_text(&mut self, is_final: bool) -> Result<(), Fault> {
+        let unchecked = self.message.get(self.checked_count..).unwrap_or_default();
+        match simdutf8::compat::from_utf8(unchecked) {
+            Ok(text) => self.checked_count += text.len(),
+            Err(error) if error.error_len().is_none() && !is_final => {
+                self.checked_count += error.valid_up_to();
+            }
+            Err(_) => return Err(NOT_UTF8),
+        }
+        Ok(())
+    }
+}
+
+/// Text that is none.
+const NOT_UTF8: Fault = Fault::data("text that is not UTF-8");
+
+/// The pongs of one call.
+///
+/// Each ping is answered, but of a swarm that arrives together only the first ones and the last,
+/// as the specification permits: what we write does not grow with it.
+// spec: rfc6455#section-5.5.3
+#[derive(Debug, Default)]
+struct Pongs {
+    count: usize,
+    /// Where the last pong begins in the reply.
+    last: usize,
+}
+
+impl Pongs {
+    const MAX: usize = 16;
+
+    /// Makes room for another pong: if there were enough, in the place of the last.
+    fn make_room(&mut self, reply: &mut Vec<u8>) {
+        if self.count == Self::MAX {
+            reply.truncate(self.last);
+        } else {
+            self.count += 1;
+            self.last = reply.len();
+        }
+    }
+}
+
+/// Checks the payload of a close frame: nothing, or a code that may be sent and a text.
+// spec: rfc6455#section-7.4
+fn check_close(payload: &[u8]) -> Result<(), Fault> {
+    let Some((code, reason)) = payload.split_first_chunk() else {
+        return match payload {
+            [] => Ok(()),
+            _ => Err(Fault::protocol("half a close code")),
+        };
+    };
+    match u16::from_be_bytes(*code) {
+        1000..=1003 | 1007..=1014 | 3000..=4999 => {}
+        _ => return Err(Fault::protocol("a close code that must not be sent")),
+    }
+    match simdutf8::basic::from_utf8(reason) {
+        Ok(_) => Ok(()),
+        Err(_) => Err(Fault::data("a close reason that is not UTF-8")),
+    }
+}
