@@ -16,7 +16,7 @@ pub(super) fn total(shards: &[Counters]) -> Counters {
             slow_sessions_ended,
             violations,
             late_answers,
-            oversize_events,
+            undeliverable_events,
         } = *shard;
         Counters {
             connections: sum.connections + connections,
@@ -26,7 +26,7 @@ pub(super) fn total(shards: &[Counters]) -> Counters {
             slow_sessions_ended: sum.slow_sessions_ended + slow_sessions_ended,
             violations: sum.violations + violations,
             late_answers: sum.late_answers + late_answers,
-            oversize_events: sum.oversize_events + oversize_events,
+            undeliverable_events: sum.undeliverable_events + undeliverable_events,
         }
     })
 }
@@ -42,7 +42,7 @@ pub(super) fn log_summary(shards: &[Counters], stalls: u64) {
         slow_sessions_ended = sum.slow_sessions_ended,
         violations = sum.violations,
         late_answers = sum.late_answers,
-        oversize_events = sum.oversize_events,
+        undeliverable_events = sum.undeliverable_events,
         stalls,
         "served"
     );
@@ -62,11 +62,11 @@ mod tests {
             slow_sessions_ended: 5,
             violations: 6,
             late_answers: 7,
-            oversize_events: 8,
+            undeliverable_events: 8,
         };
         let sum = total(&[one, one]);
         assert_eq!(sum.sessions, 4);
-        assert_eq!(sum.oversize_events, 16);
+        assert_eq!(sum.undeliverable_events, 16);
         assert_eq!(total(&[]), Counters::default());
     }
 }

@@ -270,6 +270,12 @@ pub(super) const LIMITS: &[Key<Limits>] = &[
         meaning: "Calls one session may have pending.",
     },
     Key {
+        name: "invocations_pending_max",
+        kind: Kind::Count(1..=10_000_000, |limits| &mut limits.invocations_pending_max),
+        preset: Preset::Core,
+        meaning: "Invocations one callee may leave unanswered.",
+    },
+    Key {
         name: "subscriptions_max",
         kind: Kind::Count(1..=10_000_000, |limits| &mut limits.subscriptions_max),
         preset: Preset::Core,
