@@ -1,12 +1,15 @@
 //! The program as a test runs it: with an environment of its own and a bound on every wait.
 
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::{Receiver, TryRecvError, channel};
 use std::thread;
 use std::time::Duration;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 
 /// The longest any step may take before its test fails.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
@@ -49,7 +52,12 @@ impl Drop for Folder {
 
 /// The program with `arguments`, run in `folder`, with nothing in its environment.
 pub(crate) fn program(folder: &Path, arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_gigawamp"));
+    program_at(Path::new(env!("CARGO_BIN_EXE_gigawamp")), folder, arguments)
+}
+
+/// The same, from a copy of it at `path`.
+pub(crate) fn program_at(path: &Path, folder: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(path);
     command.args(arguments).current_dir(folder).env_clear();
     command
         .stdin(Stdio::piped())
@@ -70,6 +78,105 @@ pub(crate) fn run(mut command: Command, input: &str) -> Ended {
         code,
         out: out.recv().unwrap(),
         err: err.recv().unwrap(),
+    }
+}
+
+/// A router at work.
+pub(crate) struct Router {
+    id: Pid,
+    ended: Receiver<Option<i32>>,
+    lines: Receiver<String>,
+    seen: Vec<String>,
+}
+
+impl Router {
+    /// Starts the router with the configuration `text` and waits until it is ready.
+    pub(crate) fn start(name: &str, text: &str) -> Self {
+        let folder = Folder::new(name);
+        let mut router = Self::spawn(program(&folder.path(""), &["--config", "-"]), text);
+        router.await_line("ready in ");
+        router
+    }
+
+    /// Starts `command` with `input` on its standard input and waits for nothing.
+    pub(crate) fn spawn(mut command: Command, input: &str) -> Self {
+        let mut child = command.spawn().unwrap();
+        let id = Pid::from_raw(child.id().try_into().unwrap());
+        let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+        let stderr = BufReader::new(child.stderr.take().unwrap());
+        let (line, lines) = channel();
+        thread::spawn(move || {
+            // Once the test takes no more lines, the pipe is closed: nobody reads the log then.
+            stderr
+                .lines()
+                .map_while(Result::ok)
+                .all(|text| line.send(text).is_ok())
+        });
+        let (done, ended) = channel();
+        thread::spawn(move || done.send(child.wait().unwrap().code()));
+        Self {
+            id,
+            ended,
+            lines,
+            seen: Vec::new(),
+        }
+    }
+
+    /// Waits for a line that has `text` in it and returns it. Lines before it count as seen.
+    pub(crate) fn await_line(&mut self, text: &str) -> String {
+        loop {
+            let Ok(line) = self.lines.recv_timeout(PATIENCE) else {
+                panic!("no line with {text:?} after {:#?}", self.seen);
+            };
+            self.seen.push(line.clone());
+            if line.contains(text) {
+                return line;
+            }
+        }
+    }
+
+    /// Where it listens: what stands between `text` and the next `/` or space of the log.
+    pub(crate) fn address(&self, text: &str) -> String {
+        let mut rests = self.seen.iter().filter_map(|line| line.split_once(text));
+        let (_, rest) = rests
+            .next()
+            .unwrap_or_else(|| panic!("{text:?} in {:#?}", self.seen));
+        rest.split(['/', ' ']).next().unwrap_or_default().to_owned()
+    }
+
+    /// Sends it a signal.
+    pub(crate) fn signal(&self, signal: Signal) {
+        kill(self.id, signal).unwrap();
+    }
+
+    /// Reads no more of its log, as a log collector that died.
+    pub(crate) fn ignore_log(&mut self) {
+        self.lines = channel().1;
+    }
+
+    /// Waits for its end; returns its exit code and every line of its log.
+    pub(crate) fn end(mut self) -> (Option<i32>, Vec<String>) {
+        let Ok(code) = self.ended.recv_timeout(PATIENCE) else {
+            panic!("it did not end after {:#?}", self.seen);
+        };
+        while let Ok(line) = self.lines.recv_timeout(PATIENCE) {
+            self.seen.push(line);
+        }
+        (code, std::mem::take(&mut self.seen))
+    }
+}
+
+impl Drop for Router {
+    fn drop(&mut self) {
+        // Only a test that failed leaves it running. Until the waiting thread has its exit code,
+        // the id cannot belong to another process.
+        if self
+            .ended
+            .try_recv()
+            .is_err_and(|error| error == TryRecvError::Empty)
+        {
+            let _ = kill(self.id, Signal::SIGKILL);
+        }
     }
 }
 
