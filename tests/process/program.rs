@@ -183,11 +183,12 @@ impl Drop for Router {
 /// Waits for the end of `child`, which must come in time.
 fn wait(mut child: Child) -> Option<i32> {
     let (done, ended) = channel();
-    let id = child.id();
+    let id = Pid::from_raw(child.id().try_into().unwrap());
     thread::spawn(move || done.send(child.wait().unwrap().code()));
-    ended
-        .recv_timeout(PATIENCE)
-        .unwrap_or_else(|_| panic!("process {id} did not end"))
+    ended.recv_timeout(PATIENCE).unwrap_or_else(|_| {
+        let _ = kill(id, Signal::SIGKILL);
+        panic!("process {id} did not end")
+    })
 }
 
 /// All that `stream` brings, once it ends.

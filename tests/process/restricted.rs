@@ -5,6 +5,7 @@ use std::os::unix::process::CommandExt;
 use std::process::Command;
 
 use gigawamp::wire::Framing;
+use nix::sys::resource::{Resource, setrlimit};
 use nix::sys::signal::Signal;
 
 use crate::peer::Peer;
@@ -60,25 +61,11 @@ fn forbid_io_uring(command: &mut Command) {
     unsafe { command.pre_exec(install) };
 }
 
-/// Lets `command` start with at most `octets` of locked memory, as a user without privileges.
+/// Lets `command` start with at most `most` of a resource.
 #[expect(unsafe_code, reason = "a limit has to be set between fork and exec")]
-fn limit_locked_memory(command: &mut Command, octets: u64) {
-    let limit = libc::rlimit {
-        rlim_cur: octets,
-        rlim_max: octets,
-    };
-    let set = move || {
-        // SAFETY: the call reads `limit`, which the closure owns.
-        match unsafe { libc::setrlimit(libc::RLIMIT_MEMLOCK, &limit) } {
-            0 => Ok(()),
-            _ => Err(std::io::Error::last_os_error()),
-        }
-    };
+fn limit(command: &mut Command, resource: Resource, most: u64) {
     // SAFETY: as above: one system call, nothing else.
-    unsafe { command.pre_exec(set) };
-    if std::fs::metadata("/proc/self").unwrap().uid() == 0 {
-        command.uid(NOBODY).gid(NOBODY);
-    }
+    unsafe { command.pre_exec(move || Ok(setrlimit(resource, most, most)?)) };
 }
 
 /// The user without privileges.
@@ -141,6 +128,22 @@ fn epoll_can_be_chosen() {
 }
 
 #[test]
+fn few_open_files_mean_few_connections() {
+    let folder = Folder::new("nofile");
+    let mut command = program(&folder.path(""), &["--config", "-", "--shards", "1"]);
+    command.env("GIGAWAMP_CONNECTIONS_MAX", "1000");
+    limit(&mut command, Resource::RLIMIT_NOFILE, 200);
+    let lines = serves(command);
+    // 200 less 64 of the process, 16 of its shard and 1 listener.
+    let warning = "WARN connections_max was lowered to fit the limit of open files \
+                   connections_max=119";
+    assert!(
+        lines.iter().any(|line| line.contains(warning)),
+        "{lines:#?}"
+    );
+}
+
+#[test]
 fn little_locked_memory_is_no_reason_to_fail() {
     let folder = Folder::new("memlock");
     // Where the user without privileges can run it.
@@ -148,7 +151,11 @@ fn little_locked_memory_is_no_reason_to_fail() {
     std::fs::copy(env!("CARGO_BIN_EXE_gigawamp"), &copy).unwrap();
     for octets in [0, 64 << 10, 600 << 10] {
         let mut command = program_at(&copy, &folder.path(""), &["--config", "-"]);
-        limit_locked_memory(&mut command, octets);
+        limit(&mut command, Resource::RLIMIT_MEMLOCK, octets);
+        // Root may lock as much as it likes.
+        if std::fs::metadata("/proc/self").unwrap().uid() == 0 {
+            command.uid(NOBODY).gid(NOBODY);
+        }
         serves(command);
     }
 }

@@ -1,11 +1,12 @@
 //! A router that runs: where it listens, what it says, how it stops.
 
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt;
 
 use gigawamp::wire::Framing;
 use nix::sys::signal::Signal;
+use serde_json::json;
 
 use crate::peer::Peer;
 use crate::program::{Folder, PATIENCE, Router, program, run};
@@ -20,6 +21,34 @@ fn config(address: &str, more: &str) -> String {
 /// The messages of some lines of the log, without time and level.
 fn messages(lines: &[String]) -> Vec<&str> {
     lines.iter().map(|line| line.split_at(31).1).collect()
+}
+
+/// The status that a plain GET of `path` is answered with, if it is answered at all.
+fn http_status(address: &str, path: &str) -> Option<String> {
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: {address}\r\n\r\n").unwrap();
+    let mut answer = Vec::new();
+    let _ = stream.read_to_end(&mut answer);
+    let answer = String::from_utf8_lossy(&answer);
+    Some(
+        answer
+            .strip_prefix("HTTP/1.1 ")?
+            .split(' ')
+            .next()?
+            .to_owned(),
+    )
+}
+
+/// Whether a connection is closed without a word.
+fn is_turned_away(address: &str) -> bool {
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    let mut answer = Vec::new();
+    match stream.read_to_end(&mut answer) {
+        Ok(_) => answer.is_empty(),
+        Err(error) => error.kind() == ErrorKind::ConnectionReset,
+    }
 }
 
 #[test]
@@ -52,6 +81,48 @@ fn starts_says_where_and_stops_with_goodbyes() {
         "{lines:#?}"
     );
     assert_eq!(messages[7..], ["stopped"]);
+}
+
+#[test]
+fn what_is_configured_reaches_the_router() {
+    let more = "transports = [\"rawsocket\"]\n[[realms]]\nname = \"other\"\n\
+                [[listeners]]\naddress = \"127.0.0.1:0\"\npaths = [\"/ws\"]";
+    let text = config("127.0.0.1:0", more);
+    let router = Router::start("configured", &text);
+    let (raw, all) = (router.address("tcp:"), router.address("ws://"));
+
+    let mut stranger = Peer::tcp(&raw, Framing::RawSocket);
+    stranger.send(&json!([1, "elsewhere", {"roles": {"caller": {}}}]));
+    let abort = stranger.receive().expect("ABORT");
+    assert_eq!(
+        (&abort[0], &abort[2]),
+        (&json!(3), &json!("wamp.error.no_such_realm"))
+    );
+    assert_eq!(stranger.receive(), None);
+
+    Peer::tcp(&raw, Framing::RawSocket).join("other");
+    assert!(http_status(&raw, "/ws").is_none_or(|status| status != "426"));
+    assert_eq!(http_status(&all, "/ws").as_deref(), Some("426"));
+    assert_eq!(http_status(&all, "/").as_deref(), Some("404"));
+
+    router.signal(Signal::SIGTERM);
+    assert_eq!(router.end().0, Some(0));
+}
+
+#[test]
+fn who_comes_when_it_is_full_is_turned_away() {
+    let mut text = config("127.0.0.1:0", "");
+    text.insert_str(0, "connections_max = 2\n");
+    let router = Router::start("full", &text);
+    let address = router.address("ws://");
+    let mut inside = [(); 2].map(|()| Peer::tcp(&address, Framing::RawSocket));
+    for peer in &mut inside {
+        peer.join("realm1");
+    }
+    assert!(is_turned_away(&address));
+    router.signal(Signal::SIGTERM);
+    inside.iter_mut().for_each(Peer::take_goodbye);
+    assert_eq!(router.end().0, Some(0));
 }
 
 #[test]
@@ -95,7 +166,7 @@ fn nobody_is_let_in_while_it_stops() {
     router.signal(Signal::SIGTERM);
     assert_eq!(peer.receive().expect("GOODBYE")[0], 6);
     assert!(TcpStream::connect(&address).is_err());
-    peer.send(&serde_json::json!([6, {}, "wamp.close.goodbye_and_out"]));
+    peer.send(&json!([6, {}, "wamp.close.goodbye_and_out"]));
     assert_eq!(router.end().0, Some(0));
 }
 
@@ -167,14 +238,10 @@ fn a_browser_is_told_what_this_is() {
     let router = Router::start("http", &config("127.0.0.1:0", ""));
     let address = router.address("ws://");
     for (path, status) in [("/ws", "426"), ("/", "426"), ("/elsewhere", "404")] {
-        let mut stream = TcpStream::connect(&address).unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        write!(stream, "GET {path} HTTP/1.1\r\nHost: {address}\r\n\r\n").unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
-        assert!(
-            answer.starts_with(&format!("HTTP/1.1 {status} ")),
-            "{path}: {answer}"
+        assert_eq!(
+            http_status(&address, path).as_deref(),
+            Some(status),
+            "{path}"
         );
     }
     router.signal(Signal::SIGTERM);
