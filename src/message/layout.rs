@@ -192,7 +192,6 @@ macro_rules! messages {
 
         /// One message of any type.
         #[derive(Clone, Debug, PartialEq)]
-        #[expect(clippy::large_enum_variant, reason = "lives on the stack of one call, never moved")]
         pub enum Message<$a> {
             $($(#[$doc])* $name($name $(<$l>)?),)*
         }

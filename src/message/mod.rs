@@ -182,6 +182,10 @@ impl<'a> Message<'a> {
 
     /// A binary in the place of Arguments is the field's older form of payload passthru, and
     /// legal only beside the attribute that announces it.
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "all other messages carry no passthru"
+    )]
     fn check_payload(&self) -> std::result::Result<(), Invalid> {
         let announced = match self {
             Message::Publish(publish) => publish.options.enc_algo.is_some(),
@@ -203,6 +207,10 @@ impl<'a> Message<'a> {
 
     /// The application's payload, if this type of message carries one.
     #[must_use]
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "all other messages carry none"
+    )]
     pub const fn payload(&self) -> Option<&Payload<'a>> {
         match self {
             Message::Publish(Publish { payload, .. })

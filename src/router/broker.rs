@@ -309,7 +309,6 @@ impl Broker {
         if !shards.contains(here) {
             let entry = Subscription {
                 id,
-                policy,
                 shards: shards.with(here),
             };
             writer.insert(policy, topic, Arc::new(entry));
@@ -350,11 +349,7 @@ impl Broker {
         if shards.is_empty() {
             writer.remove(local.policy, &local.uri);
         } else {
-            let entry = Subscription {
-                id,
-                policy: local.policy,
-                shards,
-            };
+            let entry = Subscription { id, shards };
             writer.insert(local.policy, &local.uri, Arc::new(entry));
         }
     }

@@ -187,10 +187,12 @@ impl Router {
                 });
             }
             Ok(Admitted::Ignored) => {}
-            Ok(Admitted::Hello) => match &message {
-                Message::Hello(hello) => self.on_hello(id, hello),
-                _ => unreachable!("only HELLO is admitted as one"),
-            },
+            Ok(Admitted::Hello) => {
+                let Message::Hello(hello) = &message else {
+                    unreachable!("HELLO is one")
+                };
+                self.on_hello(id, hello);
+            }
             Ok(Admitted::Goodbye) => self.on_goodbye(id),
             Ok(Admitted::Abort) => self.finish(id),
             Err(violation) => self.on_violation(id, violation),

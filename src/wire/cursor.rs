@@ -173,6 +173,11 @@ fn is_ascii(bytes: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
+    #![expect(
+        clippy::indexing_slicing,
+        reason = "a test that indexes wrongly should fail"
+    )]
+
     use super::*;
 
     #[test]

@@ -3,6 +3,7 @@
 //! Lists, dicts, texts and octets of indefinite length are read; only definite lengths, in their
 //! shortest form, are written. Tags are passed over, each as one level of depth.
 
+mod payload;
 #[cfg(test)]
 mod tests;
 
@@ -21,26 +22,26 @@ const STRAY_BREAK: Malformed = Malformed("CBOR: a break where an element was exp
 const BREAK: u8 = 0xff;
 
 /// The eight major types, the upper three bits of an element's first octet.
-pub(super) mod major {
-    pub(in crate::wire) const UNSIGNED: u8 = 0;
-    pub(in crate::wire) const NEGATIVE: u8 = 1;
-    pub(in crate::wire) const BINARY: u8 = 2;
-    pub(in crate::wire) const TEXT: u8 = 3;
-    pub(in crate::wire) const LIST: u8 = 4;
-    pub(in crate::wire) const DICT: u8 = 5;
-    pub(in crate::wire) const TAG: u8 = 6;
-    pub(in crate::wire) const SIMPLE: u8 = 7;
+mod major {
+    pub(super) const UNSIGNED: u8 = 0;
+    pub(super) const NEGATIVE: u8 = 1;
+    pub(super) const BINARY: u8 = 2;
+    pub(super) const TEXT: u8 = 3;
+    pub(super) const LIST: u8 = 4;
+    pub(super) const DICT: u8 = 5;
+    pub(super) const TAG: u8 = 6;
+    pub(super) const SIMPLE: u8 = 7;
 }
 
 /// Values of the additional information, the lower five bits, under [`major::SIMPLE`].
-pub(super) mod simple {
-    pub(in crate::wire) const FALSE: u8 = 20;
-    pub(in crate::wire) const TRUE: u8 = 21;
-    pub(in crate::wire) const NULL: u8 = 22;
-    pub(in crate::wire) const UNDEFINED: u8 = 23;
-    pub(in crate::wire) const HALF: u8 = 25;
-    pub(in crate::wire) const SINGLE: u8 = 26;
-    pub(in crate::wire) const DOUBLE: u8 = 27;
+mod simple {
+    pub(super) const FALSE: u8 = 20;
+    pub(super) const TRUE: u8 = 21;
+    pub(super) const NULL: u8 = 22;
+    pub(super) const UNDEFINED: u8 = 23;
+    pub(super) const HALF: u8 = 25;
+    pub(super) const SINGLE: u8 = 26;
+    pub(super) const DOUBLE: u8 = 27;
 }
 
 /// The additional information that announces an indefinite length.
@@ -48,13 +49,13 @@ const INDEFINITE: u8 = 31;
 
 /// The start of an element.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Head {
-    pub(super) major: u8,
+struct Head {
+    major: u8,
     /// The additional information.
-    pub(super) information: u8,
+    information: u8,
     /// A value, a length, a count, a tag or the bits of a float, by the major type;
     /// `None` for an indefinite length.
-    pub(super) argument: Option<u64>,
+    argument: Option<u64>,
 }
 
 /// A cursor over one CBOR message.
@@ -66,7 +67,7 @@ pub struct CborReader<'a> {
 impl<'a> CborReader<'a> {
     /// Consumes the start of an element. A break is none.
     #[inline]
-    pub(super) fn head(&mut self) -> Result<Head, Malformed> {
+    fn head(&mut self) -> Result<Head, Malformed> {
         let first = self.cursor.byte()?;
         let (major, information) = (first >> 5, first & 31);
         let argument = match information {
@@ -123,7 +124,7 @@ impl<'a> CborReader<'a> {
     }
 
     /// Consumes the text whose head was read.
-    pub(super) fn text_of(&mut self, head: Head) -> Result<Cow<'a, str>, Malformed> {
+    fn text_of(&mut self, head: Head) -> Result<Cow<'a, str>, Malformed> {
         if let Some(length) = head.argument {
             return cursor::text(self.cursor.take(length)?).map(Cow::Borrowed);
         }
@@ -135,20 +136,8 @@ impl<'a> CborReader<'a> {
         Ok(Cow::Owned(text))
     }
 
-    /// Consumes the octets whose head was read.
-    pub(super) fn binary_of(&mut self, head: Head) -> Result<Cow<'a, [u8]>, Malformed> {
-        if let Some(length) = head.argument {
-            return self.cursor.take(length).map(Cow::Borrowed);
-        }
-        let mut binary = Vec::new();
-        while let Some(chunk) = self.chunk(major::BINARY)? {
-            binary.extend_from_slice(chunk);
-        }
-        Ok(Cow::Owned(binary))
-    }
-
     /// Enters the list or dict whose head was read.
-    pub(super) fn sequence_of(&mut self, head: Head) -> Result<Sequence, Malformed> {
+    fn sequence_of(&mut self, head: Head) -> Result<Sequence, Malformed> {
         let dict = head.major == major::DICT;
         self.enter(head)?;
         Ok(Sequence {
@@ -370,7 +359,7 @@ pub struct CborWriter<'o> {
 
 impl CborWriter<'_> {
     /// The start of an element, in the shortest form.
-    pub(super) fn head(&mut self, major: u8, argument: u64) {
+    fn head(&mut self, major: u8, argument: u64) {
         let major = major << 5;
         match (
             u8::try_from(argument),
@@ -389,27 +378,6 @@ impl CborWriter<'_> {
     fn headed<const N: usize>(&mut self, first: u8, octets: [u8; N]) {
         self.out.push(first);
         self.out.extend_from_slice(&octets);
-    }
-
-    pub(super) fn null(&mut self) {
-        self.out.push(major::SIMPLE << 5 | simple::NULL);
-    }
-
-    /// A whole number below zero, or any other, in the shortest form.
-    pub(super) fn signed(&mut self, value: i64) {
-        // −1 − n and the complement of n are the same.
-        match u64::try_from(value) {
-            Ok(value) => self.integer(value),
-            Err(_) => self.head(major::NEGATIVE, (!value).unsigned_abs()),
-        }
-    }
-
-    pub(super) fn single(&mut self, value: f32) {
-        self.headed(major::SIMPLE << 5 | simple::SINGLE, value.to_be_bytes());
-    }
-
-    pub(super) fn double(&mut self, value: f64) {
-        self.headed(major::SIMPLE << 5 | simple::DOUBLE, value.to_be_bytes());
     }
 }
 

@@ -4,9 +4,11 @@
     clippy::indexing_slicing,
     reason = "a test that indexes wrongly should fail"
 )]
+#![expect(clippy::cast_possible_truncation, reason = "what tests count is small")]
 
 use super::*;
 use crate::env::Random;
+use crate::wire::payload::PayloadWriter;
 
 /// Skips the only element of `bytes`.
 fn skip(bytes: &[u8]) -> Result<&[u8], Malformed> {

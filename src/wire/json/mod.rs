@@ -4,6 +4,7 @@
 //! within the range of a double. Binary travels as text: a NUL character, then base64.
 
 mod number;
+mod payload;
 #[cfg(test)]
 mod tests;
 mod text;
@@ -87,7 +88,7 @@ impl<'a> JsonReader<'a> {
 
     /// Consumes a number; returns its characters and whether it is written as a whole one.
     #[inline]
-    pub(super) fn number(&mut self) -> Result<(&'a [u8], bool), Malformed> {
+    fn number(&mut self) -> Result<(&'a [u8], bool), Malformed> {
         let start = self.cursor.at();
         let passed = number::pass(self.cursor.bytes(), start)?;
         self.cursor.move_to(passed.end);
@@ -298,32 +299,6 @@ impl JsonWriter<'_> {
             self.out.push(b',');
         }
     }
-
-    pub(super) fn null(&mut self) {
-        self.raw(b"null");
-    }
-
-    /// A whole number below zero, or any other.
-    pub(super) fn signed(&mut self, value: i64) {
-        self.separate();
-        if value < 0 {
-            self.out.push(b'-');
-        }
-        write_decimal(self.out, value.unsigned_abs());
-    }
-
-    /// The shortest digits that read back as `value`, always with a fraction or an exponent.
-    ///
-    /// JSON has no infinity and nothing that is not a number; they become `null`.
-    pub(super) fn float(&mut self, value: f64) {
-        use std::fmt::Write as _;
-        if !value.is_finite() {
-            return self.null();
-        }
-        self.separate();
-        let mut digits = Digits { out: self.out };
-        write!(digits, "{value:?}").expect("memory takes everything that is written");
-    }
 }
 
 impl<'o> Writer<'o> for JsonWriter<'o> {
@@ -375,7 +350,7 @@ impl<'o> Writer<'o> for JsonWriter<'o> {
         text::write(self.out, value);
     }
 
-    // spec: basic/building_blocks#binary-conversion
+    // spec: advanced/serialization_binary_json#binary-conversion-of-json-strings
     fn binary(&mut self, value: &[u8]) {
         self.separate();
         self.out.extend_from_slice(b"\"\\u0000");
@@ -395,18 +370,6 @@ impl<'o> Writer<'o> for JsonWriter<'o> {
     fn raw(&mut self, element: &[u8]) {
         self.separate();
         self.out.extend_from_slice(element);
-    }
-}
-
-/// Lets formatted text flow into a message.
-struct Digits<'o> {
-    out: &'o mut Vec<u8>,
-}
-
-impl std::fmt::Write for Digits<'_> {
-    fn write_str(&mut self, text: &str) -> std::fmt::Result {
-        self.out.extend_from_slice(text.as_bytes());
-        Ok(())
     }
 }
 

@@ -10,11 +10,11 @@ const POWER_MAX: i64 = 308;
 
 /// A number that was passed over.
 #[derive(Clone, Copy)]
-pub(in crate::wire) struct Passed {
+pub(super) struct Passed {
     /// The place after its last digit.
-    pub(in crate::wire) end: usize,
+    pub(super) end: usize,
     /// Whether it is written as a whole number: no fraction, no exponent.
-    pub(in crate::wire) whole: bool,
+    pub(super) whole: bool,
 }
 
 /// Passes over and validates the number at `start`.
@@ -53,7 +53,7 @@ pub(super) fn unsigned(digits: &[u8]) -> Option<u64> {
 }
 
 /// The double nearest to a number that was passed over.
-pub(in crate::wire) fn double(number: &[u8]) -> Result<f64, Malformed> {
+pub(super) fn double(number: &[u8]) -> Result<f64, Malformed> {
     let text = std::str::from_utf8(number).map_err(|_| GRAMMAR)?;
     text.parse().map_err(|_| GRAMMAR)
 }
