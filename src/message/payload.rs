@@ -137,12 +137,8 @@ impl<'a> Field<'a> for Payload<'a> {
         payload.arguments = reader
             .skip()
             .map_err(|malformed| Invalid::from(malformed).within("Arguments"))?;
-        payload.transparent = match kind {
-            Kind::List => false,
-            Kind::Binary => true,
-            Kind::Text => payload.arguments.starts_with(br#""\u0000"#),
-            _ => false,
-        };
+        let prefixed = kind == Kind::Text && payload.arguments.starts_with(br#""\u0000"#);
+        payload.transparent = kind == Kind::Binary || prefixed;
         if kind != Kind::List && !payload.transparent {
             return Err(Invalid::from(Malformed("expected a list")).within("Arguments"));
         }

@@ -9,8 +9,8 @@ use std::fmt::Write;
 use super::{ConnectionId, Origin, Output, Router};
 use crate::message::uri::{self, close, error};
 use crate::message::{
-    Abort, AbortDetails, Features, Goodbye, GoodbyeDetails, Hello, Message, Payload, Role,
-    RouterRoles, SessionId, Text, UriCheck, Welcome, WelcomeDetails,
+    Abort, AbortDetails, Attributes, Features, Goodbye, GoodbyeDetails, Hello, Message, Payload,
+    Role, RouterRoles, SessionId, Text, UriCheck, Welcome, WelcomeDetails,
 };
 use crate::session::{Admitted, Identity, Phase, Session, Violation};
 use crate::wire::{Failure, Incoming, Serializer};
@@ -187,10 +187,12 @@ impl Router {
                 });
             }
             Ok(Admitted::Ignored) => {}
-            Ok(Admitted::Hello) => match &message {
-                Message::Hello(hello) => self.on_hello(id, hello),
-                _ => unreachable!("only HELLO is admitted as one"),
-            },
+            Ok(Admitted::Hello) => {
+                let Message::Hello(hello) = &message else {
+                    unreachable!("HELLO is one")
+                };
+                self.on_hello(id, hello);
+            }
             Ok(Admitted::Goodbye) => self.on_goodbye(id),
             Ok(Admitted::Abort) => self.finish(id),
             Err(violation) => self.on_violation(id, violation),

@@ -12,7 +12,7 @@ use super::deadline::Handle;
 use super::{Counters, Output};
 use crate::env::Map;
 use crate::message::{Message, Payload, SessionId};
-use crate::session::{Connection, ConnectionId, Session, SessionRef, ShardId};
+use crate::session::{Connection, ConnectionId, Phase, Session, SessionRef, ShardId};
 use crate::wire::{Framing, Negotiated};
 
 /// Why a message could not be queued for a peer. The peer is not to blame.
@@ -339,11 +339,12 @@ impl Peers {
         }
     }
 
-    /// Has the connection in `slot` ended once the input in hand is done.
+    /// Has the connection in `slot` ended once the input in hand is done, unless it is ending.
     fn doom(&mut self, slot: u32) {
         let id = self.id_of(slot);
         let place = &mut self.slots[slot as usize];
-        if place.connection.is_some() && !place.doomed {
+        let ending = |connection: &Connection| matches!(connection.phase, Phase::Flushing);
+        if place.connection.as_ref().is_some_and(|peer| !ending(peer)) && !place.doomed {
             place.doomed = true;
             self.doomed.push(id);
         }

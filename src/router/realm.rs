@@ -91,6 +91,10 @@ impl Realm {
     }
 
     /// Routes a message of the session in `slot`, which was found legal.
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "the session admits nothing else"
+    )]
     pub(super) fn on_message(
         &mut self,
         slot: u32,
@@ -140,10 +144,10 @@ impl Realm {
 
     /// Takes what this realm's half on another shard has to say.
     pub(super) fn on_relay(&mut self, relay: Relay<'_>, context: &mut Context<'_>) {
-        match relay {
-            Relay::Event(event) => self.broker.on_event(&event, context),
-            relay => self.dealer.on_relay(relay, context),
+        if let Relay::Event(event) = relay {
+            return self.broker.on_event(&event, context);
         }
+        self.dealer.on_relay(relay, context);
     }
 
     /// Cleans up behind a session, however it ended.

@@ -13,8 +13,8 @@ use std::sync::Arc;
 use super::filter::Filter;
 use crate::message::layout::Element;
 use crate::message::{
-    ErrorDetails, EventDetails, InvocationDetails, Payload, PublicationId, RegistrationId,
-    RequestId, ResultDetails, SessionId, SubscriptionId,
+    Attributes, ErrorDetails, EventDetails, InvocationDetails, Payload, PublicationId,
+    RegistrationId, RequestId, ResultDetails, SessionId, SubscriptionId,
 };
 use crate::session::{SessionRef, ShardId};
 use crate::wire::msgpack::{MsgPackReader, MsgPackWriter};
@@ -215,90 +215,14 @@ impl Batch {
 
     /// Appends a copy of `relay`.
     pub(super) fn push(&mut self, realm: u16, relay: &Relay<'_>) {
-        let none = Payload::none(Serializer::MessagePack);
-        let (kind, details, text, payload) = match relay {
-            Relay::Event(event) => {
-                let start = self.subscriptions.len();
-                self.subscriptions.extend_from_slice(event.subscriptions);
-                let kind = Kind::Event {
-                    subscriptions: Span::new(start, self.subscriptions.len()),
-                    publication: event.publication,
-                    excluded: event.excluded,
-                    filter: event.filter.clone(),
-                };
-                let details = self.keep_details(&event.details, event.details.is_empty());
-                (kind, details, event.topic, event.payload)
-            }
-            Relay::Invoke(invoke) => {
-                let kind = Kind::Invoke {
-                    callee: invoke.callee,
-                    registration: invoke.registration,
-                    caller: invoke.caller,
-                    request: invoke.request,
-                };
-                let details = self.keep_details(&invoke.details, invoke.details.is_empty());
-                (kind, details, invoke.procedure, invoke.payload)
-            }
-            Relay::Yielded {
-                caller,
-                request,
-                details,
-                payload,
-            } => {
-                let kind = Kind::Yielded {
-                    caller: *caller,
-                    request: *request,
-                };
-                (
-                    kind,
-                    self.keep_details(details, details.is_empty()),
-                    "",
-                    *payload,
-                )
-            }
-            Relay::Failed {
-                caller,
-                request,
-                details,
-                error,
-                payload,
-            } => {
-                let kind = Kind::Failed {
-                    caller: *caller,
-                    request: *request,
-                };
-                (
-                    kind,
-                    self.keep_details(details, details.is_empty()),
-                    *error,
-                    *payload,
-                )
-            }
-            Relay::Bounced {
-                caller,
-                request,
-                procedure,
-            } => {
-                let kind = Kind::Bounced {
-                    caller: *caller,
-                    request: *request,
-                };
-                (kind, Span::new(0, 0), *procedure, none)
-            }
-            Relay::Cancel {
-                callee,
-                caller,
-                request,
-                mode,
-            } => {
-                let kind = Kind::Cancel {
-                    callee: *callee,
-                    caller: *caller,
-                    request: *request,
-                    mode: *mode,
-                };
-                (kind, Span::new(0, 0), "", none)
-            }
+        let (kind, details) = self.keep_kind(relay);
+        let (text, payload) = match relay {
+            Relay::Event(event) => (event.topic, event.payload),
+            Relay::Invoke(invoke) => (invoke.procedure, invoke.payload),
+            Relay::Yielded { payload, .. } => ("", *payload),
+            Relay::Failed { error, payload, .. } => (*error, *payload),
+            Relay::Bounced { procedure, .. } => (*procedure, Payload::none(Serializer::Json)),
+            Relay::Cancel { .. } => ("", Payload::none(Serializer::Json)),
         };
         let record = Record {
             realm,
@@ -311,6 +235,104 @@ impl Batch {
             transparent: payload.is_transparent(),
         };
         self.records.push(record);
+    }
+
+    #[expect(clippy::too_many_lines, reason = "one arm for each relay")]
+    fn keep_kind(&mut self, relay: &Relay<'_>) -> (Kind, Span) {
+        match relay {
+            Relay::Event(event) => {
+                let start = self.subscriptions.len();
+                self.subscriptions.extend_from_slice(event.subscriptions);
+                let subscriptions = Span::new(start, self.subscriptions.len());
+                let (publication, excluded) = (event.publication, event.excluded);
+                let filter = event.filter.clone();
+                let details = self.keep_details(&event.details, event.details.is_empty());
+                (
+                    Kind::Event {
+                        subscriptions,
+                        publication,
+                        excluded,
+                        filter,
+                    },
+                    details,
+                )
+            }
+            Relay::Invoke(invoke) => {
+                let RelayedInvoke {
+                    callee,
+                    registration,
+                    caller,
+                    request,
+                    ..
+                } = *invoke;
+                let details = self.keep_details(&invoke.details, invoke.details.is_empty());
+                (
+                    Kind::Invoke {
+                        callee,
+                        registration,
+                        caller,
+                        request,
+                    },
+                    details,
+                )
+            }
+            Relay::Yielded {
+                caller,
+                request,
+                details,
+                ..
+            } => {
+                let details = self.keep_details(details, details.is_empty());
+                (
+                    Kind::Yielded {
+                        caller: *caller,
+                        request: *request,
+                    },
+                    details,
+                )
+            }
+            Relay::Failed {
+                caller,
+                request,
+                details,
+                ..
+            } => {
+                let details = self.keep_details(details, details.is_empty());
+                (
+                    Kind::Failed {
+                        caller: *caller,
+                        request: *request,
+                    },
+                    details,
+                )
+            }
+            Relay::Bounced {
+                caller, request, ..
+            } => (
+                Kind::Bounced {
+                    caller: *caller,
+                    request: *request,
+                },
+                Span::new(0, 0),
+            ),
+            Relay::Cancel {
+                callee,
+                caller,
+                request,
+                mode,
+            } => {
+                let (callee, caller, request, mode) = (*callee, *caller, *request, *mode);
+                (
+                    Kind::Cancel {
+                        callee,
+                        caller,
+                        request,
+                        mode,
+                    },
+                    Span::new(0, 0),
+                )
+            }
+        }
     }
 
     fn keep(&mut self, bytes: &[u8]) -> Span {

@@ -10,8 +10,6 @@ use crate::session::ShardId;
 pub(super) struct Subscription {
     /// Its id, the same for all its subscribers.
     pub(super) id: SubscriptionId,
-    /// How its topic is matched.
-    pub(super) policy: MatchPolicy,
     /// Which shards have subscribers.
     pub(super) shards: ShardSet,
 }

@@ -320,3 +320,6 @@ fn check_uncommon(prefix: u32, length_max: u32) -> Result<(Kind, usize), Failure
     }
     Ok((kind, length as usize))
 }
+
+#[cfg(test)]
+mod tests;

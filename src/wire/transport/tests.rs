@@ -1,5 +1,11 @@
 //! Playing octets to a [`Transport`], cut every way; what both transports share.
 
+#![expect(
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation,
+    reason = "a test may fail by a panic"
+)]
+
 use super::*;
 use crate::env::Random;
 

@@ -246,3 +246,6 @@ fn write_rejection(rejection: Rejection, options: &TransportOptions, reply: &mut
     debug_assert!(written.is_ok(), "a string takes everything");
     reply.extend_from_slice(answer.as_bytes());
 }
+
+#[cfg(test)]
+mod tests;

@@ -446,3 +446,6 @@ fn check_close(payload: &[u8]) -> Result<(), Fault> {
         Err(_) => Err(Fault::data("a close reason that is not UTF-8")),
     }
 }
+
+#[cfg(test)]
+mod tests;
