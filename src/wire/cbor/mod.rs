@@ -259,6 +259,7 @@ impl<'a> Reader<'a> for CborReader<'a> {
         };
         if !more {
             self.cursor.leave();
+            sequence.left = 0;
         }
         Ok(more)
     }
