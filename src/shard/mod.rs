@@ -45,7 +45,10 @@ pub struct Listener(
 impl Listener {
     pub fn bind_tcp(addr: SocketAddr, _backlog: u32) -> std::io::Result<Self> {
         let listener = std::net::TcpListener::bind(addr)?;
-        Ok(Self(format!("tcp:{}", listener.local_addr()?), Box::new(listener)))
+        Ok(Self(
+            format!("tcp:{}", listener.local_addr()?),
+            Box::new(listener),
+        ))
     }
 
     pub fn bind_unix(path: &Path, _mode: Option<u32>, _backlog: u32) -> std::io::Result<Self> {
