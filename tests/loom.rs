@@ -56,9 +56,7 @@ fn insertion_is_found(policy: MatchPolicy, pattern: &'static str, uri: &'static 
     loom::model(move || {
         let index = filled(&[]);
         let (told, writer) = tell_after(&index, move |index| {
-            index
-                .write()
-                .insert(policy, pattern, Arc::new(String::new()));
+            index.write().insert(policy, pattern, Arc::new(String::new()));
         });
         let must_be_found = told.load(Ordering::Acquire);
         assert!(count(&index, uri) == 1 || !must_be_found);
@@ -194,10 +192,7 @@ fn an_entry_is_seen_whole() {
         });
         for text in ["b", "a"] {
             if let Some(entry) = index.get(Exact, text) {
-                assert!(
-                    entry.load(Ordering::Relaxed),
-                    "{text} is seen before it is complete"
-                );
+                assert!(entry.load(Ordering::Relaxed), "{text} is seen before it is complete");
             }
         }
         writer.join().unwrap();
@@ -218,9 +213,7 @@ fn nothing_is_freed_while_a_reader_holds_it() {
     loom::model(|| {
         let dropped = Arc::new(AtomicBool::new(false));
         let index = Arc::new(Index::new(hash_key()));
-        index
-            .write()
-            .insert(Exact, "a", Arc::new(Alarm(Arc::clone(&dropped))));
+        index.write().insert(Exact, "a", Arc::new(Alarm(Arc::clone(&dropped))));
         let (_, writer) = tell_after(&index, |index| {
             index.write().remove(Exact, "a");
             // Each end of a writer section moves the collector on, if it may.

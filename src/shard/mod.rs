@@ -1,9 +1,6 @@
 //! One core of the machine. (A stand-in with the agreed interface, so that `server` compiles.)
 
-#![expect(
-    missing_docs,
-    reason = "a stand-in that goes away when the room is furnished"
-)]
+#![expect(missing_docs, reason = "a stand-in that goes away when the room is furnished")]
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -26,21 +23,11 @@ pub enum Mode {
 }
 
 pub fn choose(io: Io, _shards: usize) -> Result<(Mode, Option<String>), String> {
-    Ok((
-        if io == Io::Epoll {
-            Mode::Epoll
-        } else {
-            Mode::Uring
-        },
-        None,
-    ))
+    Ok((if io == Io::Epoll { Mode::Epoll } else { Mode::Uring }, None))
 }
 
 #[derive(Debug)]
-pub struct Listener(
-    String,
-    #[expect(dead_code, reason = "held open")] Box<dyn std::any::Any>,
-);
+pub struct Listener(String, #[expect(dead_code, reason = "held open")] Box<dyn std::any::Any>);
 
 impl Listener {
     pub fn bind_tcp(addr: SocketAddr, _backlog: u32) -> std::io::Result<Self> {

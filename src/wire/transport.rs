@@ -92,14 +92,8 @@ impl Framing {
     /// with [`Negotiated::peer_message_bytes_max`] first. If `mark` is none of `out`.
     pub fn finish(self, serializer: Serializer, out: &mut [u8], mark: usize) -> Range<usize> {
         let body = mark + FRAME_HEAD_BYTES_MAX;
-        let length = out
-            .len()
-            .checked_sub(body)
-            .expect("begin reserved the head");
-        assert!(
-            length <= MESSAGE_BYTES_CAP,
-            "a message above the cap has no frame"
-        );
+        let length = out.len().checked_sub(body).expect("begin reserved the head");
+        assert!(length <= MESSAGE_BYTES_CAP, "a message above the cap has no frame");
         let (head, size) = match self {
             Self::RawSocket => {
                 let [a, b, c, d] = rawsocket::message_head(length);
@@ -107,9 +101,7 @@ impl Framing {
             }
             Self::WebSocket => frame::bare_head(Opcode::of(serializer), length),
         };
-        out.get_mut(mark..body)
-            .expect("begin reserved the head")
-            .copy_from_slice(&head);
+        out.get_mut(mark..body).expect("begin reserved the head").copy_from_slice(&head);
         body - size..out.len()
     }
 }

@@ -78,11 +78,7 @@ impl<'a> CborReader<'a> {
             27 => u64::from_be_bytes(self.cursor.array()?),
             INDEFINITE => match major {
                 major::BINARY | major::TEXT | major::LIST | major::DICT => {
-                    return Ok(Head {
-                        major,
-                        information,
-                        argument: None,
-                    });
+                    return Ok(Head { major, information, argument: None });
                 }
                 major::SIMPLE => return Err(STRAY_BREAK),
                 _ => return Err(RESERVED),
@@ -90,15 +86,9 @@ impl<'a> CborReader<'a> {
             _ => return Err(RESERVED),
         };
         if major == major::SIMPLE && information == 24 && argument < 32 {
-            return Err(Malformed(
-                "CBOR: a simple value is not in its shortest form",
-            ));
+            return Err(Malformed("CBOR: a simple value is not in its shortest form"));
         }
-        Ok(Head {
-            major,
-            information,
-            argument: Some(argument),
-        })
+        Ok(Head { major, information, argument: Some(argument) })
     }
 
     /// Consumes a break, if one comes next.
@@ -140,11 +130,7 @@ impl<'a> CborReader<'a> {
     fn sequence_of(&mut self, head: Head) -> Result<Sequence, Malformed> {
         let dict = head.major == major::DICT;
         self.enter(head)?;
-        Ok(Sequence {
-            left: head.argument.unwrap_or(Sequence::UNCOUNTED),
-            first: true,
-            dict,
-        })
+        Ok(Sequence { left: head.argument.unwrap_or(Sequence::UNCOUNTED), first: true, dict })
     }
 
     /// Enters a list, dict or tag; returns how many elements it has, if it says so.
@@ -209,9 +195,7 @@ impl<'a> Reader<'a> for CborReader<'a> {
     const SERIALIZER: Serializer = Serializer::Cbor;
 
     fn open(bytes: &'a [u8]) -> Self {
-        Self {
-            cursor: Cursor::open(bytes),
-        }
+        Self { cursor: Cursor::open(bytes) }
     }
 
     fn kind(&mut self) -> Result<Kind, Malformed> {
@@ -273,27 +257,15 @@ impl<'a> Reader<'a> for CborReader<'a> {
 
     fn integer(&mut self) -> Result<u64, Malformed> {
         match self.head()? {
-            Head {
-                major: major::UNSIGNED,
-                argument: Some(value),
-                ..
-            } => Ok(value),
+            Head { major: major::UNSIGNED, argument: Some(value), .. } => Ok(value),
             _ => Err(Malformed("an integer that is not negative was expected")),
         }
     }
 
     fn boolean(&mut self) -> Result<bool, Malformed> {
         match self.head()? {
-            Head {
-                major: major::SIMPLE,
-                information: simple::FALSE,
-                ..
-            } => Ok(false),
-            Head {
-                major: major::SIMPLE,
-                information: simple::TRUE,
-                ..
-            } => Ok(true),
+            Head { major: major::SIMPLE, information: simple::FALSE, .. } => Ok(false),
+            Head { major: major::SIMPLE, information: simple::TRUE, .. } => Ok(true),
             _ => Err(Malformed("a boolean was expected")),
         }
     }
@@ -361,11 +333,7 @@ impl CborWriter<'_> {
     /// The start of an element, in the shortest form.
     fn head(&mut self, major: u8, argument: u64) {
         let major = major << 5;
-        match (
-            u8::try_from(argument),
-            u16::try_from(argument),
-            u32::try_from(argument),
-        ) {
+        match (u8::try_from(argument), u16::try_from(argument), u32::try_from(argument)) {
             (Ok(argument @ 0..24), ..) => self.out.push(major | argument),
             (Ok(argument), ..) => self.out.extend_from_slice(&[major | 24, argument]),
             (_, Ok(argument), _) => self.headed(major | 25, argument.to_be_bytes()),
@@ -409,8 +377,7 @@ impl<'o> Writer<'o> for CborWriter<'o> {
     }
 
     fn boolean(&mut self, value: bool) {
-        self.out
-            .push(major::SIMPLE << 5 | if value { simple::TRUE } else { simple::FALSE });
+        self.out.push(major::SIMPLE << 5 | if value { simple::TRUE } else { simple::FALSE });
     }
 
     fn text(&mut self, value: &str) {

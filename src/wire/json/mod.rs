@@ -48,11 +48,7 @@ impl<'a> JsonReader<'a> {
     /// Consumes `word`, whose first letter was seen already.
     #[inline]
     fn pass_word(&mut self, word: &[u8]) -> Result<(), Malformed> {
-        let rest = self
-            .cursor
-            .bytes()
-            .get(self.cursor.at()..)
-            .unwrap_or_default();
+        let rest = self.cursor.bytes().get(self.cursor.at()..).unwrap_or_default();
         if !rest.starts_with(word) {
             return Err(NO_ELEMENT);
         }
@@ -104,11 +100,7 @@ impl<'a> JsonReader<'a> {
         }
         self.cursor.enter()?;
         self.pass(1);
-        Ok(Sequence {
-            left: Sequence::UNCOUNTED,
-            first: true,
-            dict: opening == b'{',
-        })
+        Ok(Sequence { left: Sequence::UNCOUNTED, first: true, dict: opening == b'{' })
     }
 
     /// Consumes the head of an element: all of it, or the opening bracket and, in a dict that is
@@ -146,9 +138,7 @@ impl<'a> Reader<'a> for JsonReader<'a> {
     const SERIALIZER: Serializer = Serializer::Json;
 
     fn open(bytes: &'a [u8]) -> Self {
-        Self {
-            cursor: Cursor::open(bytes),
-        }
+        Self { cursor: Cursor::open(bytes) }
     }
 
     fn kind(&mut self) -> Result<Kind, Malformed> {
@@ -223,17 +213,9 @@ impl<'a> Reader<'a> for JsonReader<'a> {
         }
         let first = self.cursor.at() + 1;
         let passed = self.pass_text()?;
-        let inside = self
-            .cursor
-            .bytes()
-            .get(first..passed.end - 1)
-            .unwrap_or_default();
+        let inside = self.cursor.bytes().get(first..passed.end - 1).unwrap_or_default();
         let raw = cursor::text(inside)?;
-        if passed.escaped {
-            text::resolve(raw).map(Cow::Owned)
-        } else {
-            Ok(Cow::Borrowed(raw))
-        }
+        if passed.escaped { text::resolve(raw).map(Cow::Owned) } else { Ok(Cow::Borrowed(raw)) }
     }
 
     fn skip(&mut self) -> Result<&'a [u8], Malformed> {
@@ -278,10 +260,7 @@ impl<'a> Reader<'a> for JsonReader<'a> {
     }
 }
 
-const _: () = assert!(
-    crate::limits::DEPTH_MAX <= u64::BITS,
-    "skip() keeps one bit per level"
-);
+const _: () = assert!(crate::limits::DEPTH_MAX <= u64::BITS, "skip() keeps one bit per level");
 
 /// Appends JSON.
 #[derive(Debug)]
@@ -359,11 +338,7 @@ impl<'o> Writer<'o> for JsonWriter<'o> {
         self.out.resize(start + length, 0);
         let room = self.out.get_mut(start..).unwrap_or_default();
         let written = STANDARD.encode_slice(value, room);
-        debug_assert_eq!(
-            written,
-            Ok(length),
-            "base64 makes four characters of each three octets"
-        );
+        debug_assert_eq!(written, Ok(length), "base64 makes four characters of each three octets");
         self.out.push(b'"');
     }
 

@@ -97,13 +97,8 @@ impl<'a> MsgPackReader<'a> {
 
     /// Enters the list of `count` items, or the dict of so many entries, whose head was read.
     fn sequence_of(&mut self, count: u64, dict: bool) -> Result<Sequence, Malformed> {
-        self.cursor
-            .enter_counted(if dict { 2 * count } else { count })?;
-        Ok(Sequence {
-            left: count,
-            first: true,
-            dict,
-        })
+        self.cursor.enter_counted(if dict { 2 * count } else { count })?;
+        Ok(Sequence { left: count, first: true, dict })
     }
 
     #[inline]
@@ -126,9 +121,7 @@ impl<'a> Reader<'a> for MsgPackReader<'a> {
     const SERIALIZER: Serializer = Serializer::MessagePack;
 
     fn open(bytes: &'a [u8]) -> Self {
-        Self {
-            cursor: Cursor::open(bytes),
-        }
+        Self { cursor: Cursor::open(bytes) }
     }
 
     fn kind(&mut self) -> Result<Kind, Malformed> {
@@ -242,11 +235,7 @@ impl<'a> Reader<'a> for MsgPackReader<'a> {
 
 /// A number from one of the signed forms, which may hold any.
 const fn signed(value: i64) -> Head {
-    if value < 0 {
-        Head::Negative(value)
-    } else {
-        Head::Unsigned(value.unsigned_abs())
-    }
+    if value < 0 { Head::Negative(value) } else { Head::Unsigned(value.unsigned_abs()) }
 }
 
 /// Appends MessagePack.
@@ -264,26 +253,10 @@ struct Widths {
 }
 
 impl Widths {
-    const TEXT: Self = Self {
-        one: Some(Marker::Str8),
-        two: Marker::Str16,
-        four: Marker::Str32,
-    };
-    const BINARY: Self = Self {
-        one: Some(Marker::Bin8),
-        two: Marker::Bin16,
-        four: Marker::Bin32,
-    };
-    const LIST: Self = Self {
-        one: None,
-        two: Marker::Array16,
-        four: Marker::Array32,
-    };
-    const DICT: Self = Self {
-        one: None,
-        two: Marker::Map16,
-        four: Marker::Map32,
-    };
+    const TEXT: Self = Self { one: Some(Marker::Str8), two: Marker::Str16, four: Marker::Str32 };
+    const BINARY: Self = Self { one: Some(Marker::Bin8), two: Marker::Bin16, four: Marker::Bin32 };
+    const LIST: Self = Self { one: None, two: Marker::Array16, four: Marker::Array32 };
+    const DICT: Self = Self { one: None, two: Marker::Map16, four: Marker::Map32 };
 }
 
 impl MsgPackWriter<'_> {
@@ -340,11 +313,7 @@ impl<'o> Writer<'o> for MsgPackWriter<'o> {
     }
 
     fn integer(&mut self, value: u64) {
-        match (
-            u8::try_from(value),
-            u16::try_from(value),
-            u32::try_from(value),
-        ) {
+        match (u8::try_from(value), u16::try_from(value), u32::try_from(value)) {
             (Ok(value @ 0..128), ..) => self.marker(Marker::FixPos(value)),
             (Ok(value), ..) => self.marked(Marker::U8, [value]),
             (_, Ok(value), _) => self.marked(Marker::U16, value.to_be_bytes()),

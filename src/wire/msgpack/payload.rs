@@ -40,11 +40,7 @@ impl<'o> PayloadWriter<'o> for MsgPackWriter<'o> {
         if let Ok(value) = u64::try_from(value) {
             return self.integer(value);
         }
-        match (
-            i8::try_from(value),
-            i16::try_from(value),
-            i32::try_from(value),
-        ) {
+        match (i8::try_from(value), i16::try_from(value), i32::try_from(value)) {
             (Ok(value @ -32..), ..) => self.marker(Marker::FixNeg(value)),
             (Ok(value), ..) => self.marked(Marker::I8, value.to_be_bytes()),
             (_, Ok(value), _) => self.marked(Marker::I16, value.to_be_bytes()),

@@ -119,12 +119,7 @@ fn carry<'a, 'o, W: PayloadWriter<'o>>(
         if !(is_key && target.takes_key(&item)?) {
             if let Item::Sequence(sequence) = item {
                 let place = target.begin(&sequence);
-                open.push(Open {
-                    sequence,
-                    count: 0,
-                    value_follows: false,
-                    place,
-                });
+                open.push(Open { sequence, count: 0, value_follows: false, place });
             } else {
                 target.scalar(&item);
             }
@@ -145,10 +140,6 @@ fn carry<'a, 'o, W: PayloadWriter<'o>>(
         is_key = innermost.sequence.dict && !innermost.value_follows;
         innermost.count += usize::from(!innermost.value_follows);
         innermost.value_follows = is_key;
-        item = if is_key {
-            source.key_item()?
-        } else {
-            source.item()?
-        };
+        item = if is_key { source.key_item()? } else { source.item()? };
     }
 }

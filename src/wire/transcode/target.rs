@@ -31,10 +31,7 @@ impl<'o, W: PayloadWriter<'o>> Target<W> {
     const JSON: bool = matches!(W::SERIALIZER, Serializer::Json);
 
     pub(super) fn open(out: &'o mut Vec<u8>) -> Self {
-        Self {
-            writer: W::open(out),
-            late: Vec::new(),
-        }
+        Self { writer: W::open(out), late: Vec::new() }
     }
 
     /// Writes a scalar.
@@ -78,11 +75,7 @@ impl<'o, W: PayloadWriter<'o>> Target<W> {
         if let Some(place) = place {
             self.put_head(dict, place, count);
         }
-        if dict {
-            self.writer.end_dict()
-        } else {
-            self.writer.end_list()
-        }
+        if dict { self.writer.end_dict() } else { self.writer.end_list() }
     }
 
     /// Everything is written: pushes in what was kept.
@@ -96,10 +89,7 @@ impl<'o, W: PayloadWriter<'o>> Target<W> {
             let moved = from - late.place;
             out.copy_within(late.place..from, to - moved);
             (from, to) = (late.place, to - moved - late.length);
-            for (octet, &kept) in out
-                .iter_mut()
-                .skip(to)
-                .zip(late.octets.iter().take(late.length))
+            for (octet, &kept) in out.iter_mut().skip(to).zip(late.octets.iter().take(late.length))
             {
                 *octet = kept;
             }
@@ -108,11 +98,7 @@ impl<'o, W: PayloadWriter<'o>> Target<W> {
 
     #[inline]
     fn head(&mut self, dict: bool, count: usize) {
-        if dict {
-            self.writer.dict(count)
-        } else {
-            self.writer.list(count)
-        }
+        if dict { self.writer.dict(count) } else { self.writer.list(count) }
     }
 
     fn put_head(&mut self, dict: bool, place: usize, count: usize) {
@@ -123,11 +109,7 @@ impl<'o, W: PayloadWriter<'o>> Target<W> {
         let Some((&first, rest)) = out.get(end..).unwrap_or_default().split_first() else {
             return;
         };
-        let mut late = Late {
-            place: place + 1,
-            octets: [0; 4],
-            length: rest.len(),
-        };
+        let mut late = Late { place: place + 1, octets: [0; 4], length: rest.len() };
         for (octet, &written) in late.octets.iter_mut().zip(rest) {
             *octet = written;
         }
