@@ -140,7 +140,8 @@ impl Transport {
     /// Takes what it uses off the front of `input`; an incomplete message is kept inside. A
     /// returned message lies in `input` itself (unmasked in place) or, if it came in parts, in
     /// here. What the transport itself has to say (handshake, pong, close) is appended to `reply`,
-    /// framed, to be sent before anything else.
+    /// framed, to be sent before anything else. Call it until it gives `None`: the memory of a
+    /// message that came in parts is let go by the call after it.
     ///
     /// # Errors
     ///

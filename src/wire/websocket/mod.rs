@@ -1,10 +1,10 @@
 //! WebSocket: an HTTP upgrade, then messages in frames that may be masked, fragmented and
 //! interleaved with control frames.
 //!
-//! - [`http`]: the head of an HTTP message, collected until it is whole.
-//! - [`handshake`]: the router's answer to an upgrade, and to everything that is none.
-//! - [`frame`]: one frame.
-//! - [`Stream`]: frames become messages; the same code for router and client.
+//! - `http`: the head of an HTTP message, collected until it is whole.
+//! - `handshake`: the router's answer to an upgrade, and to everything that is none.
+//! - `frame`: one frame.
+//! - `Stream`: frames become messages; the same code for router and client.
 //!
 //! No extension is negotiated.
 
