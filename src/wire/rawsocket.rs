@@ -199,7 +199,7 @@ impl Stream {
     }
 
     /// Counts the peer's pings anew.
-    pub(crate) fn forgive_pings(&mut self) {
+    pub(crate) const fn forgive_pings(&mut self) {
         self.pings = 0;
     }
 
