@@ -3,11 +3,6 @@
 //! Payloads of about 100 B, 1 KB and 16 KB, mixed of objects, texts and numbers, as a list of
 //! arguments. Throughput is that of the serializer that is read.
 
-#![expect(
-    missing_docs,
-    reason = "criterion's macros write functions without any"
-)]
-
 use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
