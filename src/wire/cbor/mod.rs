@@ -244,6 +244,7 @@ impl<'a> Reader<'a> for CborReader<'a> {
         };
         if !more {
             self.cursor.leave();
+            sequence.left = 0;
         }
         Ok(more)
     }

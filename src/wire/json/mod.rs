@@ -180,11 +180,15 @@ impl<'a> Reader<'a> for JsonReader<'a> {
     }
 
     fn more(&mut self, sequence: &mut Sequence) -> Result<bool, Malformed> {
+        if sequence.left == 0 {
+            return Ok(false);
+        }
         let closing = if sequence.dict { b'}' } else { b']' };
         let next = self.peek().ok_or(ENDS_EARLY)?;
         if next == closing {
             self.pass(1);
             self.cursor.leave();
+            sequence.left = 0;
             return Ok(false);
         }
         // A comma before the bracket is found by whoever reads the element that should follow.
