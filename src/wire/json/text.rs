@@ -47,10 +47,7 @@ pub(super) fn pass(bytes: &[u8], start: usize) -> Result<Passed, Malformed> {
     if seen & HIGH_BITS != 0 {
         check_text(bytes.get(first..at).ok_or(ENDS_EARLY)?)?;
     }
-    Ok(Passed {
-        end: at + 1,
-        escaped,
-    })
+    Ok(Passed { end: at + 1, escaped })
 }
 
 /// Resolves the escapes of `raw`, the inside of a string that was passed over.
@@ -172,9 +169,7 @@ fn word_at(bytes: &[u8], at: usize) -> u64 {
     if let Some(word) = rest.first_chunk() {
         return u64::from_le_bytes(*word);
     }
-    rest.iter()
-        .rev()
-        .fold(0, |word, &byte| word << 8 | u64::from(byte))
+    rest.iter().rev().fold(0, |word, &byte| word << 8 | u64::from(byte))
 }
 
 /// Marks the top bit of each octet that is a quote, a backslash or a control character.

@@ -2,6 +2,7 @@
 //!
 //! Every form of a length or number is read, whatever its width; the shortest is written.
 
+mod payload;
 #[cfg(test)]
 mod tests;
 
@@ -18,7 +19,7 @@ const RESERVED: Malformed = Malformed("MessagePack: the octet 0xc1 is reserved")
 
 /// The start of an element: a whole scalar, or what is to be known of what follows.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Head {
+enum Head {
     Null,
     Boolean(bool),
     Unsigned(u64),
@@ -47,7 +48,7 @@ pub struct MsgPackReader<'a> {
 impl<'a> MsgPackReader<'a> {
     /// Consumes the start of an element.
     #[inline]
-    pub(super) fn head(&mut self) -> Result<Head, Malformed> {
+    fn head(&mut self) -> Result<Head, Malformed> {
         Ok(match Marker::from_u8(self.cursor.byte()?) {
             Marker::FixPos(value) => Head::Unsigned(value.into()),
             Marker::FixNeg(value) => Head::Negative(value.into()),
@@ -90,24 +91,14 @@ impl<'a> MsgPackReader<'a> {
     }
 
     /// Consumes the text of `length` octets whose head was read.
-    pub(super) fn text_of(&mut self, length: u64) -> Result<&'a str, Malformed> {
+    fn text_of(&mut self, length: u64) -> Result<&'a str, Malformed> {
         cursor::text(self.cursor.take(length)?)
     }
 
-    /// Consumes the `length` octets whose head was read.
-    pub(super) fn binary_of(&mut self, length: u64) -> Result<&'a [u8], Malformed> {
-        self.cursor.take(length)
-    }
-
     /// Enters the list of `count` items, or the dict of so many entries, whose head was read.
-    pub(super) fn sequence_of(&mut self, count: u64, dict: bool) -> Result<Sequence, Malformed> {
-        self.cursor
-            .enter_counted(if dict { 2 * count } else { count })?;
-        Ok(Sequence {
-            left: count,
-            first: true,
-            dict,
-        })
+    fn sequence_of(&mut self, count: u64, dict: bool) -> Result<Sequence, Malformed> {
+        self.cursor.enter_counted(if dict { 2 * count } else { count })?;
+        Ok(Sequence { left: count, first: true, dict })
     }
 
     #[inline]
@@ -130,9 +121,7 @@ impl<'a> Reader<'a> for MsgPackReader<'a> {
     const SERIALIZER: Serializer = Serializer::MessagePack;
 
     fn open(bytes: &'a [u8]) -> Self {
-        Self {
-            cursor: Cursor::open(bytes),
-        }
+        Self { cursor: Cursor::open(bytes) }
     }
 
     fn kind(&mut self) -> Result<Kind, Malformed> {
@@ -246,11 +235,7 @@ impl<'a> Reader<'a> for MsgPackReader<'a> {
 
 /// A number from one of the signed forms, which may hold any.
 const fn signed(value: i64) -> Head {
-    if value < 0 {
-        Head::Negative(value)
-    } else {
-        Head::Unsigned(value.unsigned_abs())
-    }
+    if value < 0 { Head::Negative(value) } else { Head::Unsigned(value.unsigned_abs()) }
 }
 
 /// Appends MessagePack.
@@ -268,26 +253,10 @@ struct Widths {
 }
 
 impl Widths {
-    const TEXT: Self = Self {
-        one: Some(Marker::Str8),
-        two: Marker::Str16,
-        four: Marker::Str32,
-    };
-    const BINARY: Self = Self {
-        one: Some(Marker::Bin8),
-        two: Marker::Bin16,
-        four: Marker::Bin32,
-    };
-    const LIST: Self = Self {
-        one: None,
-        two: Marker::Array16,
-        four: Marker::Array32,
-    };
-    const DICT: Self = Self {
-        one: None,
-        two: Marker::Map16,
-        four: Marker::Map32,
-    };
+    const TEXT: Self = Self { one: Some(Marker::Str8), two: Marker::Str16, four: Marker::Str32 };
+    const BINARY: Self = Self { one: Some(Marker::Bin8), two: Marker::Bin16, four: Marker::Bin32 };
+    const LIST: Self = Self { one: None, two: Marker::Array16, four: Marker::Array32 };
+    const DICT: Self = Self { one: None, two: Marker::Map16, four: Marker::Map32 };
 }
 
 impl MsgPackWriter<'_> {
@@ -311,36 +280,6 @@ impl MsgPackWriter<'_> {
         }
         let length = u32::try_from(length).expect("no message holds 2^32 octets");
         self.marked(widths.four, length.to_be_bytes());
-    }
-
-    pub(super) fn null(&mut self) {
-        self.marker(Marker::Null);
-    }
-
-    /// A whole number below zero, or any other, in the shortest form.
-    pub(super) fn signed(&mut self, value: i64) {
-        if let Ok(value) = u64::try_from(value) {
-            return self.integer(value);
-        }
-        match (
-            i8::try_from(value),
-            i16::try_from(value),
-            i32::try_from(value),
-        ) {
-            (Ok(value @ -32..), ..) => self.marker(Marker::FixNeg(value)),
-            (Ok(value), ..) => self.marked(Marker::I8, value.to_be_bytes()),
-            (_, Ok(value), _) => self.marked(Marker::I16, value.to_be_bytes()),
-            (.., Ok(value)) => self.marked(Marker::I32, value.to_be_bytes()),
-            _ => self.marked(Marker::I64, value.to_be_bytes()),
-        }
-    }
-
-    pub(super) fn single(&mut self, value: f32) {
-        self.marked(Marker::F32, value.to_be_bytes());
-    }
-
-    pub(super) fn double(&mut self, value: f64) {
-        self.marked(Marker::F64, value.to_be_bytes());
     }
 }
 
@@ -374,11 +313,7 @@ impl<'o> Writer<'o> for MsgPackWriter<'o> {
     }
 
     fn integer(&mut self, value: u64) {
-        match (
-            u8::try_from(value),
-            u16::try_from(value),
-            u32::try_from(value),
-        ) {
+        match (u8::try_from(value), u16::try_from(value), u32::try_from(value)) {
             (Ok(value @ 0..128), ..) => self.marker(Marker::FixPos(value)),
             (Ok(value), ..) => self.marked(Marker::U8, [value]),
             (_, Ok(value), _) => self.marked(Marker::U16, value.to_be_bytes()),

@@ -88,13 +88,7 @@ impl Stream {
     /// A stream behind a handshake that settled `serializer`.
     pub(crate) fn new(role: Role, serializer: Serializer) -> Self {
         let opcode = Opcode::of(serializer);
-        Self {
-            partial: None,
-            role,
-            pings: 0,
-            opcode,
-            phase: Phase::Open,
-        }
+        Self { partial: None, role, pings: 0, opcode, phase: Phase::Open }
     }
 
     /// See [`Transport::next`](super::Transport::next).
@@ -183,9 +177,7 @@ impl Stream {
         let mut opcode = self.opcode;
         let mut rest = message;
         loop {
-            let cut = fragment_bytes_max
-                .clamp(1, rest.len().max(1))
-                .min(rest.len());
+            let cut = fragment_bytes_max.clamp(1, rest.len().max(1)).min(rest.len());
             let (fragment, left) = rest.split_at_checked(cut).unwrap_or((rest, &[]));
             frame::write((opcode, left.is_empty()), self.role.key(), fragment, out);
             if left.is_empty() {
@@ -197,9 +189,7 @@ impl Stream {
 
     /// Whether a frame or a fragmented message has come in part.
     pub(crate) fn is_midway(&self) -> bool {
-        self.partial
-            .as_ref()
-            .is_some_and(|partial| !partial.is_delivered)
+        self.partial.as_ref().is_some_and(|partial| !partial.is_delivered)
     }
 
     /// What the next frame may be.
@@ -225,11 +215,7 @@ impl Stream {
             *input = &mut [];
             return Ok(Resumed::Dry);
         }
-        if self
-            .partial
-            .as_ref()
-            .is_some_and(|partial| partial.is_delivered)
-        {
+        if self.partial.as_ref().is_some_and(|partial| partial.is_delivered) {
             self.partial = None;
         }
         let expected = self.expected(room);
@@ -281,10 +267,7 @@ impl Stream {
         }
         self.pings += 1;
         if self.pings > PINGS_MAX {
-            return Err(Fault {
-                code: 1008,
-                text: "too many pings without a message",
-            });
+            return Err(Fault { code: 1008, text: "too many pings without a message" });
         }
         if self.phase == Phase::Open {
             pongs.make_room(reply);
@@ -325,20 +308,9 @@ impl Partial {
         loop {
             let head = self.head.get(..self.head_count).unwrap_or_default();
             if let Some(head) = frame::parse(head, expected)? {
-                let Head {
-                    opcode,
-                    is_final,
-                    key,
-                    length: left,
-                    ..
-                } = head;
+                let Head { opcode, is_final, key, length: left, .. } = head;
                 self.head_count = 0;
-                self.frame = Some(Payload {
-                    opcode,
-                    is_final,
-                    key,
-                    left,
-                });
+                self.frame = Some(Payload { opcode, is_final, key, left });
                 self.fragments += u32::from(!opcode.is_control());
                 if self.fragments > FRAGMENTS_MAX {
                     return Err(Fault::too_big("a message in too many fragments"));
@@ -348,10 +320,7 @@ impl Partial {
             let Some(octet) = input.split_off_first_mut() else {
                 return Ok(false);
             };
-            *self
-                .head
-                .get_mut(self.head_count)
-                .expect("a head that long would be whole") = *octet;
+            *self.head.get_mut(self.head_count).expect("a head that long would be whole") = *octet;
             self.head_count += 1;
         }
     }
@@ -446,3 +415,6 @@ fn check_close(payload: &[u8]) -> Result<(), Fault> {
         Err(_) => Err(Fault::data("a close reason that is not UTF-8")),
     }
 }
+
+#[cfg(test)]
+mod tests;
