@@ -29,8 +29,8 @@ use super::relay::{Relay, RelayedEvent};
 use super::subscriptions::{Local, ShardSet, Subscribers, Subscription};
 use crate::env::Map;
 use crate::message::{
-    Event, EventDetails, MatchPolicy, PublicationId, Publish, PublishOptions, Published, SessionId,
-    Subscribe, Subscribed, SubscriptionId, Unsubscribe, Unsubscribed, uri,
+    Event, EventDetails, MatchPolicy, PublicationId, Publish, Published, SessionId, Subscribe,
+    Subscribed, SubscriptionId, Unsubscribe, Unsubscribed, uri,
 };
 use crate::session::Session;
 
@@ -139,7 +139,10 @@ impl Broker {
         };
         let publisher = session.id;
         let options = &publish.options;
-        let mut details = passed_through(options);
+        let mut details = EventDetails {
+            passthru: options.passthru.clone(),
+            ..Default::default()
+        };
         let disclosed = (options.disclose_me == Some(true)).then(|| session.identity.clone());
         if let Some(identity) = &disclosed {
             details.publisher = Some(publisher);
@@ -152,7 +155,7 @@ impl Broker {
             publication,
             // spec: advanced/pubsub_publisher_exclusion
             excluded: (options.exclude_me != Some(false)).then_some(publisher),
-            filter: Filter::from_options(options).map(Arc::new),
+            filter: options.receivers.as_deref().map(Filter::new).map(Arc::new),
             topic,
             details,
             payload: publish.payload,
@@ -352,19 +355,5 @@ impl Broker {
             let entry = Subscription { id, shards };
             writer.insert(local.policy, &local.uri, Arc::new(entry));
         }
-    }
-}
-
-/// EVENT.Details that are the publisher's own.
-fn passed_through<'a>(options: &PublishOptions<'a>) -> EventDetails<'a> {
-    EventDetails {
-        ppt_scheme: options.ppt_scheme.clone(),
-        ppt_serializer: options.ppt_serializer.clone(),
-        ppt_cipher: options.ppt_cipher.clone(),
-        ppt_keyid: options.ppt_keyid.clone(),
-        enc_algo: options.enc_algo.clone(),
-        enc_serializer: options.enc_serializer.clone(),
-        enc_key: options.enc_key.clone(),
-        ..EventDetails::default()
     }
 }

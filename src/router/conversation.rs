@@ -9,8 +9,8 @@ use std::fmt::Write;
 use super::{ConnectionId, Origin, Output, Router};
 use crate::message::uri::{self, close, error};
 use crate::message::{
-    Abort, AbortDetails, Features, Goodbye, GoodbyeDetails, Hello, Message, Payload, Role,
-    RouterRoles, SessionId, Text, UriCheck, Welcome, WelcomeDetails,
+    Abort, AbortDetails, Attributes, Features, Goodbye, GoodbyeDetails, Hello, Message, Payload,
+    Role, RouterRoles, SessionId, Text, UriCheck, Welcome, WelcomeDetails,
 };
 use crate::session::{Admitted, Identity, Phase, Session, Violation};
 use crate::wire::{Failure, Incoming, Serializer};

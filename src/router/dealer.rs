@@ -26,10 +26,9 @@ use super::relay::{CancelMode, Relay, RelayedInvoke};
 use crate::env::Map;
 use crate::message::uri::{self, Pattern};
 use crate::message::{
-    Call, CallOptions, Cancel, Error, ErrorDetails, Interrupt, InterruptOptions, Invocation,
-    InvocationDetails, MatchPolicy, Message, Payload, Register, Registered, RegistrationId,
-    RequestId, Result as CallResult, ResultDetails, SessionId, Unregister, Unregistered, Yield,
-    YieldOptions,
+    Call, Cancel, Error, ErrorDetails, Interrupt, InterruptOptions, Invocation, InvocationDetails,
+    MatchPolicy, Message, Payload, Register, Registered, RegistrationId, RequestId,
+    Result as CallResult, ResultDetails, SessionId, Unregister, Unregistered, Yield,
 };
 use crate::session::{PendingCall, PendingInvocation, Session, SessionRef, ShardId};
 use crate::wire::Serializer;
@@ -175,7 +174,10 @@ impl Dealer {
         session.calls.insert(call.request, pending);
         let disclosed = (call.options.disclose_me == Some(true)).then(|| session.identity.clone());
 
-        let mut details = passed_through(&call.options);
+        let mut details = InvocationDetails {
+            passthru: call.options.passthru.clone(),
+            ..Default::default()
+        };
         details.procedure = by_pattern.then(|| call.procedure.as_ref().into());
         // spec: advanced/rpc_progressive_call_results — only to callees that can also be stopped
         let progressive = callee.progressive_call_results && callee.call_canceling;
@@ -250,7 +252,10 @@ impl Dealer {
         let relay = Relay::Yielded {
             caller: pending.caller,
             request: pending.request,
-            details: result_details(&answer.options),
+            details: ResultDetails {
+                progress: progress.then_some(true),
+                passthru: answer.options.passthru.clone(),
+            },
             payload: answer.payload,
         };
         self.pass(pending.caller.shard, relay, context);
@@ -265,7 +270,10 @@ impl Dealer {
         let relay = Relay::Failed {
             caller: pending.caller,
             request: pending.request,
-            details: error_details(&error.details),
+            details: ErrorDetails {
+                passthru: error.details.passthru.clone(),
+                ..Default::default()
+            },
             error: &error.error,
             payload: error.payload,
         };
@@ -648,42 +656,5 @@ const fn reason_of(undeliverable: Undeliverable) -> &'static str {
         Undeliverable::TooLong => uri::error::PAYLOAD_SIZE_EXCEEDED,
         Undeliverable::Unrepresentable => uri::error::INVALID_ARGUMENT,
         Undeliverable::Gone => uri::error::CANCELED,
-    }
-}
-
-/// INVOCATION.Details that are the caller's own.
-fn passed_through<'a>(options: &CallOptions<'a>) -> InvocationDetails<'a> {
-    InvocationDetails {
-        ppt_scheme: options.ppt_scheme.clone(),
-        ppt_serializer: options.ppt_serializer.clone(),
-        ppt_cipher: options.ppt_cipher.clone(),
-        ppt_keyid: options.ppt_keyid.clone(),
-        enc_algo: options.enc_algo.clone(),
-        enc_serializer: options.enc_serializer.clone(),
-        enc_key: options.enc_key.clone(),
-        ..InvocationDetails::default()
-    }
-}
-
-/// RESULT.Details as far as they are the callee's.
-fn result_details<'a>(options: &YieldOptions<'a>) -> ResultDetails<'a> {
-    ResultDetails {
-        progress: options.progress.filter(|progress| *progress),
-        ppt_scheme: options.ppt_scheme.clone(),
-        ppt_serializer: options.ppt_serializer.clone(),
-        ppt_cipher: options.ppt_cipher.clone(),
-        ppt_keyid: options.ppt_keyid.clone(),
-        enc_algo: options.enc_algo.clone(),
-        enc_serializer: options.enc_serializer.clone(),
-        enc_key: options.enc_key.clone(),
-    }
-}
-
-/// ERROR.Details as far as they are the callee's.
-fn error_details<'a>(details: &ErrorDetails<'a>) -> ErrorDetails<'a> {
-    ErrorDetails {
-        forward_for: None,
-        message: None,
-        ..details.clone()
     }
 }

@@ -13,8 +13,8 @@ use std::sync::Arc;
 use super::filter::Filter;
 use crate::message::layout::Element;
 use crate::message::{
-    ErrorDetails, EventDetails, InvocationDetails, Payload, PublicationId, RegistrationId,
-    RequestId, ResultDetails, SessionId, SubscriptionId,
+    Attributes, ErrorDetails, EventDetails, InvocationDetails, Payload, PublicationId,
+    RegistrationId, RequestId, ResultDetails, SessionId, SubscriptionId,
 };
 use crate::session::{SessionRef, ShardId};
 use crate::wire::msgpack::{MsgPackReader, MsgPackWriter};

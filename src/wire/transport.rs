@@ -100,27 +100,18 @@ impl Framing {
             length <= MESSAGE_BYTES_CAP,
             "a message above the cap has no frame"
         );
-        let start = match self {
+        let (head, size) = match self {
             Self::RawSocket => {
-                let head = rawsocket::message_head(length);
-                write_before(out, body, &head)
+                let [a, b, c, d] = rawsocket::message_head(length);
+                ([0, 0, 0, 0, 0, 0, a, b, c, d], 4)
             }
-            Self::WebSocket => {
-                let (head, head_length) = frame::unmasked_head(Opcode::of(serializer), length);
-                write_before(out, body, head.get(..head_length).unwrap_or_default())
-            }
+            Self::WebSocket => frame::bare_head(Opcode::of(serializer), length),
         };
-        start..out.len()
+        out.get_mut(mark..body)
+            .expect("begin reserved the head")
+            .copy_from_slice(&head);
+        body - size..out.len()
     }
-}
-
-/// Copies `head` into `out` so that it ends at `body`; returns where it starts.
-fn write_before(out: &mut [u8], body: usize, head: &[u8]) -> usize {
-    let start = body - head.len();
-    out.get_mut(start..body)
-        .expect("begin reserved the head")
-        .copy_from_slice(head);
-    start
 }
 
 /// The receiving half of one connection's transport.
