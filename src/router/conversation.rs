@@ -263,6 +263,7 @@ impl Router {
     fn look(&mut self, id: ConnectionId) {
         let connection = self.peers.connection(id).expect("its deadline was found");
         let heard = std::mem::take(&mut connection.heard);
+        connection.transport.forgive_pings();
         let stalled = !connection.outbox.is_empty() && !connection.progressed;
         connection.progressed = connection.outbox.is_empty();
         connection.silences = if heard { 0 } else { connection.silences.saturating_add(1) };

@@ -150,7 +150,7 @@ impl Client {
     /// # Panics
     ///
     /// On RawSocket, if the message is longer than
-    /// [`MESSAGE_BYTES_CAP`](crate::limits::MESSAGE_BYTES_CAP).
+    /// [`MESSAGE_BYTES_CAP`].
     pub fn frame(&mut self, message: &[u8], out: &mut Vec<u8>) {
         match &mut self.stream {
             Stream::RawSocket(_) => {

@@ -1,6 +1,6 @@
 //! RawSocket: a handshake of four octets, then messages behind a prefix of four octets.
 //!
-//! The framing is the same in both directions, so that [`Stream`] serves router and client.
+//! The framing is the same in both directions, so that one parser serves router and client.
 
 use super::transport::{Failure, Framing, Incoming, Negotiated, TransportOptions};
 use crate::limits::{MESSAGE_BYTES_CAP, PINGS_MAX, RAWSOCKET_PING_BYTES_MAX};
@@ -199,7 +199,7 @@ impl Stream {
     }
 
     /// Counts the peer's pings anew.
-    pub(crate) fn forgive_pings(&mut self) {
+    pub(crate) const fn forgive_pings(&mut self) {
         self.pings = 0;
     }
 

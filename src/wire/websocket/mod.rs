@@ -1,10 +1,10 @@
 //! WebSocket: an HTTP upgrade, then messages in frames that may be masked, fragmented and
 //! interleaved with control frames.
 //!
-//! - [`http`]: the head of an HTTP message, collected until it is whole.
-//! - [`handshake`]: the router's answer to an upgrade, and to everything that is none.
-//! - [`frame`]: one frame.
-//! - [`Stream`]: frames become messages; the same code for router and client.
+//! - `http`: the head of an HTTP message, collected until it is whole.
+//! - `handshake`: the router's answer to an upgrade, and to everything that is none.
+//! - `frame`: one frame.
+//! - `Stream`: frames become messages; the same code for router and client.
 //!
 //! No extension is negotiated.
 
@@ -147,9 +147,13 @@ impl Stream {
         self.opcode = Opcode::of(serializer);
     }
 
-    /// Appends a ping, unless the end has begun; the peer's own are counted anew.
-    pub(crate) fn ping(&mut self, payload: &[u8], out: &mut Vec<u8>) -> bool {
+    /// Counts the peer's pings anew.
+    pub(crate) const fn forgive_pings(&mut self) {
         self.pings = 0;
+    }
+
+    /// Appends a ping, unless the end has begun.
+    pub(crate) fn ping(&mut self, payload: &[u8], out: &mut Vec<u8>) -> bool {
         if self.phase != Phase::Open {
             return false;
         }

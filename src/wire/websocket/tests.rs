@@ -348,7 +348,7 @@ fn too_many_pings_are_a_flood() {
     assert_eq!(played.got, [message(b"m"), Got::Alive, message(b"m")]);
 
     let mut later = Played::default();
-    assert!(transport.ping(&mut later.reply));
+    transport.forgive_pings();
     feed(&mut transport, &options(), &pings, &mut later);
     assert_eq!(later.got, []);
 

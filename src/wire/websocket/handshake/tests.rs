@@ -199,7 +199,7 @@ fn ordinary_requests_get_an_answer_a_person_can_read() {
 
 #[test]
 fn what_is_no_http_is_refused() {
-    let tables: [&[u8]; 12] = [
+    let tables: [&[u8]; 13] = [
         b"HELLO\r\n\r\n",
         b"GET\r\n\r\n",
         b"GET /ws\r\n\r\n",
@@ -212,6 +212,7 @@ fn what_is_no_http_is_refused() {
         // one too many, with a NUL.
         b"GET /ws HTTP/1.1\r\nHost: a\r\n folded\r\n\r\n",
         b"GET /ws HTTP/1.1\nHost: a\n\n",
+        b"GET /ws HTTP/1.1\r\nHost: a\r\n\n\r\n",
         b"GET /ws HTTP/1.1\r\nHost: a\rb\r\n\r\n",
         b"GET /ws HTTP/1.1\r\nHost: a\0b\r\n\r\n",
     ];
