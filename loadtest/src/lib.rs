@@ -28,6 +28,7 @@ pub mod relay;
 pub mod report;
 pub mod rig;
 pub mod scenario;
+pub mod selfhost;
 pub mod session;
 pub mod speech;
 pub mod stamp;
