@@ -11,6 +11,7 @@ use lexopt::{Arg, Parser, ValueExt};
 use crate::net::Target;
 use crate::relay::{FrameSizes, Mode, Relay};
 use crate::scenario::Scenario;
+use crate::selfhost::Host;
 use crate::stamp::STAMP_BYTES;
 use crate::{Trouble, rig};
 
@@ -68,6 +69,8 @@ pub enum Command {
     Run(Scenario, Box<Options>),
     /// Be a relay.
     Relay(RelayOptions),
+    /// Be a router on a simple loop, for tests of this program; not in the help.
+    Selfhost(Target),
     /// Print the help.
     Help,
 }
@@ -143,6 +146,11 @@ impl Command {
                 println!("listening at {at}");
                 relay.run(&AtomicBool::new(false), options.spin)?;
             }
+            Self::Selfhost(listen) => {
+                let mut host = Host::bind(&listen.address)?;
+                println!("listening at {}", Target { address: host.address()?, ..listen });
+                host.run(&AtomicBool::new(false))?;
+            }
             Self::Run(scenario, options) => {
                 let report = scenario.run(&options)?;
                 if options.json {
@@ -174,8 +182,17 @@ fn read(mut parser: Parser) -> Result<Command, lexopt::Error> {
         Arg::Value(word) => word.string()?,
         Arg::Short(_) | Arg::Long(_) => return Err(first.unexpected()),
     };
-    if word == "relay" {
-        return read_relay(parser);
+    match word.as_str() {
+        "relay" => return read_relay(parser),
+        "selfhost" => {
+            let listen = match parser.next()? {
+                Some(Arg::Value(url)) => url.parse()?,
+                Some(other) => return Err(other.unexpected()),
+                None => rig::default_url(false),
+            };
+            return Ok(Command::Selfhost(listen));
+        }
+        _ => {}
     }
     let known = Scenario::ALL.into_iter().find(|scenario| scenario.name() == word);
     let scenario = known.ok_or_else(|| format!("unknown scenario {word:?}"))?;
