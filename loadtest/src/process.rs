@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -165,12 +165,6 @@ pub fn cpu_time(pid: u32) -> Option<Duration> {
     let system: u64 = fields.next()?.parse().ok()?;
     let nanos_per_tick = 1_000_000_000 / sys::ticks_and_page().0.max(1);
     Some(Duration::from_nanos((user + system) * nanos_per_tick))
-}
-
-/// Whether `binary` is a file that can be run.
-#[must_use]
-pub fn is_binary(binary: &Path) -> bool {
-    binary.is_file()
 }
 
 /// How long a router may take to listen.
