@@ -1,3 +1,11 @@
-//! The program: arguments, configuration, `server::run`; nothing else.
+//! The program: `server::run` with what the system gave; nothing else.
 
-fn main() {}
+use std::process::ExitCode;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    gigawamp::shard::die_on_panic();
+    gigawamp::server::run(std::env::args_os())
+}

@@ -25,10 +25,7 @@ impl Invalid {
 
 impl From<Malformed> for Invalid {
     fn from(why: Malformed) -> Self {
-        Self {
-            path: Vec::new(),
-            why,
-        }
+        Self { path: Vec::new(), why }
     }
 }
 
@@ -192,7 +189,6 @@ macro_rules! messages {
 
         /// One message of any type.
         #[derive(Clone, Debug, PartialEq)]
-        #[expect(clippy::large_enum_variant, reason = "lives on the stack of one call, never moved")]
         pub enum Message<$a> {
             $($(#[$doc])* $name($name $(<$l>)?),)*
         }
@@ -244,12 +240,69 @@ macro_rules! messages {
     };
 }
 
-/// Makes a dict of known attributes. Each is optional; unknown keys are skipped, a known key
-/// that is met twice is an error.
+/// A dict of known attributes.
+pub trait Attributes<'a>: Default {
+    /// Consumes the value behind `key`, if the key is known; says whether it was.
+    ///
+    /// # Errors
+    ///
+    /// If the value is malformed or of another type, or the key was met before.
+    fn read_entry<R: Reader<'a>>(&mut self, key: &str, reader: &mut R) -> Result<bool, Invalid>;
+
+    /// How many attributes are set.
+    fn count(&self) -> usize;
+
+    /// Appends those that are set.
+    fn write_entries<'o, W: Writer<'o>>(&self, writer: &mut W);
+
+    /// Whether none is set.
+    fn is_empty(&self) -> bool {
+        self.count() == 0
+    }
+}
+
 // spec: basic/messages#extensibility — unknown attributes are ignored
+impl<'a, T: Attributes<'a>> Element<'a> for T {
+    #[inline]
+    fn read<R: Reader<'a>>(reader: &mut R) -> Result<Self, Invalid> {
+        let mut sequence = reader.dict()?;
+        let mut attributes = Self::default();
+        while reader.more(&mut sequence)? {
+            let key = reader.key()?;
+            if !attributes.read_entry(&key, reader)? {
+                reader.skip()?;
+            }
+        }
+        Ok(attributes)
+    }
+
+    fn write<'o, W: Writer<'o>>(&self, writer: &mut W) {
+        writer.dict(self.count());
+        self.write_entries(writer);
+        writer.end_dict();
+    }
+}
+
+/// Consumes the value behind `key` into its place.
+pub(super) fn read_attribute<'a, T: Element<'a>, R: Reader<'a>>(
+    place: &mut Option<T>,
+    key: &'static str,
+    reader: &mut R,
+) -> Result<bool, Invalid> {
+    let value = Element::read(reader).map_err(|invalid: Invalid| invalid.within(key))?;
+    match place.replace(value) {
+        None => Ok(true),
+        Some(_) => Err(Invalid::from(Malformed("given twice")).within(key)),
+    }
+}
+
+/// Makes dicts of known attributes. Each is optional; unknown keys are skipped, a known key that
+/// is met twice is an error. A group behind `+` belongs to the same dict on the wire, but stands
+/// in a box of its own, for it is rarely there.
 macro_rules! attributes {
     (<$a:lifetime> $($(#[$doc:meta])* $name:ident $(<$l:lifetime>)? {
-        $($(#[$field_doc:meta])* $key:ident: $type:ty),* $(,)?
+        $($(#[$field_doc:meta])* $key:ident: $type:ty,)*
+        $(+ $(#[$group_doc:meta])* $group:ident: $group_type:ty,)*
     })*) => {$(
         $(#[$doc])*
         #[derive(Clone, Debug, Default, PartialEq)]
@@ -259,45 +312,49 @@ macro_rules! attributes {
                 #[doc = concat!("\n\n(`", stringify!($key), "`)")]
                 pub $key: Option<$type>,
             )*
+            $(
+                $(#[$group_doc])*
+                pub $group: Option<Box<$group_type>>,
+            )*
         }
 
-        impl<$a> Element<$a> for $name $(<$l>)? {
+        impl<$a> Attributes<$a> for $name $(<$l>)? {
             #[inline]
-            fn read<R: Reader<$a>>(reader: &mut R) -> Result<Self, Invalid> {
-                let mut sequence = reader.dict()?;
-                let mut attributes = Self::default();
-                while reader.more(&mut sequence)? {
-                    let key = reader.key()?;
-                    $(if key == name_of(stringify!($key)) {
-                        let value = Element::read(reader)
-                            .map_err(|invalid| invalid.within(name_of(stringify!($key))))?;
-                        if attributes.$key.replace(value).is_some() {
-                            let twice = Invalid::from(Malformed("given twice"));
-                            return Err(twice.within(name_of(stringify!($key))));
-                        }
-                        continue;
+            fn read_entry<R: Reader<$a>>(
+                &mut self,
+                key: &str,
+                reader: &mut R,
+            ) -> Result<bool, Invalid> {
+                match key {
+                    $(name if name == name_of(stringify!($key)) => {
+                        read_attribute(&mut self.$key, name_of(stringify!($key)), reader)
                     })*
-                    reader.skip()?;
+                    $(name if <$group_type>::KEYS.contains(&name) => {
+                        self.$group.get_or_insert_default().read_entry(key, reader)
+                    })*
+                    _ => Ok(false),
                 }
-                Ok(attributes)
             }
 
-            fn write<'o, W: Writer<'o>>(&self, writer: &mut W) {
-                writer.dict(0 $(+ usize::from(self.$key.is_some()))*);
+            fn count(&self) -> usize {
+                0 $(+ usize::from(self.$key.is_some()))*
+                    $(+ self.$group.as_ref().map_or(0, |group| group.count()))*
+            }
+
+            fn write_entries<'o, W: Writer<'o>>(&self, writer: &mut W) {
                 $(if let Some(value) = &self.$key {
                     writer.key(name_of(stringify!($key)));
                     value.write(writer);
                 })*
-                writer.end_dict();
+                $(if let Some(group) = &self.$group {
+                    group.write_entries(writer);
+                })*
             }
         }
 
         impl $(<$l>)? $name $(<$l>)? {
-            /// Whether nothing is set.
-            #[must_use]
-            pub fn is_empty(&self) -> bool {
-                true $(&& self.$key.is_none())*
-            }
+            /// The keys that are known, without those of groups.
+            pub const KEYS: &'static [&'static str] = &[$(name_of(stringify!($key))),*];
         }
     )*};
 }

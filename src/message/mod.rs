@@ -16,7 +16,7 @@ pub mod payload;
 pub mod uri;
 
 pub use id::{PublicationId, RegistrationId, RequestId, SessionId, SubscriptionId};
-pub use layout::Invalid;
+pub use layout::{Attributes, Invalid};
 pub use options::*;
 pub use payload::Payload;
 pub use uri::{MatchPolicy, UriCheck};
@@ -182,17 +182,19 @@ impl<'a> Message<'a> {
 
     /// A binary in the place of Arguments is the field's older form of payload passthru, and
     /// legal only beside the attribute that announces it.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "all other messages carry no passthru")]
     fn check_payload(&self) -> std::result::Result<(), Invalid> {
-        let announced = match self {
-            Message::Publish(publish) => publish.options.enc_algo.is_some(),
-            Message::Event(event) => event.details.enc_algo.is_some(),
-            Message::Call(call) => call.options.enc_algo.is_some(),
-            Message::Invocation(invocation) => invocation.details.enc_algo.is_some(),
-            Message::Yield(answer) => answer.options.enc_algo.is_some(),
-            Message::Result(result) => result.details.enc_algo.is_some(),
-            Message::Error(error) => error.details.enc_algo.is_some(),
-            _ => false,
+        let passthru = match self {
+            Message::Publish(publish) => &publish.options.passthru,
+            Message::Event(event) => &event.details.passthru,
+            Message::Call(call) => &call.options.passthru,
+            Message::Invocation(invocation) => &invocation.details.passthru,
+            Message::Yield(answer) => &answer.options.passthru,
+            Message::Result(result) => &result.details.passthru,
+            Message::Error(error) => &error.details.passthru,
+            _ => &None,
         };
+        let announced = passthru.as_ref().is_some_and(|passthru| passthru.enc_algo.is_some());
         match self.payload() {
             Some(payload) if payload.is_transparent() && !announced => {
                 Err(Invalid::from(Malformed("expected a list")).within("Arguments"))
@@ -203,6 +205,7 @@ impl<'a> Message<'a> {
 
     /// The application's payload, if this type of message carries one.
     #[must_use]
+    #[expect(clippy::wildcard_enum_match_arm, reason = "all other messages carry none")]
     pub const fn payload(&self) -> Option<&Payload<'a>> {
         match self {
             Message::Publish(Publish { payload, .. })

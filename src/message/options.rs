@@ -3,7 +3,7 @@
 //! A known attribute of the wrong type is an error; an unknown one is skipped. Attributes without
 //! a value are absent, never `null`.
 
-use super::layout::{Element, Invalid, attributes};
+use super::layout::{Attributes, Element, Invalid, attributes, read_attribute};
 use super::uri::MatchPolicy;
 use super::{RegistrationId, SessionId, SubscriptionId, Text};
 use crate::wire::{Malformed, Reader, Writer};
@@ -113,20 +113,10 @@ attributes! { <'a>
     ErrorDetails<'a> {
         /// For a human reader.
         message: Text<'a>,
-        /// Payload passthru: what the payload is made by.
-        ppt_scheme: Text<'a>,
-        /// Payload passthru: how it is serialized.
-        ppt_serializer: Text<'a>,
-        /// Payload passthru: how it is encrypted.
-        ppt_cipher: Text<'a>,
-        /// Payload passthru: by which key.
-        ppt_keyid: Text<'a>,
-        /// The older form of payload passthru.
-        enc_algo: EncAlgo<'a>,
-        enc_serializer: Text<'a>,
-        enc_key: Text<'a>,
         /// Hops of router links; checked, otherwise ignored.
         forward_for: Vec<ForwardFor<'a>>,
+        + /// How an opaque payload was made.
+        passthru: Passthru<'a>,
     }
     /// `PUBLISH.Options`
     PublishOptions<'a> {
@@ -136,6 +126,20 @@ attributes! { <'a>
         exclude_me: bool,
         /// Tell receivers who publishes.
         disclose_me: bool,
+        /// Keep it for those who subscribe later.
+        retain: bool,
+        /// Checked, otherwise ignored.
+        transaction_hash: Text<'a>,
+        /// Checked, otherwise ignored.
+        forward_for: Vec<ForwardFor<'a>>,
+        + /// Who may receive it.
+        receivers: Receivers<'a>,
+        + /// How an opaque payload was made.
+        passthru: Passthru<'a>,
+    }
+    /// The part of `PUBLISH.Options` that chooses receivers.
+    // spec: advanced/pubsub_subscriber_blackwhite_listing
+    Receivers<'a> {
         /// Sessions that must not receive it.
         exclude: Vec<SessionId>,
         exclude_authid: Vec<Text<'a>>,
@@ -144,19 +148,25 @@ attributes! { <'a>
         eligible: Vec<SessionId>,
         eligible_authid: Vec<Text<'a>>,
         eligible_authrole: Vec<Text<'a>>,
-        /// Keep it for those who subscribe later.
-        retain: bool,
+    }
+    /// The attributes that travel with a payload which only its ends can read, in the form of the
+    /// specification (`ppt_…`) and in the field's older one (`enc_…`).
+    // spec: advanced/payload_passthru_mode
+    Passthru<'a> {
+        /// What made the payload.
         ppt_scheme: Text<'a>,
+        /// How it is serialized.
         ppt_serializer: Text<'a>,
+        /// How it is encrypted.
         ppt_cipher: Text<'a>,
+        /// By which key.
         ppt_keyid: Text<'a>,
+        /// How it is encrypted, in the older form.
         enc_algo: EncAlgo<'a>,
+        /// How it is serialized, in the older form.
         enc_serializer: Text<'a>,
+        /// By which key, in the older form.
         enc_key: Text<'a>,
-        /// Checked, otherwise ignored.
-        transaction_hash: Text<'a>,
-        /// Checked, otherwise ignored.
-        forward_for: Vec<ForwardFor<'a>>,
     }
     /// `SUBSCRIBE.Options`
     SubscribeOptions<'a> {
@@ -191,19 +201,14 @@ attributes! { <'a>
         trustlevel: u64,
         /// A replay of something published before.
         retained: bool,
-        ppt_scheme: Text<'a>,
-        ppt_serializer: Text<'a>,
-        ppt_cipher: Text<'a>,
-        ppt_keyid: Text<'a>,
-        enc_algo: EncAlgo<'a>,
-        enc_serializer: Text<'a>,
-        enc_key: Text<'a>,
         /// Checked, otherwise ignored.
         transaction_hash: Text<'a>,
         /// Checked, otherwise ignored.
         x_acknowledged_delivery: bool,
         /// Checked, otherwise ignored.
         forward_for: Vec<ForwardFor<'a>>,
+        + /// How an opaque payload was made.
+        passthru: Passthru<'a>,
     }
     /// `CALL.Options`
     CallOptions<'a> {
@@ -215,15 +220,10 @@ attributes! { <'a>
         progress: bool,
         /// Tell the callee who calls.
         disclose_me: bool,
-        ppt_scheme: Text<'a>,
-        ppt_serializer: Text<'a>,
-        ppt_cipher: Text<'a>,
-        ppt_keyid: Text<'a>,
-        enc_algo: EncAlgo<'a>,
-        enc_serializer: Text<'a>,
-        enc_key: Text<'a>,
         /// Checked, otherwise ignored.
         forward_for: Vec<ForwardFor<'a>>,
+        + /// How an opaque payload was made.
+        passthru: Passthru<'a>,
     }
     /// `CANCEL.Options`
     CancelOptions<'a> {
@@ -234,13 +234,8 @@ attributes! { <'a>
     ResultDetails<'a> {
         /// More results follow.
         progress: bool,
-        ppt_scheme: Text<'a>,
-        ppt_serializer: Text<'a>,
-        ppt_cipher: Text<'a>,
-        ppt_keyid: Text<'a>,
-        enc_algo: EncAlgo<'a>,
-        enc_serializer: Text<'a>,
-        enc_key: Text<'a>,
+        + /// How an opaque payload was made.
+        passthru: Passthru<'a>,
     }
     /// `REGISTER.Options`
     RegisterOptions<'a> {
@@ -287,13 +282,8 @@ attributes! { <'a>
         progress: bool,
         /// Milliseconds the caller waits.
         timeout: u64,
-        ppt_scheme: Text<'a>,
-        ppt_serializer: Text<'a>,
-        ppt_cipher: Text<'a>,
-        ppt_keyid: Text<'a>,
-        enc_algo: EncAlgo<'a>,
-        enc_serializer: Text<'a>,
-        enc_key: Text<'a>,
+        + /// How an opaque payload was made.
+        passthru: Passthru<'a>,
     }
     /// `INTERRUPT.Options`
     InterruptOptions<'a> {
@@ -306,15 +296,10 @@ attributes! { <'a>
     YieldOptions<'a> {
         /// More results follow.
         progress: bool,
-        ppt_scheme: Text<'a>,
-        ppt_serializer: Text<'a>,
-        ppt_cipher: Text<'a>,
-        ppt_keyid: Text<'a>,
-        enc_algo: EncAlgo<'a>,
-        enc_serializer: Text<'a>,
-        enc_key: Text<'a>,
         /// Checked, otherwise ignored.
         forward_for: Vec<ForwardFor<'a>>,
+        + /// How an opaque payload was made.
+        passthru: Passthru<'a>,
     }
     /// One hop of a link between routers.
     ForwardFor<'a> {

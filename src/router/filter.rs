@@ -1,6 +1,6 @@
 //! Which subscribers a publisher wants and which it does not.
 
-use crate::message::{PublishOptions, SessionId, Text};
+use crate::message::{Receivers, SessionId, Text};
 use crate::session::{Identity, Session};
 
 /// The black- and whitelists of one publication. All must agree.
@@ -17,30 +17,21 @@ pub(super) struct Filter {
 }
 
 impl Filter {
-    /// The filter that `options` ask for, if any.
-    pub(super) fn from_options(options: &PublishOptions<'_>) -> Option<Self> {
+    /// The filter that a publisher asks for.
+    pub(super) fn new(receivers: &Receivers<'_>) -> Self {
         let sorted = |ids: &Vec<SessionId>| {
             let mut ids = ids.clone();
             ids.sort_unstable();
             ids
         };
-        let filter = Self {
-            exclude: options.exclude.as_ref().map(sorted).unwrap_or_default(),
-            exclude_authid: options
-                .exclude_authid
-                .as_ref()
-                .map(owned)
-                .unwrap_or_default(),
-            exclude_authrole: options
-                .exclude_authrole
-                .as_ref()
-                .map(owned)
-                .unwrap_or_default(),
-            eligible: options.eligible.as_ref().map(sorted),
-            eligible_authid: options.eligible_authid.as_ref().map(owned),
-            eligible_authrole: options.eligible_authrole.as_ref().map(owned),
-        };
-        (filter != Self::default()).then_some(filter)
+        Self {
+            exclude: receivers.exclude.as_ref().map(sorted).unwrap_or_default(),
+            exclude_authid: receivers.exclude_authid.as_ref().map(owned).unwrap_or_default(),
+            exclude_authrole: receivers.exclude_authrole.as_ref().map(owned).unwrap_or_default(),
+            eligible: receivers.eligible.as_ref().map(sorted),
+            eligible_authid: receivers.eligible_authid.as_ref().map(owned),
+            eligible_authrole: receivers.eligible_authrole.as_ref().map(owned),
+        }
     }
 
     /// Whether `session` may receive the publication.
@@ -51,18 +42,9 @@ impl Filter {
         self.exclude.binary_search(&session.id).is_err()
             && !has(&self.exclude_authid, authid)
             && !has(&self.exclude_authrole, authrole)
-            && self
-                .eligible
-                .as_ref()
-                .is_none_or(|list| list.binary_search(&session.id).is_ok())
-            && self
-                .eligible_authid
-                .as_ref()
-                .is_none_or(|list| has(list, authid))
-            && self
-                .eligible_authrole
-                .as_ref()
-                .is_none_or(|list| has(list, authrole))
+            && self.eligible.as_ref().is_none_or(|list| list.binary_search(&session.id).is_ok())
+            && self.eligible_authid.as_ref().is_none_or(|list| has(list, authid))
+            && self.eligible_authrole.as_ref().is_none_or(|list| has(list, authrole))
     }
 }
 

@@ -1,1 +1,316 @@
-//! (to come)
+//! One process: configuration, listeners, start, drain, stop.
+//!
+//! [`run`] is the whole program behind `main`. It blocks signals before any thread exists, reads
+//! the configuration, starts the shards and then does nothing but wait: for a signal that asks it
+//! to stop, or for a shard that failed.
+//!
+//! ```text
+//!  arguments ─▶ cli ─▶ config ─▶ listeners ─▶ shards ─▶ wait ─▶ drain ─▶ summary, exit code
+//! ```
+
+mod cli;
+mod config;
+mod logging;
+mod metrics;
+mod resources;
+mod signals;
+
+use std::ffi::OsString;
+use std::io::{self, Write};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use tracing::{debug, error, info, warn};
+
+pub use config::options_markdown;
+
+use crate::router::config::Config;
+use crate::shard::{self, Listener, Shards};
+use cli::Command;
+use config::{Address, Flags, ListenerSettings, Refused, Settings, Source};
+use signals::{Signal, Signals};
+
+/// Something failed while the router started or ran.
+const FAILED: u8 = 1;
+
+/// The command line is wrong.
+const USAGE: u8 = 2;
+
+/// The configuration is wrong: `EX_CONFIG` of sysexits.
+const CONFIG: u8 = 78;
+
+/// How long the main thread waits before it looks after the shards again.
+const TURN: Duration = Duration::from_millis(100);
+
+/// Does what the `arguments` (the first is the program's own name) ask for and says how the
+/// process should end: 0 in good order, 1 failed, 2 wrong usage, 78 wrong configuration.
+///
+/// To be called from the main thread, before any other thread exists.
+#[must_use]
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let started = logging::now();
+    let command = match cli::parse(arguments.into_iter().skip(1)) {
+        Ok(command) => command,
+        Err(text) => return refuse_usage(&text),
+    };
+    match command {
+        Command::Serve(flags) => serve(&flags, started),
+        Command::Check(flags) => match load(&flags) {
+            Ok(_) => print("ok\n"),
+            Err(code) => code,
+        },
+        Command::Options => print(&options_markdown()),
+        Command::Version => print(&format!("gigawamp {VERSION}\n")),
+        Command::Help => print(cli::HELP),
+    }
+}
+
+/// Runs the router until it is told to stop.
+fn serve(flags: &Flags, started: SystemTime) -> ExitCode {
+    let signals = match Signals::block() {
+        Ok(signals) => signals,
+        Err(error) => return fail(&format!("signals cannot be waited for: {error}")),
+    };
+    let (settings, source) = match load(flags) {
+        Ok(loaded) => loaded,
+        Err(code) => return code,
+    };
+    logging::start(settings.log_level, settings.log_format);
+    let result = start(&settings, &source, started)
+        .and_then(|mut shards| watch(&mut shards, &signals).map(|()| shards))
+        .and_then(|mut shards| drain(&mut shards, &signals, settings.shutdown_timeout));
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(text) => {
+            error!("{text}");
+            ExitCode::from(FAILED)
+        }
+    }
+}
+
+/// Opens the listeners and starts the shards.
+fn start(settings: &Settings, source: &Source, started: SystemTime) -> Result<Shards, String> {
+    let shards = settings.shards.unwrap_or_else(resources::shards_count);
+    log_start(settings, source, shards);
+    let (mode, fallback) = shard::choose(settings.io, shards)?;
+    if let Some(text) = fallback {
+        warn!("{text}");
+    }
+    let (listeners, transports) = listen(&settings.listeners)?;
+    let (connections_max, lowered) = resources::connections_max(
+        settings.connections_max,
+        resources::raise_open_files(),
+        (shards, listeners.len()),
+    );
+    if lowered {
+        warn!(connections_max, "connections_max was lowered to fit the limit of open files");
+    }
+    let config = Config {
+        realms: settings.realms.clone(),
+        listeners: transports.iter().map(|settings| settings.transport.clone()).collect(),
+        limits: settings.limits.clone(),
+        agent: format!("gigawamp-{VERSION}"),
+    };
+    let lines: Vec<_> = listeners
+        .iter()
+        .zip(&transports)
+        .map(|(listener, settings)| describe(&listener.local_addr(), settings))
+        .collect();
+    let running = Shards::start(shard::Options {
+        mode,
+        shards,
+        config: Arc::new(config),
+        listeners,
+        connections_max,
+        busy_poll: settings.busy_poll,
+        pin: settings.pin.unwrap_or_else(|| resources::fills_machine(shards)),
+    })?;
+    for line in lines {
+        info!("{line}");
+    }
+    let took = logging::now().duration_since(started).unwrap_or_default();
+    info!("ready in {} ms", took.as_millis());
+    Ok(running)
+}
+
+/// The first lines of the log.
+fn log_start(settings: &Settings, source: &Source, shards: usize) {
+    let (os, arch, pid) = (std::env::consts::OS, std::env::consts::ARCH, std::process::id());
+    info!("starting gigawamp {VERSION} ({os}/{arch}, {shards} shards, pid {pid})");
+    if *source == Source::Development {
+        info!("config none: development mode");
+        warn!(
+            "anonymous access for every client on this machine, none from elsewhere; \
+             write {} to change that",
+            config::SEARCHED[0]
+        );
+    } else {
+        info!("config {source}");
+    }
+    if settings.insecure_allow_anonymous_remote {
+        warn!("insecure_allow_anonymous_remote: clients elsewhere need no authentication");
+    }
+    let names: Vec<_> = settings.realms.iter().map(|realm| realm.name.as_str()).collect();
+    info!("realms {} (anonymous)", names.join(" "));
+}
+
+/// Opens what was asked for, and says which those are: an optional listener may be left out.
+fn listen(wanted: &[ListenerSettings]) -> Result<(Vec<Listener>, Vec<&ListenerSettings>), String> {
+    let mut opened = Vec::new();
+    for settings in wanted {
+        let backlog = u32::try_from(settings.backlog).unwrap_or(u32::MAX);
+        let result = match &settings.address {
+            Address::Tcp(address) => Listener::bind_tcp(*address, backlog),
+            Address::Unix(path) => Listener::bind_unix(path, settings.unix_mode, backlog),
+        };
+        match result {
+            Ok(listener) => opened.push((listener, settings)),
+            Err(error) if settings.optional && is_address_missing(&error) => {
+                debug!("not listening on {}: {error}", settings.address);
+            }
+            Err(error) => return Err(format!("cannot listen on {}: {error}", settings.address)),
+        }
+    }
+    Ok(opened.into_iter().unzip())
+}
+
+/// Whether this machine does not have the address at all, as one without IPv6 has no `::1`.
+fn is_address_missing(error: &io::Error) -> bool {
+    use nix::libc::{EADDRNOTAVAIL, EAFNOSUPPORT};
+    error.raw_os_error().is_some_and(|code| code == EADDRNOTAVAIL || code == EAFNOSUPPORT)
+}
+
+/// One line that says where clients can connect and how. The `address` is what the listener says:
+/// `tcp:127.0.0.1:8080` or `unix:/path`.
+fn describe(address: &str, settings: &ListenerSettings) -> String {
+    let transport = &settings.transport;
+    let names = transport.serializers.iter();
+    let names = names.map(|serializer| serializer.subprotocol().trim_start_matches("wamp.2."));
+    let serializers = names.collect::<Vec<_>>().join(" ");
+    if !transport.websocket {
+        return format!("listening {address} ({serializers}; rawsocket)");
+    }
+    let path = transport.paths.first().map_or("/", String::as_str);
+    let rawsocket = if transport.rawsocket { "; rawsocket too" } else { "" };
+    match address.strip_prefix("tcp:") {
+        Some(address) => format!("listening ws://{address}{path} ({serializers}{rawsocket})"),
+        None => format!("listening {address} ({serializers}; websocket {path}{rawsocket})"),
+    }
+}
+
+/// Waits for the signal to stop, as long as every shard is well.
+fn watch(shards: &mut Shards, signals: &Signals) -> Result<(), String> {
+    loop {
+        match signals.wait(TURN) {
+            Some(Signal::Stop(name)) => {
+                info!("stopping on {name}");
+                return Ok(());
+            }
+            Some(Signal::Reload) => info!("SIGHUP: reloading is not available, nothing changed"),
+            None => {}
+        }
+        if let Some(text) = shards.failure() {
+            return Err(text);
+        }
+    }
+}
+
+/// Lets every session say goodbye, for the time `at_most`, and sums the run up.
+fn drain(shards: &mut Shards, signals: &Signals, at_most: Duration) -> Result<(), String> {
+    shards.stop_accepting();
+    shards.shut_down();
+    // Waiting is counted in turns: that needs no clock, and a turn that ends late ends nothing.
+    let turns = at_most.as_millis().div_ceil(TURN.as_millis());
+    let ended = (0..turns).any(|_| {
+        if let Some(Signal::Stop(name)) = signals.wait(Duration::ZERO) {
+            stop_at_once(name);
+        }
+        shards.wait(TURN)
+    });
+    metrics::log_summary(&shards.counters(), shards.stalls());
+    if let Some(text) = shards.failure() {
+        return Err(text);
+    }
+    if !ended {
+        return Err(format!("stopped, but not all sessions ended within {at_most:?}"));
+    }
+    info!("stopped");
+    Ok(())
+}
+
+/// Ends the process without another word to anybody.
+fn stop_at_once(name: &str) -> ! {
+    warn!("{name} again: stopping at once");
+    // Not by returning: dropping the shards could wait for them.
+    std::process::exit(FAILED.into())
+}
+
+/// Loads the configuration, or prints what is wrong with it.
+fn load(flags: &Flags) -> Result<(Settings, Source), ExitCode> {
+    config::load(flags, &|name| std::env::var_os(name)).map_err(|refused| match refused {
+        Refused::Usage(text) => refuse_usage(&text),
+        Refused::Config(problems) => {
+            for problem in problems {
+                complain(&problem.to_string());
+            }
+            ExitCode::from(CONFIG)
+        }
+    })
+}
+
+/// Says what is wrong with the command line.
+fn refuse_usage(text: &str) -> ExitCode {
+    complain(&format!("gigawamp: {text}"));
+    complain("gigawamp --help says what can be written.");
+    ExitCode::from(USAGE)
+}
+
+/// Says why the process cannot go on, before there is a log.
+fn fail(text: &str) -> ExitCode {
+    complain(&format!("gigawamp: {text}"));
+    ExitCode::from(FAILED)
+}
+
+/// Prints `text`; a reader that went away is no failure of ours (`gigawamp --help | head -1`).
+fn print(text: &str) -> ExitCode {
+    match io::stdout().write_all(text.as_bytes()).and_then(|()| io::stdout().flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => ExitCode::from(FAILED),
+        Ok(()) | Err(_) => ExitCode::SUCCESS,
+    }
+}
+
+/// Prints a line on standard error, if anybody still reads it.
+fn complain(text: &str) {
+    let _ = writeln!(io::stderr(), "{text}");
+}
+
+/// This program's version.
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn listeners_are_described_as_clients_need_it() {
+        let text = "[[realms]]\nname = \"a\"\n[[listeners]]\naddress = \"127.0.0.1:80\"\n";
+        for (more, address, expected) in [
+            ("", "tcp:[::1]:80", "listening ws://[::1]:80/ws (json msgpack cbor; rawsocket too)"),
+            (
+                "transports = [\"websocket\"]\nserializers = [\"cbor\"]\npaths = [\"/a\"]",
+                "tcp:127.0.0.1:80",
+                "listening ws://127.0.0.1:80/a (cbor)",
+            ),
+            (
+                "transports = [\"rawsocket\"]",
+                "tcp:127.0.0.1:80",
+                "listening tcp:127.0.0.1:80 (json msgpack cbor; rawsocket)",
+            ),
+            ("", "unix:/a", "listening unix:/a (json msgpack cbor; websocket /ws; rawsocket too)"),
+        ] {
+            let settings = config::read_text(&format!("{text}{more}")).unwrap();
+            assert_eq!(describe(address, &settings.listeners[0]), expected);
+        }
+    }
+}

@@ -77,23 +77,20 @@ impl Connection {
     /// A [`Violation`] if not: ABORT, and nothing of this peer is read any more.
     // spec: basic/sessions#session-statechart
     pub fn admit(&mut self, message: &Message<'_>) -> Result<Admitted, Violation> {
+        let hello = matches!(message, Message::Hello(_));
+        let goodbye = matches!(message, Message::Goodbye(_));
+        let abort = matches!(message, Message::Abort(_));
         match &mut self.phase {
             Phase::Open(session) => session.admit(message),
-            Phase::Opening => match message {
-                Message::Hello(_) => Ok(Admitted::Hello),
-                Message::Abort(_) => Ok(Admitted::Abort),
-                _ => {
-                    let name = message.name();
-                    Err(Violation(format!("{name} before a session is open").into()))
-                }
-            },
+            Phase::Opening if hello => Ok(Admitted::Hello),
+            Phase::Opening | Phase::Leaving if abort => Ok(Admitted::Abort),
+            Phase::Opening => {
+                let name = message.name();
+                Err(Violation(format!("{name} before a session is open").into()))
+            }
             // spec: basic/sessions#closing — once GOODBYE is sent only GOODBYE counts
-            Phase::Leaving => match message {
-                Message::Goodbye(_) => Ok(Admitted::Goodbye),
-                Message::Abort(_) => Ok(Admitted::Abort),
-                _ => Ok(Admitted::Ignored),
-            },
-            Phase::Flushing => Ok(Admitted::Ignored),
+            Phase::Leaving if goodbye => Ok(Admitted::Goodbye),
+            Phase::Leaving | Phase::Flushing => Ok(Admitted::Ignored),
         }
     }
 }

@@ -18,6 +18,7 @@ mod cursor;
 pub mod element;
 pub mod json;
 pub mod msgpack;
+mod payload;
 pub mod rawsocket;
 pub mod transcode;
 pub mod transport;

@@ -3,6 +3,7 @@
 //! Lists, dicts, texts and octets of indefinite length are read; only definite lengths, in their
 //! shortest form, are written. Tags are passed over, each as one level of depth.
 
+mod payload;
 #[cfg(test)]
 mod tests;
 
@@ -21,26 +22,26 @@ const STRAY_BREAK: Malformed = Malformed("CBOR: a break where an element was exp
 const BREAK: u8 = 0xff;
 
 /// The eight major types, the upper three bits of an element's first octet.
-pub(super) mod major {
-    pub(in crate::wire) const UNSIGNED: u8 = 0;
-    pub(in crate::wire) const NEGATIVE: u8 = 1;
-    pub(in crate::wire) const BINARY: u8 = 2;
-    pub(in crate::wire) const TEXT: u8 = 3;
-    pub(in crate::wire) const LIST: u8 = 4;
-    pub(in crate::wire) const DICT: u8 = 5;
-    pub(in crate::wire) const TAG: u8 = 6;
-    pub(in crate::wire) const SIMPLE: u8 = 7;
+mod major {
+    pub(super) const UNSIGNED: u8 = 0;
+    pub(super) const NEGATIVE: u8 = 1;
+    pub(super) const BINARY: u8 = 2;
+    pub(super) const TEXT: u8 = 3;
+    pub(super) const LIST: u8 = 4;
+    pub(super) const DICT: u8 = 5;
+    pub(super) const TAG: u8 = 6;
+    pub(super) const SIMPLE: u8 = 7;
 }
 
 /// Values of the additional information, the lower five bits, under [`major::SIMPLE`].
-pub(super) mod simple {
-    pub(in crate::wire) const FALSE: u8 = 20;
-    pub(in crate::wire) const TRUE: u8 = 21;
-    pub(in crate::wire) const NULL: u8 = 22;
-    pub(in crate::wire) const UNDEFINED: u8 = 23;
-    pub(in crate::wire) const HALF: u8 = 25;
-    pub(in crate::wire) const SINGLE: u8 = 26;
-    pub(in crate::wire) const DOUBLE: u8 = 27;
+mod simple {
+    pub(super) const FALSE: u8 = 20;
+    pub(super) const TRUE: u8 = 21;
+    pub(super) const NULL: u8 = 22;
+    pub(super) const UNDEFINED: u8 = 23;
+    pub(super) const HALF: u8 = 25;
+    pub(super) const SINGLE: u8 = 26;
+    pub(super) const DOUBLE: u8 = 27;
 }
 
 /// The additional information that announces an indefinite length.
@@ -48,13 +49,13 @@ const INDEFINITE: u8 = 31;
 
 /// The start of an element.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Head {
-    pub(super) major: u8,
+struct Head {
+    major: u8,
     /// The additional information.
-    pub(super) information: u8,
+    information: u8,
     /// A value, a length, a count, a tag or the bits of a float, by the major type;
     /// `None` for an indefinite length.
-    pub(super) argument: Option<u64>,
+    argument: Option<u64>,
 }
 
 /// A cursor over one CBOR message.
@@ -65,8 +66,9 @@ pub struct CborReader<'a> {
 
 impl<'a> CborReader<'a> {
     /// Consumes the start of an element. A break is none.
-    #[inline]
-    pub(super) fn head(&mut self) -> Result<Head, Malformed> {
+    // Inlined: returned through memory it would cost more than it takes to read (measured).
+    #[inline(always)]
+    fn head(&mut self) -> Result<Head, Malformed> {
         let first = self.cursor.byte()?;
         let (major, information) = (first >> 5, first & 31);
         let argument = match information {
@@ -77,11 +79,7 @@ impl<'a> CborReader<'a> {
             27 => u64::from_be_bytes(self.cursor.array()?),
             INDEFINITE => match major {
                 major::BINARY | major::TEXT | major::LIST | major::DICT => {
-                    return Ok(Head {
-                        major,
-                        information,
-                        argument: None,
-                    });
+                    return Ok(Head { major, information, argument: None });
                 }
                 major::SIMPLE => return Err(STRAY_BREAK),
                 _ => return Err(RESERVED),
@@ -89,15 +87,9 @@ impl<'a> CborReader<'a> {
             _ => return Err(RESERVED),
         };
         if major == major::SIMPLE && information == 24 && argument < 32 {
-            return Err(Malformed(
-                "CBOR: a simple value is not in its shortest form",
-            ));
+            return Err(Malformed("CBOR: a simple value is not in its shortest form"));
         }
-        Ok(Head {
-            major,
-            information,
-            argument: Some(argument),
-        })
+        Ok(Head { major, information, argument: Some(argument) })
     }
 
     /// Consumes a break, if one comes next.
@@ -123,7 +115,7 @@ impl<'a> CborReader<'a> {
     }
 
     /// Consumes the text whose head was read.
-    pub(super) fn text_of(&mut self, head: Head) -> Result<Cow<'a, str>, Malformed> {
+    fn text_of(&mut self, head: Head) -> Result<Cow<'a, str>, Malformed> {
         if let Some(length) = head.argument {
             return cursor::text(self.cursor.take(length)?).map(Cow::Borrowed);
         }
@@ -135,27 +127,11 @@ impl<'a> CborReader<'a> {
         Ok(Cow::Owned(text))
     }
 
-    /// Consumes the octets whose head was read.
-    pub(super) fn binary_of(&mut self, head: Head) -> Result<Cow<'a, [u8]>, Malformed> {
-        if let Some(length) = head.argument {
-            return self.cursor.take(length).map(Cow::Borrowed);
-        }
-        let mut binary = Vec::new();
-        while let Some(chunk) = self.chunk(major::BINARY)? {
-            binary.extend_from_slice(chunk);
-        }
-        Ok(Cow::Owned(binary))
-    }
-
     /// Enters the list or dict whose head was read.
-    pub(super) fn sequence_of(&mut self, head: Head) -> Result<Sequence, Malformed> {
+    fn sequence_of(&mut self, head: Head) -> Result<Sequence, Malformed> {
         let dict = head.major == major::DICT;
         self.enter(head)?;
-        Ok(Sequence {
-            left: head.argument.unwrap_or(Sequence::UNCOUNTED),
-            first: true,
-            dict,
-        })
+        Ok(Sequence { left: head.argument.unwrap_or(Sequence::UNCOUNTED), first: true, dict })
     }
 
     /// Enters a list, dict or tag; returns how many elements it has, if it says so.
@@ -176,7 +152,7 @@ impl<'a> CborReader<'a> {
     #[inline]
     fn pass_flat(&mut self, head: Head) -> Result<(), Malformed> {
         match (head.major, head.argument) {
-            (major::TEXT, Some(length)) => cursor::check_text(self.cursor.take(length)?),
+            (major::TEXT, Some(length)) => self.cursor.pass_text(length),
             (major::BINARY, Some(length)) => self.cursor.take(length).map(drop),
             (major::TEXT, None) => {
                 while let Some(chunk) = self.chunk(major::TEXT)? {
@@ -220,9 +196,7 @@ impl<'a> Reader<'a> for CborReader<'a> {
     const SERIALIZER: Serializer = Serializer::Cbor;
 
     fn open(bytes: &'a [u8]) -> Self {
-        Self {
-            cursor: Cursor::open(bytes),
-        }
+        Self { cursor: Cursor::open(bytes) }
     }
 
     fn kind(&mut self) -> Result<Kind, Malformed> {
@@ -270,6 +244,7 @@ impl<'a> Reader<'a> for CborReader<'a> {
         };
         if !more {
             self.cursor.leave();
+            sequence.left = 0;
         }
         Ok(more)
     }
@@ -284,27 +259,15 @@ impl<'a> Reader<'a> for CborReader<'a> {
 
     fn integer(&mut self) -> Result<u64, Malformed> {
         match self.head()? {
-            Head {
-                major: major::UNSIGNED,
-                argument: Some(value),
-                ..
-            } => Ok(value),
+            Head { major: major::UNSIGNED, argument: Some(value), .. } => Ok(value),
             _ => Err(Malformed("an integer that is not negative was expected")),
         }
     }
 
     fn boolean(&mut self) -> Result<bool, Malformed> {
         match self.head()? {
-            Head {
-                major: major::SIMPLE,
-                information: simple::FALSE,
-                ..
-            } => Ok(false),
-            Head {
-                major: major::SIMPLE,
-                information: simple::TRUE,
-                ..
-            } => Ok(true),
+            Head { major: major::SIMPLE, information: simple::FALSE, .. } => Ok(false),
+            Head { major: major::SIMPLE, information: simple::TRUE, .. } => Ok(true),
             _ => Err(Malformed("a boolean was expected")),
         }
     }
@@ -370,13 +333,9 @@ pub struct CborWriter<'o> {
 
 impl CborWriter<'_> {
     /// The start of an element, in the shortest form.
-    pub(super) fn head(&mut self, major: u8, argument: u64) {
+    fn head(&mut self, major: u8, argument: u64) {
         let major = major << 5;
-        match (
-            u8::try_from(argument),
-            u16::try_from(argument),
-            u32::try_from(argument),
-        ) {
+        match (u8::try_from(argument), u16::try_from(argument), u32::try_from(argument)) {
             (Ok(argument @ 0..24), ..) => self.out.push(major | argument),
             (Ok(argument), ..) => self.out.extend_from_slice(&[major | 24, argument]),
             (_, Ok(argument), _) => self.headed(major | 25, argument.to_be_bytes()),
@@ -389,27 +348,6 @@ impl CborWriter<'_> {
     fn headed<const N: usize>(&mut self, first: u8, octets: [u8; N]) {
         self.out.push(first);
         self.out.extend_from_slice(&octets);
-    }
-
-    pub(super) fn null(&mut self) {
-        self.out.push(major::SIMPLE << 5 | simple::NULL);
-    }
-
-    /// A whole number below zero, or any other, in the shortest form.
-    pub(super) fn signed(&mut self, value: i64) {
-        // −1 − n and the complement of n are the same.
-        match u64::try_from(value) {
-            Ok(value) => self.integer(value),
-            Err(_) => self.head(major::NEGATIVE, (!value).unsigned_abs()),
-        }
-    }
-
-    pub(super) fn single(&mut self, value: f32) {
-        self.headed(major::SIMPLE << 5 | simple::SINGLE, value.to_be_bytes());
-    }
-
-    pub(super) fn double(&mut self, value: f64) {
-        self.headed(major::SIMPLE << 5 | simple::DOUBLE, value.to_be_bytes());
     }
 }
 
@@ -441,8 +379,7 @@ impl<'o> Writer<'o> for CborWriter<'o> {
     }
 
     fn boolean(&mut self, value: bool) {
-        self.out
-            .push(major::SIMPLE << 5 | if value { simple::TRUE } else { simple::FALSE });
+        self.out.push(major::SIMPLE << 5 | if value { simple::TRUE } else { simple::FALSE });
     }
 
     fn text(&mut self, value: &str) {

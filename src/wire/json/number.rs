@@ -10,11 +10,11 @@ const POWER_MAX: i64 = 308;
 
 /// A number that was passed over.
 #[derive(Clone, Copy)]
-pub(in crate::wire) struct Passed {
+pub(super) struct Passed {
     /// The place after its last digit.
-    pub(in crate::wire) end: usize,
+    pub(super) end: usize,
     /// Whether it is written as a whole number: no fraction, no exponent.
-    pub(in crate::wire) whole: bool,
+    pub(super) whole: bool,
 }
 
 /// Passes over and validates the number at `start`.
@@ -53,7 +53,7 @@ pub(super) fn unsigned(digits: &[u8]) -> Option<u64> {
 }
 
 /// The double nearest to a number that was passed over.
-pub(in crate::wire) fn double(number: &[u8]) -> Result<f64, Malformed> {
+pub(super) fn double(number: &[u8]) -> Result<f64, Malformed> {
     let text = std::str::from_utf8(number).map_err(|_| GRAMMAR)?;
     text.parse().map_err(|_| GRAMMAR)
 }
@@ -64,8 +64,7 @@ fn pass_exponent(bytes: &[u8], start: usize) -> Result<(i64, usize), Malformed> 
     let end = pass_digits(bytes, first)?;
     let digits = bytes.get(first..end).unwrap_or_default();
     let size = digits.iter().fold(0_i64, |size, digit| {
-        size.saturating_mul(10)
-            .saturating_add(i64::from(digit.wrapping_sub(b'0')))
+        size.saturating_mul(10).saturating_add(i64::from(digit.wrapping_sub(b'0')))
     });
     Ok((if sign == Some(&b'-') { -size } else { size }, end))
 }
@@ -82,9 +81,5 @@ fn pass_digits(bytes: &[u8], start: usize) -> Result<usize, Malformed> {
 
 #[cold]
 fn check_finite(number: &[u8]) -> Result<(), Malformed> {
-    if double(number)?.is_finite() {
-        Ok(())
-    } else {
-        Err(RANGE)
-    }
+    if double(number)?.is_finite() { Ok(()) } else { Err(RANGE) }
 }

@@ -195,10 +195,7 @@ pub(crate) fn parse(bytes: &[u8], expected: Expected) -> Result<Option<Head>, Fa
             let Some((bytes, rest)) = rest.split_first_chunk() else {
                 return Ok(None);
             };
-            (
-                check_minimal(u64::from(u16::from_be_bytes(*bytes)), 126)?,
-                rest,
-            )
+            (check_minimal(u64::from(u16::from_be_bytes(*bytes)), 126)?, rest)
         }
         127 => {
             let Some((bytes, rest)) = rest.split_first_chunk() else {
@@ -220,13 +217,7 @@ pub(crate) fn parse(bytes: &[u8], expected: Expected) -> Result<Option<Head>, Fa
     } else {
         ([0; 4], rest)
     };
-    Ok(Some(Head {
-        opcode,
-        is_final,
-        key,
-        size: bytes.len() - rest.len(),
-        length,
-    }))
+    Ok(Some(Head { opcode, is_final, key, size: bytes.len() - rest.len(), length }))
 }
 
 /// Checks the first octet: flags, opcode, and whether that opcode may come now.
@@ -246,10 +237,9 @@ fn check_first(first: u8, expected: Expected) -> Result<(Opcode, bool), Fault> {
         Opcode::Text | Opcode::Binary if expected.is_inside => {
             Err(Fault::protocol("a new message inside a fragmented one"))
         }
-        Opcode::Text | Opcode::Binary if opcode != expected.opcode => Err(Fault {
-            code: 1003,
-            text: "text and binary do not fit the subprotocol",
-        }),
+        Opcode::Text | Opcode::Binary if opcode != expected.opcode => {
+            Err(Fault { code: 1003, text: "text and binary do not fit the subprotocol" })
+        }
         Opcode::Close | Opcode::Ping | Opcode::Pong if !is_final => {
             Err(Fault::protocol("a fragmented control frame"))
         }
@@ -273,21 +263,23 @@ fn check_minimal(length: u64, least: u64) -> Result<u64, Fault> {
     Ok(length)
 }
 
-/// The head of a whole bare message of `length` octets, and how many octets of it count.
+/// The head of a whole bare message of `length` octets: the last octets of the array, and how
+/// many of them.
 #[inline]
-pub(crate) fn unmasked_head(opcode: Opcode, length: usize) -> ([u8; FRAME_HEAD_BYTES_MAX], usize) {
-    let first = FIN_BIT | opcode as u8;
-    if let Ok(short) = u8::try_from(length)
-        && short < 126
-    {
-        return ([first, short, 0, 0, 0, 0, 0, 0, 0, 0], 2);
-    }
-    if let Ok(medium) = u16::try_from(length) {
-        let [a, b] = medium.to_be_bytes();
-        return ([first, 126, a, b, 0, 0, 0, 0, 0, 0], 4);
-    }
-    let [a, b, c, d, e, f, g, h] = (length as u64).to_be_bytes();
-    ([first, 127, a, b, c, d, e, f, g, h], 10)
+pub(crate) fn bare_head(opcode: Opcode, length: usize) -> ([u8; FRAME_HEAD_BYTES_MAX], usize) {
+    head(FIN_BIT | opcode as u8, 0, length)
+}
+
+#[inline]
+fn head(first: u8, mask_bit: u8, length: usize) -> ([u8; FRAME_HEAD_BYTES_MAX], usize) {
+    // Put together as one number, because octets written one by one are slow to read as many.
+    let (first, mask_bit, length) = (u128::from(first), u128::from(mask_bit), length as u128);
+    let (number, size) = match length {
+        0..=125 => (first << 8 | mask_bit | length, 2),
+        126..=0xFFFF => (first << 24 | (mask_bit | 126) << 16 | length, 4),
+        _ => (first << 72 | (mask_bit | 127) << 64 | length, 10),
+    };
+    (*number.to_be_bytes().last_chunk().expect("sixteen octets end with ten"), size)
 }
 
 /// Appends one frame, masked if there is a `key`.
@@ -297,11 +289,10 @@ pub(crate) fn write(
     payload: &[u8],
     out: &mut Vec<u8>,
 ) {
-    let (mut head, size) = unmasked_head(opcode, payload.len());
-    let [first, second, ..] = &mut head;
-    *first = if is_final { *first } else { *first & !FIN_BIT };
-    *second |= if key.is_some() { MASK_BIT } else { 0 };
-    out.extend_from_slice(head.get(..size).unwrap_or_default());
+    let first = opcode as u8 | if is_final { FIN_BIT } else { 0 };
+    let mask_bit = if key.is_some() { MASK_BIT } else { 0 };
+    let (head, size) = head(first, mask_bit, payload.len());
+    out.extend_from_slice(head.get(head.len() - size..).unwrap_or_default());
     out.extend(key.iter().flatten());
     let body = out.len();
     out.extend_from_slice(payload);

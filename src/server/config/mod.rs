@@ -1,0 +1,410 @@
+//! The configuration of one process: file, environment and flags become [`Settings`].
+//!
+//! What stands where: [`table`] has every option, [`key`] says what an option is, [`value`] what
+//! may be written, [`read`] walks a file and blames its lines, [`document`] writes the table for
+//! the operator. This file decides where a configuration comes from and what wins: a flag over
+//! the environment, the environment over the file, the file over the preset.
+
+mod document;
+mod key;
+mod read;
+mod table;
+mod value;
+
+use std::ffi::OsString;
+use std::fmt;
+use std::io::{self, Read};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use tracing_subscriber::filter::LevelFilter;
+
+pub use document::options_markdown;
+
+use crate::router::config::{Limits, RealmConfig, RequestIds, UriCheck};
+use crate::shard::Io;
+use crate::wire::{Serializer, TransportOptions};
+use value::Value;
+
+/// Everything an operator may say, checked.
+#[derive(Clone, Debug)]
+pub(super) struct Settings {
+    /// How many shards; `None`: one for each CPU.
+    pub(super) shards: Option<usize>,
+    /// How sockets are driven.
+    pub(super) io: Io,
+    /// The least urgent lines that are logged.
+    pub(super) log_level: LevelFilter,
+    /// How lines are logged.
+    pub(super) log_format: LogFormat,
+    /// How long a shard looks for work before it sleeps.
+    pub(super) busy_poll: Duration,
+    /// Whether each shard stays on one CPU; `None`: as it suits the machine.
+    pub(super) pin: Option<bool>,
+    /// Connections at once; `None`: what open files allow.
+    pub(super) connections_max: Option<usize>,
+    /// How long sessions may take to end once the process was told to stop.
+    pub(super) shutdown_timeout: Duration,
+    /// Whether listeners may be reached from other machines although nobody is authenticated.
+    pub(super) insecure_allow_anonymous_remote: bool,
+    /// At least one.
+    pub(super) realms: Vec<RealmConfig>,
+    /// At least one.
+    pub(super) listeners: Vec<ListenerSettings>,
+    /// Bounds of the core.
+    pub(super) limits: Limits,
+}
+
+/// One address to listen on.
+#[derive(Clone, Debug)]
+pub(super) struct ListenerSettings {
+    /// Where.
+    pub(super) address: Address,
+    /// Permissions of a Unix socket; `None`: as the umask has it.
+    pub(super) unix_mode: Option<u32>,
+    /// Connections that may wait to be accepted.
+    pub(super) backlog: usize,
+    /// Whether to go on without it if this machine does not have the address.
+    pub(super) optional: bool,
+    /// The line of the file that has the address, for messages.
+    pub(super) line: Option<usize>,
+    /// What may be spoken here.
+    pub(super) transport: TransportOptions,
+}
+
+/// Where to listen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Address {
+    /// An IP address and a port.
+    Tcp(SocketAddr),
+    /// The path of a Unix socket.
+    Unix(PathBuf),
+}
+
+/// How lines are logged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object per line.
+    Json,
+}
+
+/// Where the settings came from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Source {
+    /// From this file.
+    File(PathBuf),
+    /// From standard input.
+    Stdin,
+    /// There is no file: presets for a developer's own machine.
+    Development,
+}
+
+/// What the command line says about the configuration.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Flags {
+    /// `--config`: a file, or `-` for standard input.
+    pub(super) config: Option<PathBuf>,
+    /// Keys of the top level that stand on the command line.
+    pub(super) values: Vec<(&'static str, String)>,
+}
+
+/// Why there are no settings.
+#[derive(Debug)]
+pub(super) enum Refused {
+    /// A flag has a value it cannot have.
+    Usage(String),
+    /// File or environment are wrong; at least one problem, in the order of lines.
+    Config(Vec<Problem>),
+}
+
+/// One thing that is wrong with a configuration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Problem {
+    /// The file or the variable of the environment.
+    source: String,
+    /// The line of the file, from 1.
+    line: Option<usize>,
+    /// What is wrong, and what to do about it.
+    text: String,
+}
+
+/// The variables of the environment, by name.
+pub(super) type Environment<'e> = &'e dyn Fn(&str) -> Option<OsString>;
+
+/// Finds, reads and checks the configuration.
+///
+/// # Errors
+///
+/// Whatever is wrong with it, all at once if it can be read at all.
+pub(super) fn load(
+    flags: &Flags,
+    environment: Environment<'_>,
+) -> Result<(Settings, Source), Refused> {
+    let named = flags.config.clone().or_else(|| environment("GIGAWAMP_CONFIG").map(PathBuf::from));
+    let (source, text) = find(named).map_err(|problem| Refused::Config(vec![problem]))?;
+    let mut settings = Settings::preset();
+    let mut problems = Vec::new();
+    match &text {
+        Some(text) => read::read(&source.to_string(), text, &mut settings, &mut problems),
+        None => settings.develop(),
+    }
+    apply_environment(&mut settings, environment, &mut problems);
+    apply_flags(&mut settings, &flags.values).map_err(Refused::Usage)?;
+    // What contradicts what can only be said of values that are valid one by one.
+    if problems.is_empty() {
+        let file = text.as_ref().map_or("settings".to_owned(), |_| source.to_string());
+        let found = settings.check();
+        problems.extend(found.map(|(line, text)| Problem { source: file, line, text }));
+    }
+    if problems.is_empty() { Ok((settings, source)) } else { Err(Refused::Config(problems)) }
+}
+
+impl Settings {
+    /// Every option at its preset; no realm and no listener.
+    fn preset() -> Self {
+        let mut settings = Self {
+            shards: None,
+            io: Io::Auto,
+            log_level: LevelFilter::INFO,
+            log_format: LogFormat::Text,
+            busy_poll: Duration::ZERO,
+            pin: None,
+            connections_max: None,
+            shutdown_timeout: Duration::ZERO,
+            insecure_allow_anonymous_remote: false,
+            realms: Vec::new(),
+            listeners: Vec::new(),
+            limits: Limits::default(),
+        };
+        table::TOP.iter().for_each(|key| key.preset(&mut settings));
+        table::LIMITS.iter().for_each(|key| key.preset(&mut settings.limits));
+        settings
+    }
+
+    /// What every tutorial expects, for clients on this machine alone.
+    fn develop(&mut self) {
+        let mut realm = preset_realm();
+        "realm1".clone_into(&mut realm.name);
+        self.realms.push(realm);
+        let addresses: [IpAddr; 2] = [Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()];
+        self.listeners.extend(addresses.map(|ip| ListenerSettings {
+            address: Address::Tcp(SocketAddr::new(ip, 8080)),
+            optional: ip.is_ipv6(),
+            ..preset_listener()
+        }));
+    }
+
+    /// What contradicts something else, if anything does, and its line if that is one alone.
+    fn check(&self) -> Option<(Option<usize>, String)> {
+        let remote = self.listeners.iter().find(|listener| !listener.address.is_local());
+        if let Some(ListenerSettings { address, line, .. }) = remote
+            && !self.insecure_allow_anonymous_remote
+        {
+            let text = format!(
+                "listeners.address: other machines can reach \"{address}\", and clients are \
+                 admitted without authentication; listen on 127.0.0.1, or set \
+                 insecure_allow_anonymous_remote = true at the top level if you mean it",
+            );
+            return Some((*line, text));
+        }
+        let limits = &self.limits;
+        let longest = self.listeners.iter().map(|it| it.transport.message_bytes_max).max();
+        let text = if limits.outbox_bytes_pause > limits.outbox_bytes_max {
+            "limits.outbox_bytes_pause: must not be more than limits.outbox_bytes_max"
+        } else if longest.is_some_and(|longest| longest > limits.outbox_bytes_max) {
+            "limits.outbox_bytes_max: must not be less than a listener's message_bytes_max, or a \
+             message of that length could be sent but never delivered"
+        } else if self.shutdown_timeout <= limits.goodbye {
+            "shutdown_timeout: must be more than limits.goodbye, or sessions are cut off before \
+             they had their time to say goodbye"
+        } else {
+            return None;
+        };
+        Some((None, text.to_owned()))
+    }
+}
+
+impl ListenerSettings {
+    /// Adds a serializer that clients may choose.
+    fn allow(&mut self, serializer: Serializer) {
+        if !self.transport.serializers.contains(&serializer) {
+            self.transport.serializers.push(serializer);
+        }
+    }
+}
+
+impl Address {
+    /// Whether only this machine can reach it.
+    fn is_local(&self) -> bool {
+        match self {
+            Self::Tcp(address) => address.ip().to_canonical().is_loopback(),
+            Self::Unix(_) => true,
+        }
+    }
+
+    /// Whether both cannot be listened on at once. Port 0 is another port each time.
+    fn clashes(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Tcp(one), Self::Tcp(_)) => self == other && one.port() != 0,
+            (Self::Unix(one), Self::Unix(two)) => one == two,
+            (Self::Tcp(_), Self::Unix(_)) | (Self::Unix(_), Self::Tcp(_)) => false,
+        }
+    }
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp(address) => address.fmt(f),
+            Self::Unix(path) => write!(f, "unix:{}", path.display()),
+        }
+    }
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(path) => path.display().fmt(f),
+            Self::Stdin => f.write_str("standard input"),
+            Self::Development => f.write_str("none"),
+        }
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.line {
+            Some(line) => write!(f, "{}:{line}: {}", self.source, self.text),
+            None => write!(f, "{}: {}", self.source, self.text),
+        }
+    }
+}
+
+/// A realm at its presets, without a name.
+fn preset_realm() -> RealmConfig {
+    let mut realm = RealmConfig {
+        name: String::new(),
+        uri_check: UriCheck::default(),
+        request_ids: RequestIds::default(),
+    };
+    table::REALM.iter().for_each(|key| key.preset(&mut realm));
+    realm
+}
+
+/// A listener at its presets, without an address.
+fn preset_listener() -> ListenerSettings {
+    let mut listener = ListenerSettings {
+        address: Address::Unix(PathBuf::new()),
+        unix_mode: None,
+        backlog: 0,
+        optional: false,
+        line: None,
+        transport: TransportOptions {
+            message_bytes_max: 0,
+            paths: Vec::new(),
+            serializers: Vec::new(),
+            websocket: false,
+            rawsocket: false,
+        },
+    };
+    table::LISTENER.iter().for_each(|key| key.preset(&mut listener));
+    listener
+}
+
+/// The file that counts and its text; no text if there is none.
+fn find(named: Option<PathBuf>) -> Result<(Source, Option<String>), Problem> {
+    let blame = |path: &Path, error: &io::Error| Problem {
+        source: path.display().to_string(),
+        line: None,
+        text: format!("cannot be read: {error}"),
+    };
+    if let Some(path) = named {
+        if path.as_os_str() == "-" {
+            let mut text = String::new();
+            let result = io::stdin().read_to_string(&mut text);
+            result.map_err(|error| blame(Path::new("standard input"), &error))?;
+            return Ok((Source::Stdin, Some(text)));
+        }
+        let text = std::fs::read_to_string(&path).map_err(|error| blame(&path, &error))?;
+        return Ok((Source::File(path), Some(text)));
+    }
+    for path in SEARCHED {
+        let path = PathBuf::from(path);
+        match std::fs::read_to_string(&path) {
+            Ok(text) => return Ok((Source::File(path), Some(text))),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            // A file that is there but cannot be read must not lead to development mode.
+            Err(error) => return Err(blame(&path, &error)),
+        }
+    }
+    Ok((Source::Development, None))
+}
+
+/// Takes `GIGAWAMP_<KEY>` and `GIGAWAMP_LIMITS_<KEY>` over. Other variables are not looked at:
+/// Kubernetes sets `GIGAWAMP_SERVICE_HOST` and the like for a service of that name.
+fn apply_environment(
+    settings: &mut Settings,
+    environment: Environment<'_>,
+    problems: &mut Vec<Problem>,
+) {
+    let mut apply = |prefix: &str, name: &str, set: &mut dyn FnMut(&Value<'_>) -> _| {
+        let variable = variable(prefix, name);
+        let Some(given) = environment(&variable) else {
+            return;
+        };
+        let result = given
+            .to_str()
+            .map_or_else(|| Err("is not UTF-8".to_owned()), |given| set(&Value::of_plain(given)));
+        if let Err(text) = result {
+            problems.push(Problem { source: variable, line: None, text });
+        }
+    };
+    for key in table::TOP {
+        apply("", key.name, &mut |value| key.set(settings, value));
+    }
+    for key in table::LIMITS {
+        apply("LIMITS_", key.name, &mut |value| key.set(&mut settings.limits, value));
+    }
+}
+
+/// The variable of the environment for the key `name`.
+fn variable(prefix: &str, name: &str) -> String {
+    format!("GIGAWAMP_{prefix}{}", name.to_uppercase())
+}
+
+/// Takes the command line's values over.
+fn apply_flags(settings: &mut Settings, values: &[(&'static str, String)]) -> Result<(), String> {
+    for (name, given) in values {
+        let key = table::TOP.iter().find(|key| key.name == *name);
+        key.expect("flags are named after keys of the top level, a test sees to it")
+            .set(settings, &Value::of_plain(given))
+            .map_err(|text| format!("--{}: {text}", name.replace('_', "-")))?;
+    }
+    Ok(())
+}
+
+/// Where a configuration is looked for, in this order, if none is named.
+pub(super) const SEARCHED: [&str; 2] = ["gigawamp.toml", "/etc/gigawamp/gigawamp.toml"];
+
+/// The settings that `text` stands for, or what is wrong with it.
+#[cfg(test)]
+pub(super) fn read_text(text: &str) -> Result<Settings, Vec<String>> {
+    let mut settings = Settings::preset();
+    let mut problems = Vec::new();
+    read::read("gigawamp.toml", text, &mut settings, &mut problems);
+    let mut problems: Vec<_> = problems.iter().map(ToString::to_string).collect();
+    if problems.is_empty() {
+        let problem = settings.check();
+        problems.extend(problem.map(|(line, text)| match line {
+            Some(line) => format!("gigawamp.toml:{line}: {text}"),
+            None => text,
+        }));
+    }
+    if problems.is_empty() { Ok(settings) } else { Err(problems) }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,72 @@
+//! What all shards together counted.
+
+use tracing::info;
+
+use crate::router::Counters;
+
+/// The sum over all shards.
+pub(super) fn total(shards: &[Counters]) -> Counters {
+    shards.iter().fold(Counters::default(), |sum, shard| {
+        // Taken apart by name, so that a new counter cannot be forgotten here.
+        let Counters {
+            connections,
+            sessions,
+            messages_in,
+            messages_out,
+            slow_sessions_ended,
+            violations,
+            late_answers,
+            undeliverable_events,
+        } = *shard;
+        Counters {
+            connections: sum.connections + connections,
+            sessions: sum.sessions + sessions,
+            messages_in: sum.messages_in + messages_in,
+            messages_out: sum.messages_out + messages_out,
+            slow_sessions_ended: sum.slow_sessions_ended + slow_sessions_ended,
+            violations: sum.violations + violations,
+            late_answers: sum.late_answers + late_answers,
+            undeliverable_events: sum.undeliverable_events + undeliverable_events,
+        }
+    })
+}
+
+/// Logs the one line that sums a run up. `stalls` is how often a shard stood still.
+pub(super) fn log_summary(shards: &[Counters], stalls: u64) {
+    let sum = total(shards);
+    info!(
+        connections = sum.connections,
+        sessions = sum.sessions,
+        messages_in = sum.messages_in,
+        messages_out = sum.messages_out,
+        slow_sessions_ended = sum.slow_sessions_ended,
+        violations = sum.violations,
+        late_answers = sum.late_answers,
+        undeliverable_events = sum.undeliverable_events,
+        stalls,
+        "served"
+    );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shards_add_up() {
+        let one = Counters {
+            connections: 1,
+            sessions: 2,
+            messages_in: 3,
+            messages_out: 4,
+            slow_sessions_ended: 5,
+            violations: 6,
+            late_answers: 7,
+            undeliverable_events: 8,
+        };
+        let sum = total(&[one, one]);
+        assert_eq!(sum.sessions, 4);
+        assert_eq!(sum.undeliverable_events, 16);
+        assert_eq!(total(&[]), Counters::default());
+    }
+}

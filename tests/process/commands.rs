@@ -1,0 +1,153 @@
+//! Commands that end by themselves: help, version, check, and everything that is refused.
+
+use crate::program::{Ended, Folder, program, run};
+
+/// The least a configuration has to say.
+const LEAST: &str = "[[realms]]\nname = \"realm1\"\n[[listeners]]\naddress = \"127.0.0.1:0\"\n";
+
+/// Runs the program in an empty folder with `input` on its standard input.
+fn gigawamp(arguments: &[&str], input: &str) -> Ended {
+    let folder = Folder::new("commands");
+    run(program(&folder.path(""), arguments), input)
+}
+
+/// Checks that the configuration `text` is refused with exactly the line `expected`.
+#[track_caller]
+fn check_refused(text: &str, expected: &str) {
+    let ended = gigawamp(&["check", "-"], text);
+    assert_eq!(ended.err, format!("standard input:{expected}\n"), "{text}");
+    assert_eq!((ended.code, ended.out.as_str()), (Some(78), ""), "{text}");
+}
+
+#[test]
+fn help_and_version_are_printed_on_standard_output() {
+    for arguments in [["--help"], ["-h"], ["help"]] {
+        let ended = gigawamp(&arguments, "");
+        assert_eq!((ended.code, ended.err.as_str()), (Some(0), ""));
+        assert!(ended.out.starts_with("gigawamp: a WAMP router"), "{}", ended.out);
+        assert!(ended.out.lines().count() <= 24);
+    }
+    for arguments in [["--version"], ["-V"], ["version"]] {
+        let ended = gigawamp(&arguments, "");
+        assert_eq!((ended.code, ended.err.as_str()), (Some(0), ""));
+        assert_eq!(ended.out, format!("gigawamp {}\n", env!("CARGO_PKG_VERSION")));
+    }
+}
+
+#[test]
+fn wrong_usage_ends_with_2_and_says_why() {
+    for (arguments, expected) in [
+        (&["--port", "1"][..], "gigawamp: invalid option '--port'"),
+        (&["start"], "gigawamp: unknown command \"start\""),
+        (&["check", "a", "b"], "gigawamp: unexpected argument \"b\""),
+        (&["--config"], "gigawamp: missing argument for option '--config'"),
+        (
+            &["--shards", "0"],
+            "gigawamp: --shards: expected an integer from 1 to 256 or \"auto\", \
+                             found the integer 0",
+        ),
+        (
+            &["--io", "kqueue"],
+            "gigawamp: --io: expected one of \"auto\", \"uring\", \"epoll\", \
+                              found the text \"kqueue\"",
+        ),
+    ] {
+        let ended = gigawamp(arguments, "");
+        assert_eq!(ended.err.lines().next(), Some(expected), "{arguments:?}");
+        assert_eq!((ended.code, ended.out.as_str()), (Some(2), ""), "{arguments:?}");
+    }
+}
+
+#[test]
+fn check_says_ok() {
+    let ended = gigawamp(&["check", "-"], LEAST);
+    assert_eq!((ended.code, ended.out.as_str(), ended.err.as_str()), (Some(0), "ok\n", ""));
+    // Without a file the router would run for development, which is fine.
+    assert_eq!(gigawamp(&["check"], "").out, "ok\n");
+}
+
+#[test]
+fn check_finds_the_file_that_would_be_used() {
+    let folder = Folder::new("search");
+    let path = folder.path("gigawamp.toml");
+    std::fs::write(&path, "shards = 0\n").unwrap();
+    let ended = run(program(&folder.path(""), &["check"]), "");
+    assert_eq!(ended.code, Some(78));
+    assert!(ended.err.starts_with("gigawamp.toml:1: shards: expected"), "{}", ended.err);
+    // A file that is named wins.
+    std::fs::write(folder.path("other.toml"), LEAST).unwrap();
+    let ended = run(program(&folder.path(""), &["check", "other.toml"]), "");
+    assert_eq!(ended.out, "ok\n");
+    let mut command = program(&folder.path(""), &["check"]);
+    command.env("GIGAWAMP_CONFIG", "other.toml");
+    assert_eq!(run(command, "").out, "ok\n");
+}
+
+#[test]
+fn a_file_that_cannot_be_read_is_a_wrong_configuration() {
+    let folder = Folder::new("unreadable");
+    let missing = "missing.toml: cannot be read: No such file or directory (os error 2)\n";
+    for arguments in [&["check", "missing.toml"][..], &["--config", "missing.toml"]] {
+        let ended = run(program(&folder.path(""), arguments), "");
+        assert_eq!((ended.code, ended.err.as_str()), (Some(78), missing));
+    }
+    // One that is there but no file must not lead to development mode.
+    std::fs::create_dir(folder.path("gigawamp.toml")).unwrap();
+    let ended = run(program(&folder.path(""), &[]), "");
+    assert_eq!(ended.code, Some(78));
+    assert!(ended.err.starts_with("gigawamp.toml: cannot be read: "), "{}", ended.err);
+}
+
+#[test]
+fn bad_configurations_are_refused_with_their_line() {
+    let duration = "expected a duration such as \"30s\", from \"100ms\" to \"1h\"";
+    check_refused(
+        &format!("\nrelams = 1\n{LEAST}"),
+        "2: unknown key `relams` in the top level; did you mean `realms`?",
+    );
+    check_refused(
+        &format!("{LEAST}[limits]\nstall = 5\n"),
+        &format!("6: limits.stall: {duration}, found the integer 5"),
+    );
+    check_refused(
+        &LEAST.replace("127.0.0.1:0", "0.0.0.0:8080"),
+        "4: listeners.address: other machines can reach \"0.0.0.0:8080\", and clients are \
+         admitted without authentication; listen on 127.0.0.1, or set \
+         insecure_allow_anonymous_remote = true at the top level if you mean it",
+    );
+    check_refused(
+        "[[listeners]]\naddress = \"127.0.0.1:0\"\n",
+        " no realm: write [[realms]] with a name such as \"realm1\"",
+    );
+    check_refused(
+        &format!("{LEAST}[[realms]]\nname = \"realm1\"\n"),
+        "5: two realms are called \"realm1\"",
+    );
+    let ended = gigawamp(&["check", "-"], &format!("{LEAST}backlog =\n"));
+    assert_eq!(ended.code, Some(78));
+    assert!(ended.err.starts_with("standard input:5: "), "{}", ended.err);
+}
+
+#[test]
+fn a_router_does_not_start_with_a_bad_configuration() {
+    let ended = gigawamp(&["--config", "-"], "[limits]\nstall = \"0s\"\n");
+    assert_eq!((ended.code, ended.out.as_str()), (Some(78), ""));
+    assert_eq!(ended.err.lines().count(), 3, "{}", ended.err);
+    let folder = Folder::new("environment");
+    let mut command = program(&folder.path(""), &["check"]);
+    command.env("GIGAWAMP_LOG_LEVEL", "loud");
+    let ended = run(command, "");
+    assert_eq!(ended.code, Some(78));
+    assert!(ended.err.starts_with("GIGAWAMP_LOG_LEVEL: expected one of"), "{}", ended.err);
+}
+
+#[test]
+fn a_reader_that_went_away_is_no_failure() {
+    let folder = Folder::new("pipe");
+    let mut command = program(&folder.path(""), &["--help"]);
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    command.stdout(writer);
+    let mut child = command.spawn().unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+}

@@ -1,0 +1,182 @@
+//! The program as a test runs it: with an environment of its own and a bound on every wait.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::mpsc::{Receiver, TryRecvError, channel};
+use std::thread;
+use std::time::Duration;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+/// The longest any step may take before its test fails.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+
+/// How a run of the program ended.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    /// Its exit code; `None` if a signal killed it.
+    pub(crate) code: Option<i32>,
+    /// What it printed on standard output.
+    pub(crate) out: String,
+    /// What it printed on standard error.
+    pub(crate) err: String,
+}
+
+/// A folder of a test's own, gone at its end.
+pub(crate) struct Folder(PathBuf);
+
+impl Folder {
+    /// Makes the folder of the test `name`.
+    pub(crate) fn new(name: &str) -> Self {
+        static FOLDERS: AtomicU32 = AtomicU32::new(0);
+        let (process, count) = (std::process::id(), FOLDERS.fetch_add(1, Ordering::Relaxed));
+        let path = std::env::temp_dir().join(format!("gigawamp-{name}-{process}-{count}"));
+        std::fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+
+    /// The path of `name` inside it.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// The program with `arguments`, run in `folder`, with nothing in its environment.
+pub(crate) fn program(folder: &Path, arguments: &[&str]) -> Command {
+    program_at(Path::new(env!("CARGO_BIN_EXE_gigawamp")), folder, arguments)
+}
+
+/// The same, from a copy of it at `path`.
+pub(crate) fn program_at(path: &Path, folder: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(path);
+    command.args(arguments).current_dir(folder).env_clear();
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+/// Runs `command` to its end with `input` on its standard input.
+pub(crate) fn run(mut command: Command, input: &str) -> Ended {
+    let mut child = command.spawn().unwrap();
+    // A program that does not read its input may be gone before it is written.
+    let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+    let out = collect(child.stdout.take().unwrap());
+    let err = collect(child.stderr.take().unwrap());
+    let code = wait(child);
+    Ended { code, out: out.recv().unwrap(), err: err.recv().unwrap() }
+}
+
+/// A router at work.
+pub(crate) struct Router {
+    id: Pid,
+    ended: Receiver<Option<i32>>,
+    lines: Receiver<String>,
+    seen: Vec<String>,
+}
+
+impl Router {
+    /// Starts the router with the configuration `text` and waits until it is ready.
+    pub(crate) fn start(name: &str, text: &str) -> Self {
+        let folder = Folder::new(name);
+        let mut router = Self::spawn(program(&folder.path(""), &["--config", "-"]), text);
+        router.await_line("ready in ");
+        router
+    }
+
+    /// Starts `command` with `input` on its standard input and waits for nothing.
+    pub(crate) fn spawn(mut command: Command, input: &str) -> Self {
+        let mut child = command.spawn().unwrap();
+        let id = Pid::from_raw(child.id().try_into().unwrap());
+        let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+        let stderr = BufReader::new(child.stderr.take().unwrap());
+        let (line, lines) = channel();
+        thread::spawn(move || {
+            // Once the test takes no more lines, the pipe is closed: nobody reads the log then.
+            stderr.lines().map_while(Result::ok).all(|text| line.send(text).is_ok())
+        });
+        let (done, ended) = channel();
+        thread::spawn(move || done.send(child.wait().unwrap().code()));
+        Self { id, ended, lines, seen: Vec::new() }
+    }
+
+    /// Waits for a line that has `text` in it and returns it. Lines before it count as seen.
+    pub(crate) fn await_line(&mut self, text: &str) -> String {
+        loop {
+            let Ok(line) = self.lines.recv_timeout(PATIENCE) else {
+                panic!("no line with {text:?} after {:#?}", self.seen);
+            };
+            self.seen.push(line.clone());
+            if line.contains(text) {
+                return line;
+            }
+        }
+    }
+
+    /// Where it listens: what stands between `text` and the next `/` or space of the log.
+    pub(crate) fn address(&self, text: &str) -> String {
+        let mut rests = self.seen.iter().filter_map(|line| line.split_once(text));
+        let (_, rest) = rests.next().unwrap_or_else(|| panic!("{text:?} in {:#?}", self.seen));
+        rest.split(['/', ' ']).next().unwrap_or_default().to_owned()
+    }
+
+    /// Sends it a signal.
+    pub(crate) fn signal(&self, signal: Signal) {
+        kill(self.id, signal).unwrap();
+    }
+
+    /// Reads no more of its log, as a log collector that died.
+    pub(crate) fn ignore_log(&mut self) {
+        self.lines = channel().1;
+    }
+
+    /// Waits for its end; returns its exit code and every line of its log.
+    pub(crate) fn end(mut self) -> (Option<i32>, Vec<String>) {
+        let Ok(code) = self.ended.recv_timeout(PATIENCE) else {
+            panic!("it did not end after {:#?}", self.seen);
+        };
+        while let Ok(line) = self.lines.recv_timeout(PATIENCE) {
+            self.seen.push(line);
+        }
+        (code, std::mem::take(&mut self.seen))
+    }
+}
+
+impl Drop for Router {
+    fn drop(&mut self) {
+        // Only a test that failed leaves it running. Until the waiting thread has its exit code,
+        // the id cannot belong to another process.
+        if self.ended.try_recv().is_err_and(|error| error == TryRecvError::Empty) {
+            let _ = kill(self.id, Signal::SIGKILL);
+        }
+    }
+}
+
+/// Waits for the end of `child`, which must come in time.
+fn wait(mut child: Child) -> Option<i32> {
+    let (done, ended) = channel();
+    let id = Pid::from_raw(child.id().try_into().unwrap());
+    thread::spawn(move || done.send(child.wait().unwrap().code()));
+    ended.recv_timeout(PATIENCE).unwrap_or_else(|_| {
+        let _ = kill(id, Signal::SIGKILL);
+        panic!("process {id} did not end")
+    })
+}
+
+/// All that `stream` brings, once it ends.
+fn collect(mut stream: impl Read + Send + 'static) -> Receiver<String> {
+    let (done, text) = channel();
+    thread::spawn(move || {
+        let mut all = String::new();
+        let _ = stream.read_to_string(&mut all);
+        done.send(all)
+    });
+    text
+}
