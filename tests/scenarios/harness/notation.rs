@@ -6,6 +6,7 @@
 //! ann: connects                            a transport without a session
 //! ann: SUBSCRIBE 1 {} com.t -> SUBSCRIBED 1 $s    says this, hears that next
 //! ann: [32, 2, {}, "com.t"] -> ...         the same, element by element
+//! ann: YIELD 1 {} [] & GOODBYE {} a.b      says both in one breath
 //! ann: <- EVENT $s * {..} [7]              hears this next
 //! ann: <~ EVENT $s * {} [7]                hears this, but not necessarily next
 //! ann: silent                              hears nothing
@@ -26,7 +27,7 @@ use gigawamp::sim::Value;
 
 /// One thing of a message, said or expected.
 #[derive(Clone, Debug)]
-pub enum Term {
+pub(crate) enum Term {
     /// Exactly this.
     Just(Value),
     /// What was bound to this name, or will be now.
@@ -36,16 +37,19 @@ pub enum Term {
     /// A list of terms.
     List(Vec<Term>),
     /// A dict of terms; open if other keys may be there.
-    Dict { entries: Vec<(String, Term)>, open: bool },
+    Dict {
+        entries: Vec<(String, Term)>,
+        open: bool,
+    },
 }
 
 /// What a peer does, or what happens.
 #[derive(Clone, Debug)]
-pub enum Act {
+pub(crate) enum Act {
     Given(String),
     Connects(Term),
     Joins { realm: String, roles: Option<Term> },
-    Says { what: Term, replies: Vec<Term> },
+    Says { what: Vec<Term>, replies: Vec<Term> },
     SaysBytes { bytes: Vec<u8>, replies: Vec<Term> },
     Hears(Term),
     HearsAmongOthers(Term),
@@ -58,14 +62,14 @@ pub enum Act {
 
 /// One line of a scenario.
 #[derive(Clone, Debug)]
-pub struct Line {
-    pub text: String,
-    pub peer: String,
-    pub act: Act,
+pub(crate) struct Line {
+    pub(crate) text: String,
+    pub(crate) peer: String,
+    pub(crate) act: Act,
 }
 
 /// What the variables of a scenario stand for.
-pub type Bindings = BTreeMap<String, Value>;
+pub(crate) type Bindings = BTreeMap<String, Value>;
 
 const CODES: [(&str, u64); 25] = [
     ("HELLO", 1),
@@ -96,38 +100,57 @@ const CODES: [(&str, u64); 25] = [
 ];
 
 /// Reads a whole scenario. Panics at what it does not understand: scenarios are ours.
-pub fn parse(text: &str) -> Vec<Line> {
+pub(crate) fn parse(text: &str) -> Vec<Line> {
     let lines = text.lines().map(str::trim);
     let lines = lines.filter(|line| !line.is_empty() && !line.starts_with("//"));
     lines.map(line).collect()
 }
 
 fn line(text: &str) -> Line {
-    let world = |act| Line { text: text.into(), peer: String::new(), act };
+    let world = |act| Line {
+        text: text.into(),
+        peer: String::new(),
+        act,
+    };
     if let Some(seconds) = text.strip_prefix("wait ") {
-        let seconds = seconds.trim_end_matches('s').parse().expect("wait <seconds>s");
+        let seconds = seconds
+            .trim_end_matches('s')
+            .parse()
+            .expect("wait <seconds>s");
         return world(Act::Waits(Duration::from_secs(seconds)));
     }
     if text == "shut down" {
         return world(Act::ShutsDown);
     }
-    let (peer, rest) = text.split_once(':').unwrap_or_else(|| panic!("who? {text}"));
+    let (peer, rest) = text
+        .split_once(':')
+        .unwrap_or_else(|| panic!("who? {text}"));
     let rest = rest.trim();
     if peer == "given" {
         return world(Act::Given(rest.into()));
     }
-    Line { text: text.into(), peer: peer.into(), act: act(rest) }
+    Line {
+        text: text.into(),
+        peer: peer.into(),
+        act: act(rest),
+    }
 }
 
 fn act(text: &str) -> Act {
     let (word, rest) = text.split_once(' ').unwrap_or((text, ""));
     match word {
-        "connects" if rest.is_empty() => Act::Connects(Term::Dict { entries: vec![], open: false }),
+        "connects" if rest.is_empty() => Act::Connects(Term::Dict {
+            entries: vec![],
+            open: false,
+        }),
         "connects" => Act::Connects(one(rest)),
         "joins" => {
             let (realm, roles) = rest.split_once(' ').unwrap_or((rest, ""));
             let roles = (!roles.is_empty()).then(|| one(roles));
-            Act::Joins { realm: realm.into(), roles }
+            Act::Joins {
+                realm: realm.into(),
+                roles,
+            }
         }
         "silent" => Act::Silent,
         "closed" => Act::Closed,
@@ -138,9 +161,15 @@ fn act(text: &str) -> Act {
             let mut parts = text.split(" -> ");
             let what = parts.next().expect("split gives one at least").trim();
             let replies = parts.map(message).collect();
-            match what.strip_prefix("bytes ") {
-                Some(hex) => Act::SaysBytes { bytes: octets(hex), replies },
-                None => Act::Says { what: message(what), replies },
+            match what.strip_prefix("bytes") {
+                Some(hex) => Act::SaysBytes {
+                    bytes: octets(hex),
+                    replies,
+                },
+                None => Act::Says {
+                    what: what.split(" & ").map(message).collect(),
+                    replies,
+                },
             }
         }
     }
@@ -156,14 +185,20 @@ fn octets(hex: &str) -> Vec<u8> {
 }
 
 /// A message by its name and elements, or as a list.
-pub fn message(text: &str) -> Term {
-    let mut terms = Scanner { text: text.trim().as_bytes(), at: 0 }.terms();
+pub(crate) fn message(text: &str) -> Term {
+    let mut terms = Scanner {
+        text: text.trim().as_bytes(),
+        at: 0,
+    }
+    .terms();
     if let [Term::List(_)] = terms.as_slice() {
         return terms.remove(0);
     }
     for (place, term) in terms.iter_mut().enumerate().take(2) {
         // The second is the request type of an ERROR.
-        let Term::Just(Value::Text(name)) = term else { continue };
+        let Term::Just(Value::Text(name)) = term else {
+            continue;
+        };
         if let Some((_, code)) = CODES.iter().find(|(known, _)| known == name) {
             *term = Term::Just(Value::from(*code));
         } else {
@@ -174,19 +209,24 @@ pub fn message(text: &str) -> Term {
 }
 
 fn one(text: &str) -> Term {
-    let mut terms = Scanner { text: text.trim().as_bytes(), at: 0 }.terms();
+    let mut terms = Scanner {
+        text: text.trim().as_bytes(),
+        at: 0,
+    }
+    .terms();
     assert_eq!(terms.len(), 1, "one thing was expected: {text}");
     terms.remove(0)
 }
 
 impl Term {
     /// The value it stands for when it is said.
-    pub fn value(&self, bindings: &Bindings) -> Value {
+    pub(crate) fn value(&self, bindings: &Bindings) -> Value {
         match self {
             Self::Just(value) => value.clone(),
-            Self::Variable(name) => {
-                bindings.get(name).unwrap_or_else(|| panic!("${name} is not bound")).clone()
-            }
+            Self::Variable(name) => bindings
+                .get(name)
+                .unwrap_or_else(|| panic!("${name} is not bound"))
+                .clone(),
             Self::Any => panic!("what is said must be definite"),
             Self::List(items) => {
                 Value::List(items.iter().map(|item| item.value(bindings)).collect())
@@ -200,7 +240,7 @@ impl Term {
     }
 
     /// Whether `value` is what was expected; binds what was not bound before.
-    pub fn matches(&self, value: &Value, bindings: &mut Bindings) -> bool {
+    pub(crate) fn matches(&self, value: &Value, bindings: &mut Bindings) -> bool {
         match (self, value) {
             (Self::Any, _) => true,
             (Self::Variable(name), _) => bindings
@@ -210,12 +250,17 @@ impl Term {
             (Self::Just(just), _) => just == value,
             (Self::List(terms), Value::List(items)) => {
                 terms.len() == items.len()
-                    && terms.iter().zip(items).all(|(term, item)| term.matches(item, bindings))
+                    && terms
+                        .iter()
+                        .zip(items)
+                        .all(|(term, item)| term.matches(item, bindings))
             }
             (Self::Dict { entries, open }, Value::Dict(items)) => {
                 (*open || entries.len() == items.len())
                     && entries.iter().all(|(key, term)| {
-                        value.get(key).is_some_and(|item| term.matches(item, bindings))
+                        value
+                            .get(key)
+                            .is_some_and(|item| term.matches(item, bindings))
                     })
             }
             _ => false,
@@ -223,6 +268,7 @@ impl Term {
     }
 }
 
+/// Cuts text into terms.
 struct Scanner<'a> {
     text: &'a [u8],
     at: usize,
@@ -308,10 +354,18 @@ impl Scanner<'_> {
     /// Everything up to what cannot belong to a bare word.
     fn word(&mut self) -> &str {
         let start = self.at;
-        while self.text.get(self.at).is_some_and(|octet| !b" ,[]{}:\"".contains(octet)) {
+        while self
+            .text
+            .get(self.at)
+            .is_some_and(|octet| !b" ,[]{}:\"".contains(octet))
+        {
             self.at += 1;
         }
-        assert!(self.at > start, "stuck at {}", String::from_utf8_lossy(&self.text[start..]));
+        assert!(
+            self.at > start,
+            "stuck at {}",
+            String::from_utf8_lossy(&self.text[start..])
+        );
         std::str::from_utf8(&self.text[start..self.at]).expect("scenarios are UTF-8")
     }
 }
@@ -321,4 +375,3 @@ fn bare(word: &str) -> Value {
     let json = Value::read(gigawamp::wire::Serializer::Json, word.as_bytes());
     json.unwrap_or_else(|_| Value::from(word))
 }
-
