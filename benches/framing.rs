@@ -71,19 +71,9 @@ fn parse(criterion: &mut Criterion) {
     use Framing::{RawSocket, WebSocket};
     use Serializer::{Json, MessagePack};
     bench_row(criterion, "rawsocket/64", (RawSocket, MessagePack), 64);
-    bench_row(
-        criterion,
-        "websocket_binary/64",
-        (WebSocket, MessagePack),
-        64,
-    );
+    bench_row(criterion, "websocket_binary/64", (WebSocket, MessagePack), 64);
     bench_row(criterion, "websocket_text/64", (WebSocket, Json), 64);
-    bench_row(
-        criterion,
-        "unmask/16384",
-        (WebSocket, MessagePack),
-        16 * 1024,
-    );
+    bench_row(criterion, "unmask/16384", (WebSocket, MessagePack), 16 * 1024);
     bench_row(criterion, "unmask_text/16384", (WebSocket, Json), 16 * 1024);
 }
 

@@ -43,31 +43,16 @@ impl Bottle {
             Router::new(ShardId(shard), &shared, seed)
         };
         let routers = (0..shards).map(router).collect();
-        Self {
-            routers,
-            connections: vec![0; usize::from(shards)],
-        }
+        Self { routers, connections: vec![0; usize::from(shards)] }
     }
 
     /// Opens a session on `shard`.
     fn join(&mut self, shard: usize) -> Peer {
         let slot = self.connections[shard];
         self.connections[shard] += 1;
-        let peer = Peer {
-            shard,
-            connection: ConnectionId {
-                slot,
-                generation: 1,
-            },
-        };
-        let origin = Origin {
-            listener: 0,
-            peer: "bench".into(),
-        };
-        let opened = Input::Opened {
-            connection: peer.connection,
-            origin,
-        };
+        let peer = Peer { shard, connection: ConnectionId { slot, generation: 1 } };
+        let origin = Origin { listener: 0, peer: "bench".into() };
+        let opened = Input::Opened { connection: peer.connection, origin };
         self.routers[shard].handle(Instant::default(), opened);
         self.receive(peer, &mut [0x7F, 0xF2, 0, 0]);
         let hello =
@@ -84,10 +69,7 @@ impl Bottle {
 
     /// Hands bytes in, drains everything, and returns what was written last.
     fn receive(&mut self, peer: Peer, bytes: &mut [u8]) -> Vec<u8> {
-        let received = Input::Received {
-            connection: peer.connection,
-            bytes,
-        };
+        let received = Input::Received { connection: peer.connection, bytes };
         self.routers[peer.shard].handle(Instant::default(), received);
         self.drain()
     }
@@ -150,10 +132,7 @@ fn framed(json: &str) -> Vec<u8> {
         &mut body,
     )
     .expect("plain values");
-    let mut frame = u32::try_from(body.len())
-        .expect("short")
-        .to_be_bytes()
-        .to_vec();
+    let mut frame = u32::try_from(body.len()).expect("short").to_be_bytes().to_vec();
     frame.extend_from_slice(&body);
     frame
 }
@@ -167,9 +146,7 @@ fn call(criterion: &mut Criterion) {
         let caller = bottle.join(0);
         bottle.say(callee, r#"[64,1,{},"com.example.echo"]"#);
         let payload = "x".repeat(64);
-        let mut request = framed(&format!(
-            r#"[48,70000,{{}},"com.example.echo",["{payload}"]]"#
-        ));
+        let mut request = framed(&format!(r#"[48,70000,{{}},"com.example.echo",["{payload}"]]"#));
         let mut answer = framed(&format!(r#"[70,4294967295,{{}},["{payload}"]]"#));
         let mut invocations = 0_u32;
         group.bench_function(name, |bencher| {
@@ -184,15 +161,8 @@ fn call(criterion: &mut Criterion) {
                 black_box((invocation, result))
             });
         });
-        let routed: u64 = bottle
-            .routers
-            .iter()
-            .map(|router| router.counters().messages_out)
-            .sum();
-        assert!(
-            routed > u64::from(invocations) * 2,
-            "calls were not answered"
-        );
+        let routed: u64 = bottle.routers.iter().map(|router| router.counters().messages_out).sum();
+        assert!(routed > u64::from(invocations) * 2, "calls were not answered");
     }
     group.finish();
 }
@@ -224,24 +194,18 @@ fn parse(criterion: &mut Criterion) {
         let mut bytes = Vec::new();
         gigawamp::wire::transcode::element(Serializer::Json, serializer, json, &mut bytes)
             .expect("plain values");
-        group.bench_function(
-            BenchmarkId::new("parse", format!("{serializer:?}")),
-            |bencher| {
-                bencher.iter(|| black_box(Message::parse(serializer, black_box(&bytes)).is_ok()));
-            },
-        );
+        group.bench_function(BenchmarkId::new("parse", format!("{serializer:?}")), |bencher| {
+            bencher.iter(|| black_box(Message::parse(serializer, black_box(&bytes)).is_ok()));
+        });
         let message = Message::parse(serializer, &bytes).expect("a valid CALL");
         let mut out = Vec::new();
-        group.bench_function(
-            BenchmarkId::new("write", format!("{serializer:?}")),
-            |bencher| {
-                bencher.iter(|| {
-                    out.clear();
-                    message.write(serializer, &mut out);
-                    black_box(out.len())
-                });
-            },
-        );
+        group.bench_function(BenchmarkId::new("write", format!("{serializer:?}")), |bencher| {
+            bencher.iter(|| {
+                out.clear();
+                message.write(serializer, &mut out);
+                black_box(out.len())
+            });
+        });
     }
     group.finish();
 }

@@ -39,10 +39,7 @@ impl Add<Duration> for Instant {
     type Output = Self;
 
     fn add(self, rhs: Duration) -> Self {
-        Self(
-            self.0
-                .saturating_add(u64::try_from(rhs.as_nanos()).unwrap_or(u64::MAX)),
-        )
+        Self(self.0.saturating_add(u64::try_from(rhs.as_nanos()).unwrap_or(u64::MAX)))
     }
 }
 
@@ -113,17 +110,11 @@ impl Random {
 }
 
 /// A hash map whose hash is keyed from [`Random`], so that no peer can aim at its buckets.
-#[expect(
-    clippy::disallowed_types,
-    reason = "this is the keyed map all others use"
-)]
+#[expect(clippy::disallowed_types, reason = "this is the keyed map all others use")]
 pub type Map<K, V> = std::collections::HashMap<K, V, ahash::RandomState>;
 
 /// A hash set whose hash is keyed from [`Random`].
-#[expect(
-    clippy::disallowed_types,
-    reason = "this is the keyed set all others use"
-)]
+#[expect(clippy::disallowed_types, reason = "this is the keyed set all others use")]
 pub type Set<K> = std::collections::HashSet<K, ahash::RandomState>;
 
 /// The key of a [`Map`] or [`Set`], drawn from `random`.
@@ -150,19 +141,13 @@ mod tests {
         for _ in 0..7_000 {
             seen[usize::try_from(random.below(7)).unwrap()] += 1;
         }
-        assert!(
-            seen.iter().all(|&count| (800..1_200).contains(&count)),
-            "{seen:?}"
-        );
+        assert!(seen.iter().all(|&count| (800..1_200).contains(&count)), "{seen:?}");
     }
 
     #[test]
     fn time_saturates() {
         let late = Instant::from_nanos(u64::MAX) + Duration::from_secs(1);
         assert_eq!(late.as_nanos(), u64::MAX);
-        assert_eq!(
-            Instant::from_nanos(5) - Instant::from_nanos(9),
-            Duration::ZERO
-        );
+        assert_eq!(Instant::from_nanos(5) - Instant::from_nanos(9), Duration::ZERO);
     }
 }

@@ -56,9 +56,7 @@ fn insertion_is_found(policy: MatchPolicy, pattern: &'static str, uri: &'static 
     loom::model(move || {
         let index = filled(&[]);
         let (told, writer) = tell_after(&index, move |index| {
-            index
-                .write()
-                .insert(policy, pattern, Arc::new(String::new()));
+            index.write().insert(policy, pattern, Arc::new(String::new()));
         });
         let must_be_found = told.load(Ordering::Acquire);
         assert!(count(&index, uri) == 1 || !must_be_found);
@@ -117,21 +115,29 @@ fn what_stays_is_found_while_the_table_grows() {
 
 #[test]
 fn what_stays_is_found_while_others_come_and_go() {
-    loom::model(|| {
-        let index = filled(&[(Exact, "a"), (Exact, "b"), (Exact, "c")]);
-        let (told, writer) = tell_after(&index, |index| {
-            let mut writer = index.write();
-            writer.remove(Exact, "a");
-            writer.remove(Exact, "b");
-            // Takes a slot that one of them has left.
-            writer.insert(Exact, "d", Arc::new("d".to_owned()));
+    // In every other set or so, the third key had to step aside for the first two.
+    for set in 0..8 {
+        loom::model(move || {
+            let [first, second, third, fourth] =
+                ["a", "b", "c", "d"].map(|key| format!("{key}{set}"));
+            let index = filled(&[(Exact, &first), (Exact, &second), (Exact, &third)]);
+            let (told, writer) = tell_after(&index, {
+                let fourth = fourth.clone();
+                move |index| {
+                    let mut writer = index.write();
+                    writer.remove(Exact, &first);
+                    writer.remove(Exact, &second);
+                    // Takes a slot that one of them has left.
+                    writer.insert(Exact, &fourth, Arc::new(fourth.clone()));
+                }
+            });
+            let must_be_found = told.load(Ordering::Acquire);
+            assert!(count(&index, &fourth) == 1 || !must_be_found);
+            let found = index.get(Exact, &third).expect("it stays");
+            assert_eq!(*found, third);
+            writer.join().unwrap();
         });
-        let must_be_found = told.load(Ordering::Acquire);
-        assert!(count(&index, "d") == 1 || !must_be_found);
-        let found = index.get(Exact, "c").expect("it stays");
-        assert_eq!(*found, "c");
-        writer.join().unwrap();
-    });
+    }
 }
 
 #[test]
@@ -186,18 +192,16 @@ fn an_entry_is_seen_whole() {
     loom::model(|| {
         let index = Arc::new(Index::new(hash_key()));
         let (_, writer) = tell_after(&index, |index| {
+            let mut writer = index.write();
             for text in ["a", "b"] {
                 let entry = AtomicBool::new(false);
                 entry.store(true, Ordering::Relaxed);
-                index.write().insert(Exact, text, Arc::new(entry));
+                writer.insert(Exact, text, Arc::new(entry));
             }
         });
         for text in ["b", "a"] {
             if let Some(entry) = index.get(Exact, text) {
-                assert!(
-                    entry.load(Ordering::Relaxed),
-                    "{text} is seen before it is complete"
-                );
+                assert!(entry.load(Ordering::Relaxed), "{text} is seen before it is complete");
             }
         }
         writer.join().unwrap();
@@ -218,9 +222,7 @@ fn nothing_is_freed_while_a_reader_holds_it() {
     loom::model(|| {
         let dropped = Arc::new(AtomicBool::new(false));
         let index = Arc::new(Index::new(hash_key()));
-        index
-            .write()
-            .insert(Exact, "a", Arc::new(Alarm(Arc::clone(&dropped))));
+        index.write().insert(Exact, "a", Arc::new(Alarm(Arc::clone(&dropped))));
         let (_, writer) = tell_after(&index, |index| {
             index.write().remove(Exact, "a");
             // Each end of a writer section moves the collector on, if it may.

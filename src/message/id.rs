@@ -52,10 +52,6 @@ impl RequestId {
     /// The id of the next request: wraps from 2^53 to 1.
     #[must_use]
     pub const fn next(self) -> Self {
-        if self.0 >= ID_MAX {
-            Self(1)
-        } else {
-            Self(self.0 + 1)
-        }
+        if self.0 >= ID_MAX { Self(1) } else { Self(self.0 + 1) }
     }
 }

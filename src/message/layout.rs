@@ -25,10 +25,7 @@ impl Invalid {
 
 impl From<Malformed> for Invalid {
     fn from(why: Malformed) -> Self {
-        Self {
-            path: Vec::new(),
-            why,
-        }
+        Self { path: Vec::new(), why }
     }
 }
 

@@ -182,10 +182,7 @@ impl<'a> Message<'a> {
 
     /// A binary in the place of Arguments is the field's older form of payload passthru, and
     /// legal only beside the attribute that announces it.
-    #[expect(
-        clippy::wildcard_enum_match_arm,
-        reason = "all other messages carry no passthru"
-    )]
+    #[expect(clippy::wildcard_enum_match_arm, reason = "all other messages carry no passthru")]
     fn check_payload(&self) -> std::result::Result<(), Invalid> {
         let passthru = match self {
             Message::Publish(publish) => &publish.options.passthru,
@@ -197,9 +194,7 @@ impl<'a> Message<'a> {
             Message::Error(error) => &error.details.passthru,
             _ => &None,
         };
-        let announced = passthru
-            .as_ref()
-            .is_some_and(|passthru| passthru.enc_algo.is_some());
+        let announced = passthru.as_ref().is_some_and(|passthru| passthru.enc_algo.is_some());
         match self.payload() {
             Some(payload) if payload.is_transparent() && !announced => {
                 Err(Invalid::from(Malformed("expected a list")).within("Arguments"))
@@ -210,10 +205,7 @@ impl<'a> Message<'a> {
 
     /// The application's payload, if this type of message carries one.
     #[must_use]
-    #[expect(
-        clippy::wildcard_enum_match_arm,
-        reason = "all other messages carry none"
-    )]
+    #[expect(clippy::wildcard_enum_match_arm, reason = "all other messages carry none")]
     pub const fn payload(&self) -> Option<&Payload<'a>> {
         match self {
             Message::Publish(Publish { payload, .. })

@@ -20,12 +20,7 @@ impl<'a> Payload<'a> {
     /// No payload at all.
     #[must_use]
     pub const fn none(serializer: Serializer) -> Self {
-        Self {
-            serializer,
-            arguments: &[],
-            arguments_kw: &[],
-            transparent: false,
-        }
+        Self { serializer, arguments: &[], arguments_kw: &[], transparent: false }
     }
 
     /// From Arguments and ArgumentsKw that were read before, e.g. of a payload that was stored.
@@ -36,16 +31,8 @@ impl<'a> Payload<'a> {
         (arguments, arguments_kw): (&'a [u8], &'a [u8]),
         transparent: bool,
     ) -> Self {
-        assert!(
-            !arguments.is_empty() || arguments_kw.is_empty(),
-            "keywords without arguments"
-        );
-        Self {
-            serializer,
-            arguments,
-            arguments_kw,
-            transparent,
-        }
+        assert!(!arguments.is_empty() || arguments_kw.is_empty(), "keywords without arguments");
+        Self { serializer, arguments, arguments_kw, transparent }
     }
 
     /// The serializer both elements are in.
@@ -57,21 +44,13 @@ impl<'a> Payload<'a> {
     /// The raw Arguments element, if present.
     #[must_use]
     pub const fn arguments(&self) -> Option<&'a [u8]> {
-        if self.arguments.is_empty() {
-            None
-        } else {
-            Some(self.arguments)
-        }
+        if self.arguments.is_empty() { None } else { Some(self.arguments) }
     }
 
     /// The raw ArgumentsKw element, if present.
     #[must_use]
     pub const fn arguments_kw(&self) -> Option<&'a [u8]> {
-        if self.arguments_kw.is_empty() {
-            None
-        } else {
-            Some(self.arguments_kw)
-        }
+        if self.arguments_kw.is_empty() { None } else { Some(self.arguments_kw) }
     }
 
     /// Octets of both elements.
@@ -117,12 +96,7 @@ impl<'a> Payload<'a> {
             transcode::element(self.serializer, serializer, self.arguments_kw, buffer)?;
         }
         let (arguments, arguments_kw) = buffer.split_at(middle);
-        Ok(Payload {
-            serializer,
-            arguments,
-            arguments_kw,
-            transparent: self.transparent,
-        })
+        Ok(Payload { serializer, arguments, arguments_kw, transparent: self.transparent })
     }
 }
 
@@ -134,9 +108,8 @@ impl<'a> Field<'a> for Payload<'a> {
             return Ok(payload);
         }
         let kind = reader.kind()?;
-        payload.arguments = reader
-            .skip()
-            .map_err(|malformed| Invalid::from(malformed).within("Arguments"))?;
+        payload.arguments =
+            reader.skip().map_err(|malformed| Invalid::from(malformed).within("Arguments"))?;
         let prefixed = kind == Kind::Text && payload.arguments.starts_with(br#""\u0000"#);
         payload.transparent = kind == Kind::Binary || prefixed;
         if kind != Kind::List && !payload.transparent {
@@ -148,9 +121,8 @@ impl<'a> Field<'a> for Payload<'a> {
         if reader.kind()? != Kind::Dict {
             return Err(Invalid::from(Malformed("expected a dict")).within("ArgumentsKw"));
         }
-        payload.arguments_kw = reader
-            .skip()
-            .map_err(|malformed| Invalid::from(malformed).within("ArgumentsKw"))?;
+        payload.arguments_kw =
+            reader.skip().map_err(|malformed| Invalid::from(malformed).within("ArgumentsKw"))?;
         Ok(payload)
     }
 
@@ -159,10 +131,7 @@ impl<'a> Field<'a> for Payload<'a> {
     }
 
     fn write<'o, W: Writer<'o>>(&self, writer: &mut W) {
-        debug_assert!(
-            self.is_empty() || W::SERIALIZER == self.serializer,
-            "not transcoded"
-        );
+        debug_assert!(self.is_empty() || W::SERIALIZER == self.serializer, "not transcoded");
         if !self.arguments.is_empty() {
             writer.raw(self.arguments);
         }

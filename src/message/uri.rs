@@ -113,16 +113,12 @@ pub fn is_reserved(uri: &str) -> bool {
 }
 
 fn is_legal_beyond_ascii(uri: &str) -> bool {
-    !uri.chars()
-        .any(|character| character.is_whitespace() || character.is_control())
+    !uri.chars().any(|character| character.is_whitespace() || character.is_control())
 }
 
 /// Reasons of ERROR and ABORT.
 // spec: basic/uri_reference
-#[expect(
-    missing_docs,
-    reason = "the names say it; their use is the specification's"
-)]
+#[expect(missing_docs, reason = "the names say it; their use is the specification's")]
 pub mod error {
     pub const INVALID_URI: &str = "wamp.error.invalid_uri";
     pub const NO_SUCH_PROCEDURE: &str = "wamp.error.no_such_procedure";
@@ -147,10 +143,7 @@ pub mod error {
 
 /// Reasons of GOODBYE, and of ABORT when the router goes down.
 // spec: basic/uri_reference
-#[expect(
-    missing_docs,
-    reason = "the names say it; their use is the specification's"
-)]
+#[expect(missing_docs, reason = "the names say it; their use is the specification's")]
 pub mod close {
     pub const SYSTEM_SHUTDOWN: &str = "wamp.close.system_shutdown";
     pub const CLOSE_REALM: &str = "wamp.close.close_realm";

@@ -23,14 +23,8 @@ pub(super) struct Broadcast {
 
 #[derive(Debug)]
 enum Frame {
-    Copied {
-        frame: Range<usize>,
-        body_bytes: usize,
-    },
-    Shared {
-        frame: Bytes,
-        body_bytes: usize,
-    },
+    Copied { frame: Range<usize>, body_bytes: usize },
+    Shared { frame: Bytes, body_bytes: usize },
     Unrepresentable,
 }
 
@@ -83,25 +77,17 @@ impl Broadcast {
         let start = self.copied.len();
         let mark = Framing::begin(&mut self.copied);
         let body_at = self.copied.len();
-        let message = Message::Event(Event {
-            payload,
-            ..event.clone()
-        });
+        let message = Message::Event(Event { payload, ..event.clone() });
         message.write(negotiated.serializer, &mut self.copied);
         let body_bytes = self.copied.len() - body_at;
-        let frame = negotiated
-            .framing
-            .finish(negotiated.serializer, &mut self.copied, mark);
+        let frame = negotiated.framing.finish(negotiated.serializer, &mut self.copied, mark);
         self.transcoded = transcoded;
         if frame.len() <= COPY_BYTES_MAX {
             return Frame::Copied { frame, body_bytes };
         }
         let shared = Bytes::copy_from_slice(&self.copied[frame]);
         self.copied.truncate(start);
-        Frame::Shared {
-            frame: shared,
-            body_bytes,
-        }
+        Frame::Shared { frame: shared, body_bytes }
     }
 }
 

@@ -25,7 +25,7 @@ use super::filter::Filter;
 use super::pattern::Cache;
 use super::peers::Undeliverable;
 use super::realm::{Context, Refusal, SharedRealm};
-use super::relay::{Relay, RelayedEvent};
+use super::relay::{Details, EventHead, Head, Relay};
 use super::subscriptions::{Local, ShardSet, Subscribers, Subscription};
 use crate::env::Map;
 use crate::message::{
@@ -49,13 +49,7 @@ impl Broker {
     pub(super) fn new(realm: u16, shared: Arc<SharedRealm>, hash_key: &ahash::RandomState) -> Self {
         let local = Map::with_hasher(hash_key.clone());
         let cache = Cache::new(hash_key.clone());
-        Self {
-            realm,
-            shared,
-            local,
-            cache,
-            broadcast: Broadcast::default(),
-        }
+        Self { realm, shared, local, cache, broadcast: Broadcast::default() }
     }
 
     /// Makes the session in `slot` a subscriber and answers its SUBSCRIBE.
@@ -87,10 +81,7 @@ impl Broker {
         // spec: basic/security_model#ordering — SUBSCRIBED goes out before any EVENT.
         // Other shards see the entry from here on, but what they send is handled by
         // this shard after this function, so it can only be queued behind SUBSCRIBED.
-        let subscribed = Subscribed {
-            request: subscribe.request,
-            subscription: id,
-        };
+        let subscribed = Subscribed { request: subscribe.request, subscription: id };
         context.peers.tell(slot, subscribed);
         Ok(())
     }
@@ -112,13 +103,7 @@ impl Broker {
         let session = session.id;
         self.part(session, unsubscribe.subscription, context);
         let request = unsubscribe.request;
-        context.peers.tell(
-            slot,
-            Unsubscribed {
-                request,
-                details: None,
-            },
-        );
+        context.peers.tell(slot, Unsubscribed { request, details: None });
         Ok(())
     }
 
@@ -139,10 +124,7 @@ impl Broker {
         };
         let publisher = session.id;
         let options = &publish.options;
-        let mut details = EventDetails {
-            passthru: options.passthru.clone(),
-            ..Default::default()
-        };
+        let mut details = EventDetails { passthru: options.passthru.clone(), ..Default::default() };
         let disclosed = (options.disclose_me == Some(true)).then(|| session.identity.clone());
         if let Some(identity) = &disclosed {
             details.publisher = Some(publisher);
@@ -150,33 +132,36 @@ impl Broker {
             details.publisher_authrole = Some(identity.authrole.as_ref().into());
         }
         let publication = PublicationId(context.random_id());
-        let event = RelayedEvent {
-            subscriptions: &[],
+        let head = EventHead {
             publication,
+            publisher,
             // spec: advanced/pubsub_publisher_exclusion
-            excluded: (options.exclude_me != Some(false)).then_some(publisher),
+            exclude_publisher: options.exclude_me != Some(false),
             filter: options.receivers.as_deref().map(Filter::new).map(Arc::new),
-            topic,
-            details,
+        };
+        let event = Relay {
+            head: Head::Event(head),
+            text: topic,
+            ids: &[],
+            details: Details::Event(details),
             payload: publish.payload,
         };
         self.spread(&event, context);
         if options.acknowledge == Some(true) {
-            context.peers.tell(
-                slot,
-                Published {
-                    request: publish.request,
-                    publication,
-                },
-            );
+            context.peers.tell(slot, Published { request: publish.request, publication });
         }
         Ok(())
     }
 
-    /// Delivers what another shard's broker published.
-    pub(super) fn on_event(&mut self, event: &RelayedEvent<'_>, context: &mut Context<'_>) {
-        for subscription in event.subscriptions {
-            self.deliver(*subscription, event, context);
+    /// Delivers what this or another shard's broker published.
+    pub(super) fn on_event(
+        &mut self,
+        head: &EventHead,
+        event: &Relay<'_>,
+        context: &mut Context<'_>,
+    ) {
+        for subscription in event.ids {
+            self.deliver(SubscriptionId(*subscription), (head, event), context);
         }
     }
 
@@ -199,56 +184,38 @@ impl Broker {
         ids.sort_unstable();
         for id in ids {
             let local = &self.local[&id];
-            assert!(
-                !local.subscribers.is_empty(),
-                "a subscription without a subscriber"
-            );
+            assert!(!local.subscribers.is_empty(), "a subscription without a subscriber");
             let entry = self.shared.subscriptions.get(local.policy, &local.uri);
             let entry = entry.expect("a subscription that others do not know");
             assert_eq!(entry.id, id, "one topic, two subscriptions");
-            assert!(
-                entry.shards.contains(context.peers.shard),
-                "others do not know of us"
-            );
+            assert!(entry.shards.contains(context.peers.shard), "others do not know of us");
             for (slot, session) in local.subscribers.iter() {
-                let open = context
-                    .peers
-                    .session(slot)
-                    .filter(|open| open.id == session);
+                let open = context.peers.session(slot).filter(|open| open.id == session);
                 let open = open.expect("a subscriber that has left");
-                assert!(
-                    open.subscriptions.contains(&id),
-                    "a subscriber that does not know"
-                );
+                assert!(open.subscriptions.contains(&id), "a subscriber that does not know");
             }
         }
     }
 
     /// Sends an event to every subscription that matches its topic, on every shard.
-    fn spread(&mut self, event: &RelayedEvent<'_>, context: &mut Context<'_>) {
-        let shared = Arc::clone(&self.shared);
-        let found = self.cache.lookup(&shared.subscriptions, event.topic);
+    fn spread(&mut self, event: &Relay<'_>, context: &mut Context<'_>) {
+        let Head::Event(head) = &event.head else { unreachable!("only events are spread") };
+        let found = self.cache.lookup(&self.shared.subscriptions, event.text);
         if found.is_empty() {
             return;
         }
-        let found: SmallVec<[(SubscriptionId, ShardSet); 4]> =
-            found.iter().map(|entry| (entry.id, entry.shards)).collect();
+        let found: SmallVec<[(u64, ShardSet); 4]> =
+            found.iter().map(|entry| (entry.id.0, entry.shards)).collect();
         let here = context.peers.shard;
-        let all = found
-            .iter()
-            .fold(ShardSet::default(), |all, (_, shards)| all.union(*shards));
+        let all = found.iter().fold(ShardSet::default(), |all, (_, shards)| all.union(*shards));
         for shard in all.iter() {
             let interested = found.iter().filter(|(_, shards)| shards.contains(shard));
-            let subscriptions: SmallVec<[SubscriptionId; 4]> =
-                interested.map(|(id, _)| *id).collect();
-            let event = RelayedEvent {
-                subscriptions: &subscriptions,
-                ..event.clone()
-            };
+            let ids: SmallVec<[u64; 4]> = interested.map(|(id, _)| *id).collect();
+            let event = Relay { ids: &ids, ..event.clone() };
             if shard == here {
-                self.on_event(&event, context);
+                self.on_event(head, &event, context);
             } else {
-                context.relays.push(shard, self.realm, &Relay::Event(event));
+                context.relays.push(shard, self.realm, &event);
             }
         }
     }
@@ -256,29 +223,26 @@ impl Broker {
     /// Sends an event to the subscribers of one subscription on this shard.
     ///
     /// A subscription that is not known has just been left: the event is dropped here.
-    fn deliver(&mut self, id: SubscriptionId, event: &RelayedEvent<'_>, context: &mut Context<'_>) {
-        let Some(local) = self.local.get(&id) else {
-            return;
-        };
-        let mut details = event.details.clone();
+    fn deliver(
+        &mut self,
+        id: SubscriptionId,
+        (head, event): (&EventHead, &Relay<'_>),
+        context: &mut Context<'_>,
+    ) {
+        let Some(local) = self.local.get(&id) else { return };
+        let Details::Event(details) = &event.details else { unreachable!("an event has its own") };
+        let mut details = details.clone();
         // spec: advanced/pubsub_pattern_based_subscription — the concrete topic is told
-        details.topic = (local.policy != MatchPolicy::Exact).then(|| event.topic.into());
-        let message = Event {
-            subscription: id,
-            publication: event.publication,
-            details,
-            payload: event.payload,
-        };
+        details.topic = (local.policy != MatchPolicy::Exact).then(|| event.text.into());
+        let (publication, payload) = (head.publication, event.payload);
+        let message = Event { subscription: id, publication, details, payload };
         self.broadcast.begin();
         for (slot, session) in local.subscribers.iter() {
-            if event.excluded == Some(session) {
+            if head.exclude_publisher && head.publisher == session {
                 continue;
             }
-            if let Some(filter) = &event.filter
-                && context
-                    .peers
-                    .session(slot)
-                    .is_none_or(|session| !filter.admits(session))
+            if let Some(filter) = &head.filter
+                && context.peers.session(slot).is_none_or(|session| !filter.admits(session))
             {
                 continue;
             }
@@ -303,25 +267,15 @@ impl Broker {
         let shared = &self.shared;
         let mut writer = shared.subscriptions.write();
         let known = writer.get(policy, topic);
-        let id = known
-            .as_ref()
-            .map_or_else(|| SubscriptionId(shared.next_id()), |known| known.id);
-        let shards = known
-            .as_ref()
-            .map_or_else(ShardSet::default, |known| known.shards);
+        let id = known.as_ref().map_or_else(|| SubscriptionId(shared.next_id()), |known| known.id);
+        let shards = known.as_ref().map_or_else(ShardSet::default, |known| known.shards);
         if !shards.contains(here) {
-            let entry = Subscription {
-                id,
-                shards: shards.with(here),
-            };
+            let entry = Subscription { id, shards: shards.with(here) };
             writer.insert(policy, topic, Arc::new(entry));
         }
         drop(writer);
 
-        let session = context
-            .peers
-            .session(slot)
-            .expect("the session that is subscribing");
+        let session = context.peers.session(slot).expect("the session that is subscribing");
         session.subscriptions.insert(id);
         let session = session.id;
         let hasher = self.local.hasher().clone();
@@ -335,19 +289,14 @@ impl Broker {
     }
 
     fn part(&mut self, session: SessionId, id: SubscriptionId, context: &mut Context<'_>) {
-        let local = self
-            .local
-            .get_mut(&id)
-            .expect("a session knows what it subscribed to");
+        let local = self.local.get_mut(&id).expect("a session knows what it subscribed to");
         local.subscribers.remove(session);
         if !local.subscribers.is_empty() {
             return;
         }
         let local = self.local.remove(&id).expect("it was there a line ago");
         let mut writer = self.shared.subscriptions.write();
-        let entry = writer
-            .get(local.policy, &local.uri)
-            .expect("others know what we hold");
+        let entry = writer.get(local.policy, &local.uri).expect("others know what we hold");
         let shards = entry.shards.without(context.peers.shard);
         if shards.is_empty() {
             writer.remove(local.policy, &local.uri);

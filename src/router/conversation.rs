@@ -12,7 +12,7 @@ use crate::message::{
     Abort, AbortDetails, Attributes, Features, Goodbye, GoodbyeDetails, Hello, Message, Payload,
     Role, RouterRoles, SessionId, Text, UriCheck, Welcome, WelcomeDetails,
 };
-use crate::session::{Admitted, Identity, Phase, Session, Violation};
+use crate::session::{Admitted, Identity, Phase, Session, SessionRef, Violation};
 use crate::wire::{Failure, Incoming, Serializer};
 
 /// The closed list of things that can be late.
@@ -58,10 +58,7 @@ impl Router {
             return;
         };
         let listener = usize::from(slot.listener);
-        let connection = slot
-            .connection
-            .as_mut()
-            .expect("a slot that was found is taken");
+        let connection = slot.connection.as_mut().expect("a slot that was found is taken");
         if matches!(connection.phase, Phase::Flushing) {
             return;
         }
@@ -105,10 +102,7 @@ impl Router {
         }
         let slots = 0..u32::try_from(self.peers.slots.len()).expect("slots are numbered by u32");
         let taken = |slot: &u32| self.peers.slots[*slot as usize].connection.is_some();
-        let ids: Vec<_> = slots
-            .filter(taken)
-            .map(|slot| self.peers.id_of(slot))
-            .collect();
+        let ids: Vec<_> = slots.filter(taken).map(|slot| self.peers.id_of(slot)).collect();
         // Every caller hears about its calls before its GOODBYE, behind which nothing may come.
         let mut open = Vec::new();
         for id in ids {
@@ -168,29 +162,20 @@ impl Router {
     fn on_bytes(&mut self, id: ConnectionId, bytes: &[u8]) {
         self.peers.counters.messages_in += 1;
         let connection = self.peers.connection(id).expect("it is being listened to");
-        let serializer = connection
-            .negotiated
-            .expect("messages follow the handshake")
-            .serializer;
+        let serializer = connection.negotiated.expect("messages follow the handshake").serializer;
         let message = match Message::parse(serializer, bytes) {
             Ok(message) => message,
             Err(invalid) => return self.on_violation(id, Violation(invalid.to_string().into())),
         };
         match connection.admit(&message) {
             Ok(Admitted::Routed) => {
-                let session = connection
-                    .session()
-                    .expect("only an open session is routed for");
+                let session = connection.session().expect("only an open session is routed for");
                 let realm = session.realm;
-                self.in_realm(realm, |realm, context| {
-                    realm.on_message(id.slot, &message, context)
-                });
+                self.in_realm(realm, |realm, context| realm.on_message(id.slot, &message, context));
             }
             Ok(Admitted::Ignored) => {}
             Ok(Admitted::Hello) => {
-                let Message::Hello(hello) = &message else {
-                    unreachable!("HELLO is one")
-                };
+                let Message::Hello(hello) = &message else { unreachable!("HELLO is one") };
                 self.on_hello(id, hello);
             }
             Ok(Admitted::Goodbye) => self.on_goodbye(id),
@@ -219,10 +204,7 @@ impl Router {
             return self.abort(id, error::NO_MATCHING_AUTH_METHOD, text);
         }
         let authid = self.random_authid();
-        let identity = Identity {
-            authid: authid.into(),
-            authrole: "anonymous".into(),
-        };
+        let identity = Identity { authid: authid.into(), authrole: "anonymous".into() };
         let session_id = self.random_session_id();
         let request_ids = self.config.realms[usize::from(realm)].request_ids;
         let keys = (request_ids, &self.hash_key);
@@ -241,13 +223,7 @@ impl Router {
             authmethod: Some("anonymous".into()),
             authprovider: Some("static".into()),
         };
-        self.peers.tell(
-            id.slot,
-            Welcome {
-                session: session_id,
-                details,
-            },
-        );
+        self.peers.tell(id.slot, Welcome { session: session_id, details });
         self.set_deadline(id, Deadline::Look(id), self.look_interval());
     }
 
@@ -287,13 +263,10 @@ impl Router {
     fn look(&mut self, id: ConnectionId) {
         let connection = self.peers.connection(id).expect("its deadline was found");
         let heard = std::mem::take(&mut connection.heard);
+        connection.transport.forgive_pings();
         let stalled = !connection.outbox.is_empty() && !connection.progressed;
         connection.progressed = connection.outbox.is_empty();
-        connection.silences = if heard {
-            0
-        } else {
-            connection.silences.saturating_add(1)
-        };
+        connection.silences = if heard { 0 } else { connection.silences.saturating_add(1) };
         if stalled {
             return self.end_slow(id);
         }
@@ -328,18 +301,9 @@ impl Router {
     // spec: basic/sessions#session-aborting
     fn abort(&mut self, id: ConnectionId, reason: &str, text: &str) {
         self.end_session(id, Phase::Flushing);
-        let details = AbortDetails {
-            message: Some(text.into()),
-        };
+        let details = AbortDetails { message: Some(text.into()) };
         let payload = Payload::none(Serializer::Json);
-        self.peers.tell(
-            id.slot,
-            Abort {
-                details,
-                reason: reason.into(),
-                payload,
-            },
-        );
+        self.peers.tell(id.slot, Abort { details, reason: reason.into(), payload });
     }
 
     /// All is said: nothing more is processed, and the connection closes once it is flushed.
@@ -353,11 +317,7 @@ impl Router {
             return;
         };
         let mut reply = Vec::new();
-        let code = if self.shutting_down {
-            WEBSOCKET_GOING_AWAY
-        } else {
-            WEBSOCKET_NORMAL
-        };
+        let code = if self.shutting_down { WEBSOCKET_GOING_AWAY } else { WEBSOCKET_NORMAL };
         connection.transport.close(code, &mut reply);
         self.peers.queue_reply(id, &reply);
         self.set_deadline(id, Deadline::Goodbye(id), self.config.limits.goodbye);
@@ -366,13 +326,7 @@ impl Router {
 
     fn say_goodbye(&mut self, id: ConnectionId, reason: &'static str) {
         let details = GoodbyeDetails::default();
-        self.peers.tell(
-            id.slot,
-            Goodbye {
-                details,
-                reason: Text::Borrowed(reason),
-            },
-        );
+        self.peers.tell(id.slot, Goodbye { details, reason: Text::Borrowed(reason) });
     }
 
     /// Ends the session of a connection, if it has one, and moves on to `next`.
@@ -394,9 +348,8 @@ impl Router {
             unreachable!("it was open a line ago")
         };
         self.peers.sessions.remove(&session.id);
-        self.in_realm(session.realm, |realm, context| {
-            realm.leave(&session, context)
-        });
+        let gone = SessionRef { id: session.id, slot: id.slot, shard: self.peers.shard };
+        self.in_realm(session.realm, |realm, context| realm.leave(gone, &session, context));
     }
 
     /// Closes a connection that has nothing more to say.
@@ -412,9 +365,7 @@ impl Router {
     /// Closes a connection, whatever it still had to say.
     fn close(&mut self, id: ConnectionId) {
         self.forget(id);
-        self.peers
-            .outputs
-            .push_back(Output::Close { connection: id });
+        self.peers.outputs.push_back(Output::Close { connection: id });
     }
 
     fn forget(&mut self, id: ConnectionId) {
@@ -426,10 +377,7 @@ impl Router {
 
     fn set_deadline(&mut self, id: ConnectionId, what: Deadline, after: std::time::Duration) {
         let handle = self.deadlines.insert(self.now + after, what);
-        let slot = self
-            .peers
-            .slot(id)
-            .expect("deadlines are set for what is there");
+        let slot = self.peers.slot(id).expect("deadlines are set for what is there");
         if let Some(before) = slot.deadline.replace(handle) {
             self.deadlines.cancel(before);
         }
@@ -451,12 +399,10 @@ impl Router {
     fn random_authid(&mut self) -> String {
         let mut octets = [0; 12];
         self.random.fill(&mut octets);
-        octets
-            .iter()
-            .fold(String::with_capacity(24), |mut text, octet| {
-                write!(text, "{octet:02x}").expect("a string takes all");
-                text
-            })
+        octets.iter().fold(String::with_capacity(24), |mut text, octet| {
+            write!(text, "{octet:02x}").expect("a string takes all");
+            text
+        })
     }
 }
 
@@ -478,13 +424,6 @@ fn announced() -> RouterRoles {
         shared_registration: Some(true),
         ..Features::default()
     };
-    let role = |features| {
-        Some(Role {
-            features: Some(features),
-        })
-    };
-    RouterRoles {
-        broker: role(broker),
-        dealer: role(dealer),
-    }
+    let role = |features| Some(Role { features: Some(features) });
+    RouterRoles { broker: role(broker), dealer: role(dealer) }
 }

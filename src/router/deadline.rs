@@ -47,10 +47,7 @@ pub struct Handle {
     generation: NonZeroU32,
 }
 
-const _: () = assert!(
-    size_of::<Option<Handle>>() == 8,
-    "pending calls hold one each"
-);
+const _: () = assert!(size_of::<Option<Handle>>() == 8, "pending calls hold one each");
 
 impl<T> Wheel<T> {
     /// A wheel on which nothing is due before `now`.
@@ -58,10 +55,7 @@ impl<T> Wheel<T> {
     pub fn new(now: Instant) -> Self {
         Self {
             now: now.as_nanos() / TICK_NANOS,
-            levels: [Level {
-                occupied: 0,
-                slots: [NONE; SLOTS_COUNT],
-            }; LEVELS_COUNT],
+            levels: [Level { occupied: 0, slots: [NONE; SLOTS_COUNT] }; LEVELS_COUNT],
             due: NONE,
             entries: Vec::new(),
             free: NONE,
@@ -76,10 +70,7 @@ impl<T> Wheel<T> {
         let index = self.entry(tick, what);
         self.place(index);
         self.len += 1;
-        Handle {
-            index,
-            generation: self.entries[index as usize].generation,
-        }
+        Handle { index, generation: self.entries[index as usize].generation }
     }
 
     /// Takes an entry off the wheel; `None` if it was taken before.
@@ -142,10 +133,7 @@ impl<T> Wheel<T> {
     fn entry(&mut self, tick: u64, what: T) -> u32 {
         if self.free == NONE {
             let index = u32::try_from(self.entries.len()).unwrap_or(NONE);
-            assert!(
-                index != NONE,
-                "memory is full long before there are 2^32 deadlines"
-            );
+            assert!(index != NONE, "memory is full long before there are 2^32 deadlines");
             self.entries.push(Entry {
                 what: Some(what),
                 tick,
@@ -203,12 +191,7 @@ impl<T> Wheel<T> {
 
     /// Takes an entry out of its list.
     fn unlink(&mut self, index: u32) {
-        let Entry {
-            list,
-            previous,
-            next,
-            ..
-        } = self.entries[index as usize];
+        let Entry { list, previous, next, .. } = self.entries[index as usize];
         if let Some(follower) = self.entries.get_mut(next as usize) {
             follower.previous = previous;
         }
@@ -355,10 +338,7 @@ mod tests {
                 let first = list.iter().map(|entry| entry.0).min();
                 assert_eq!(first.is_some(), wheel.next().is_some());
                 if let (Some(first), Some(next)) = (first, wheel.next()) {
-                    assert!(
-                        next > now && next < first + TICK,
-                        "seed {seed}: {next:?} {first:?}"
-                    );
+                    assert!(next > now && next < first + TICK, "seed {seed}: {next:?} {first:?}");
                 }
                 assert_eq!(wheel.len(), list.len());
             }
@@ -376,10 +356,7 @@ mod tests {
             taken.extend(due(&mut wheel, next));
             steps += 1;
         }
-        assert_eq!(
-            taken,
-            [1, 4, 5, 255, 256, 257, 30_000, 86_400_000, 9_999_999_999]
-        );
+        assert_eq!(taken, [1, 4, 5, 255, 256, 257, 30_000, 86_400_000, 9_999_999_999]);
         assert!(steps <= 9 * LEVELS_COUNT, "{steps} steps");
     }
 
@@ -400,10 +377,7 @@ mod tests {
     fn the_end_of_time_is_a_deadline_too() {
         let end = Instant::from_nanos(u64::MAX);
         let mut wheel = Wheel::new(at(0));
-        wheel.insert(
-            Instant::from_nanos(u64::MAX / TICK_NANOS * TICK_NANOS),
-            "last tick",
-        );
+        wheel.insert(Instant::from_nanos(u64::MAX / TICK_NANOS * TICK_NANOS), "last tick");
         let never = wheel.insert(end, "after the last whole tick");
         assert_eq!(due(&mut wheel, end), ["last tick"]);
         assert!(wheel.cancel(never).is_some());
@@ -429,14 +403,9 @@ mod tests {
         assert_eq!(wheel.cancel(first), None);
         assert_eq!(wheel.cancel(second), Some(2));
 
-        let burst: Vec<_> = (0..5_000)
-            .map(|number| wheel.insert(at(10), number))
-            .collect();
+        let burst: Vec<_> = (0..5_000).map(|number| wheel.insert(at(10), number)).collect();
         assert_eq!(due(&mut wheel, at(12)).len(), burst.len());
-        assert!(
-            wheel.entries.capacity() <= ENTRIES_KEPT,
-            "the memory of the burst is returned"
-        );
+        assert!(wheel.entries.capacity() <= ENTRIES_KEPT, "the memory of the burst is returned");
         for number in 0..5_000 {
             wheel.insert(at(10), number);
         }

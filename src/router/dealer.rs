@@ -22,16 +22,15 @@ use super::pattern::Cache;
 use super::peers::Undeliverable;
 use super::realm::{Context, Refusal, SharedRealm, error_of};
 use super::registrations::{Callee, InvokePolicy, Registration};
-use super::relay::{CancelMode, Relay, RelayedInvoke};
+use super::relay::{CancelMode, Details, Head, InvokeHead, Relay};
 use crate::env::Map;
 use crate::message::uri::{self, Pattern};
 use crate::message::{
     Call, Cancel, Error, ErrorDetails, Interrupt, InterruptOptions, Invocation, InvocationDetails,
-    MatchPolicy, Message, Payload, Register, Registered, RegistrationId, RequestId,
-    Result as CallResult, ResultDetails, SessionId, Unregister, Unregistered, Yield,
+    MatchPolicy, Message, Register, Registered, RegistrationId, RequestId, Result as CallResult,
+    ResultDetails, SessionId, Unregister, Unregistered, Yield,
 };
-use crate::session::{PendingCall, PendingInvocation, Session, SessionRef, ShardId};
-use crate::wire::Serializer;
+use crate::session::{CallRef, PendingCall, Session, SessionRef, ShardId};
 
 /// One realm's dealer on one shard.
 #[derive(Debug)]
@@ -43,11 +42,7 @@ pub(super) struct Dealer {
 
 impl Dealer {
     pub(super) fn new(realm: u16, shared: Arc<SharedRealm>, hash_key: &ahash::RandomState) -> Self {
-        Self {
-            realm,
-            shared,
-            cache: Cache::new(hash_key.clone()),
-        }
+        Self { realm, shared, cache: Cache::new(hash_key.clone()) }
     }
 
     /// Makes the session in `slot` a callee and answers its REGISTER.
@@ -79,32 +74,14 @@ impl Dealer {
         let callee = Callee {
             call_canceling: takes_interrupt(session),
             progressive_call_results: session.callee_has(|f| f.progressive_call_results),
-            session: context
-                .peers
-                .reference(slot)
-                .expect("the session that is registering"),
+            session: context.peers.reference(slot).expect("the session that is registering"),
         };
         let id = self.join(policy, invoke, procedure, callee)?;
-        let session = context
-            .peers
-            .session(slot)
-            .expect("the session that is registering");
-        session.registrations.insert(
-            id,
-            Pattern {
-                policy,
-                uri: procedure.into(),
-            },
-        );
+        let session = context.peers.session(slot).expect("the session that is registering");
+        session.registrations.insert(id, Pattern { policy, uri: procedure.into() });
         // spec: basic/security_model#ordering — REGISTERED goes out before any INVOCATION: what
         // other shards send is handled by this shard after this function.
-        context.peers.tell(
-            slot,
-            Registered {
-                request: register.request,
-                registration: id,
-            },
-        );
+        context.peers.tell(slot, Registered { request: register.request, registration: id });
         Ok(())
     }
 
@@ -127,13 +104,7 @@ impl Dealer {
         let session = session.id;
         self.part(session, &pattern);
         let request = unregister.request;
-        context.peers.tell(
-            slot,
-            Unregistered {
-                request,
-                details: None,
-            },
-        );
+        context.peers.tell(slot, Unregistered { request, details: None });
         Ok(())
     }
 
@@ -158,10 +129,7 @@ impl Dealer {
         let Some(caller) = context.peers.reference(slot) else {
             return Ok(());
         };
-        let session = context
-            .peers
-            .session(slot)
-            .expect("it was there a line ago");
+        let session = context.peers.session(slot).expect("it was there a line ago");
         if session.calls.len() >= context.limits.calls_pending_max {
             return Err(Refusal::new(uri::error::LIMIT_EXCEEDED));
         }
@@ -174,10 +142,8 @@ impl Dealer {
         session.calls.insert(call.request, pending);
         let disclosed = (call.options.disclose_me == Some(true)).then(|| session.identity.clone());
 
-        let mut details = InvocationDetails {
-            passthru: call.options.passthru.clone(),
-            ..Default::default()
-        };
+        let mut details =
+            InvocationDetails { passthru: call.options.passthru.clone(), ..Default::default() };
         details.procedure = by_pattern.then(|| call.procedure.as_ref().into());
         // spec: advanced/rpc_progressive_call_results — only to callees that can also be stopped
         let progressive = callee.progressive_call_results && callee.call_canceling;
@@ -187,16 +153,16 @@ impl Dealer {
             details.caller_authid = Some(identity.authid.as_ref().into());
             details.caller_authrole = Some(identity.authrole.as_ref().into());
         }
-        let invoke = RelayedInvoke {
-            callee: callee.session,
-            registration,
-            caller,
-            request: call.request,
-            procedure: &call.procedure,
-            details,
+        let callee = callee.session;
+        let call_ref = CallRef { caller, request: call.request };
+        let relay = Relay {
+            head: Head::Invoke(InvokeHead { callee, registration, call: call_ref }),
+            text: &call.procedure,
+            ids: &[],
+            details: Details::Invocation(details),
             payload: call.payload,
         };
-        self.pass(callee.session.shard, Relay::Invoke(invoke), context);
+        self.pass(callee.shard, &relay, context);
         Ok(())
     }
 
@@ -214,31 +180,16 @@ impl Dealer {
             None | Some("killnowait") => CancelMode::KillNoWait,
             Some(_) => return Err(Refusal::new(uri::error::INVALID_ARGUMENT)),
         };
-        let Some(session) = context.peers.session(slot) else {
-            return Ok(());
-        };
-        let (caller, request) = (session.id, cancel.request);
-        let Some(pending) = session.calls.get(&request).copied() else {
-            return Ok(());
-        };
-        let mode = if pending.interruptible {
-            mode
-        } else {
-            CancelMode::Skip
-        };
+        let Some(caller) = context.peers.reference(slot) else { return Ok(()) };
+        let call = CallRef { caller, request: cancel.request };
+        let session = context.peers.session(slot).expect("it was there a line ago");
+        let Some(pending) = session.calls.get(&call.request).copied() else { return Ok(()) };
+        let mode = if pending.interruptible { mode } else { CancelMode::Skip };
         if mode != CancelMode::Kill {
-            session.calls.remove(&request);
-            context
-                .peers
-                .tell(slot, error_of(Call::CODE, request, uri::error::CANCELED));
+            session.calls.remove(&call.request);
+            context.peers.tell(slot, error_of(Call::CODE, call.request, uri::error::CANCELED));
         }
-        let relay = Relay::Cancel {
-            callee: pending.callee,
-            caller,
-            request,
-            mode,
-        };
-        self.pass(pending.callee.shard, relay, context);
+        self.cancel(pending.callee, call, mode, context);
         Ok(())
     }
 
@@ -246,113 +197,74 @@ impl Dealer {
     // spec: basic/remote_procedure_call#calling-and-invocations
     pub(super) fn on_yield(&mut self, slot: u32, answer: &Yield<'_>, context: &mut Context<'_>) {
         let progress = answer.options.progress == Some(true);
-        let Some(pending) = answered(slot, answer.request, progress, context) else {
-            return;
-        };
-        let relay = Relay::Yielded {
-            caller: pending.caller,
-            request: pending.request,
-            details: ResultDetails {
+        let Some(call) = answered(slot, answer.request, progress, context) else { return };
+        let passthru = answer.options.passthru.clone();
+        let relay = Relay {
+            head: Head::Yielded(call),
+            text: "",
+            ids: &[],
+            details: Details::Result(ResultDetails {
                 progress: progress.then_some(true),
-                passthru: answer.options.passthru.clone(),
-            },
+                passthru,
+            }),
             payload: answer.payload,
         };
-        self.pass(pending.caller.shard, relay, context);
+        self.pass(call.caller.shard, &relay, context);
     }
 
     /// Takes a failure of the callee in `slot`.
     // spec: basic/remote_procedure_call#calling-and-invocations
     pub(super) fn on_error(&mut self, slot: u32, error: &Error<'_>, context: &mut Context<'_>) {
-        let Some(pending) = answered(slot, error.request, false, context) else {
-            return;
-        };
-        let relay = Relay::Failed {
-            caller: pending.caller,
-            request: pending.request,
-            details: ErrorDetails {
-                passthru: error.details.passthru.clone(),
-                ..Default::default()
-            },
-            error: &error.error,
+        let Some(call) = answered(slot, error.request, false, context) else { return };
+        let passthru = error.details.passthru.clone();
+        let relay = Relay {
+            head: Head::Failed(call),
+            text: &error.error,
+            ids: &[],
+            details: Details::Error(ErrorDetails { passthru, ..ErrorDetails::default() }),
             payload: error.payload,
         };
-        self.pass(pending.caller.shard, relay, context);
+        self.pass(call.caller.shard, &relay, context);
     }
 
     /// Takes what the other half of a call has to say.
-    pub(super) fn on_relay(&mut self, relay: Relay<'_>, context: &mut Context<'_>) {
-        match relay {
-            Relay::Event(_) => unreachable!("events are the broker's"),
-            Relay::Invoke(invoke) => self.on_invoke(&invoke, context),
-            Relay::Yielded {
-                caller,
-                request,
-                details,
-                payload,
-            } => {
-                self.on_yielded((caller, request), &details, &payload, context);
-            }
-            Relay::Failed {
-                caller,
-                request,
-                details,
-                error,
-                payload,
-            } => {
-                on_failed((caller, request), (&details, error), &payload, context);
-            }
-            Relay::Bounced {
-                caller,
-                request,
-                procedure,
-            } => {
-                self.on_bounced((caller, request), procedure, context);
-            }
-            Relay::Cancel {
-                callee,
-                caller,
-                request,
-                mode,
-            } => {
-                on_canceled(callee, (caller, request), mode, context);
-            }
+    pub(super) fn on_relay(&mut self, relay: &Relay<'_>, context: &mut Context<'_>) {
+        match relay.head {
+            Head::Event(_) => unreachable!("events are the broker's"),
+            Head::Invoke(head) => self.on_invoke(head, relay, context),
+            Head::Yielded(call) => self.on_yielded(call, relay, context),
+            Head::Failed(call) => on_failed(call, relay, context),
+            Head::Bounced(call) => self.on_bounced(call, relay.text, context),
+            Head::Cancel { callee, call, mode } => on_canceled(callee, call, mode, context),
         }
     }
 
     /// Cleans up behind a session: its registrations, what it called, what it was asked.
-    pub(super) fn leave(&mut self, session: &Session, context: &mut Context<'_>) {
+    pub(super) fn leave(&mut self, gone: SessionRef, session: &Session, context: &mut Context<'_>) {
         let mut patterns: Vec<_> = session.registrations.iter().collect();
         patterns.sort_unstable_by_key(|(registration, _)| **registration);
         for (_, pattern) in patterns {
             self.part(session.id, pattern);
         }
-        self.abandon(session.id, &session.calls, context);
+        self.abandon(gone, &session.calls, context);
         // spec: basic/remote_procedure_call#callee-leaving — every caller gets its ERROR
-        let mut invocations: Vec<_> = session
-            .invocations
-            .iter()
-            .map(|(id, i)| (*id, *i))
-            .collect();
-        invocations.sort_unstable_by_key(|(request, _)| *request);
-        for (_, PendingInvocation { caller, request }) in invocations {
-            self.fail((caller, request), uri::error::CANCELED, context);
+        let mut invocations: Vec<_> = session.invocations.iter().collect();
+        invocations.sort_unstable_by_key(|(request, _)| **request);
+        for (_, call) in invocations {
+            self.fail(*call, uri::error::CANCELED, context);
         }
     }
 
     /// Ends all calls of the session in `slot`, which is about to be told goodbye.
     pub(super) fn cancel_calls(&mut self, slot: u32, context: &mut Context<'_>) {
-        let Some(session) = context.peers.session(slot) else {
-            return;
-        };
-        let (caller, none) = (session.id, Map::with_hasher(session.calls.hasher().clone()));
+        let Some(caller) = context.peers.reference(slot) else { return };
+        let session = context.peers.session(slot).expect("it was there a line ago");
+        let none = Map::with_hasher(session.calls.hasher().clone());
         let calls = std::mem::replace(&mut session.calls, none);
         let mut requests: Vec<_> = calls.keys().copied().collect();
         requests.sort_unstable();
         for request in requests {
-            context
-                .peers
-                .tell(slot, error_of(Call::CODE, request, uri::error::CANCELED));
+            context.peers.tell(slot, error_of(Call::CODE, request, uri::error::CANCELED));
         }
         self.abandon(caller, &calls, context);
     }
@@ -361,76 +273,49 @@ impl Dealer {
     // spec: basic/remote_procedure_call#caller-leaving
     fn abandon(
         &mut self,
-        caller: SessionId,
+        caller: SessionRef,
         calls: &Map<RequestId, PendingCall>,
         context: &mut Context<'_>,
     ) {
         let mut calls: Vec<_> = calls.iter().map(|(id, call)| (*id, call.callee)).collect();
         calls.sort_unstable_by_key(|(request, _)| *request);
         for (request, callee) in calls {
-            let relay = Relay::Cancel {
-                callee,
-                caller,
-                request,
-                mode: CancelMode::KillNoWait,
-            };
-            self.pass(callee.shard, relay, context);
+            self.cancel(callee, CallRef { caller, request }, CancelMode::KillNoWait, context);
         }
     }
 
     /// Invokes a callee on this shard, if it is still behind the registration.
-    fn on_invoke(&mut self, invoke: &RelayedInvoke<'_>, context: &mut Context<'_>) {
-        let RelayedInvoke {
-            caller, request, ..
-        } = *invoke;
+    fn on_invoke(&mut self, head: InvokeHead, relay: &Relay<'_>, context: &mut Context<'_>) {
+        let InvokeHead { callee, registration, call } = head;
         let invocations_max = context.limits.invocations_pending_max;
-        let held = context.peers.find(invoke.callee);
-        let held = held.filter(|callee| callee.registrations.contains_key(&invoke.registration));
-        let Some(callee) = held else {
-            let relay = Relay::Bounced {
-                caller,
-                request,
-                procedure: invoke.procedure,
-            };
-            return self.pass(caller.shard, relay, context);
+        let held = context.peers.find(callee);
+        let held = held.filter(|callee| callee.registrations.contains_key(&registration));
+        let Some(session) = held else {
+            let bounced = Relay { text: relay.text, ..Relay::of(Head::Bounced(call)) };
+            return self.pass(call.caller.shard, &bounced, context);
         };
-        if callee.invocations.len() >= invocations_max {
-            return self.fail((caller, request), uri::error::LIMIT_EXCEEDED, context);
+        if session.invocations.len() >= invocations_max {
+            return self.fail(call, uri::error::LIMIT_EXCEEDED, context);
         }
-        let id = callee.invocation_next();
-        let slot = invoke.callee.slot;
-        let sent = context
-            .peers
-            .in_serializer_of(slot, &invoke.payload, |peers, payload| {
-                let details = invoke.details.clone();
-                let registration = invoke.registration;
-                let message = Invocation {
-                    request: id,
-                    registration,
-                    details,
-                    payload,
-                };
-                peers.send(slot, &Message::Invocation(message))
-            });
-        match (sent, context.peers.find(invoke.callee)) {
+        let id = session.invocation_next();
+        let Details::Invocation(details) = &relay.details else { unreachable!("its own Details") };
+        let slot = callee.slot;
+        let sent = context.peers.in_serializer_of(slot, &relay.payload, |peers, payload| {
+            let details = details.clone();
+            let message = Invocation { request: id, registration, details, payload };
+            peers.send(slot, &Message::Invocation(message))
+        });
+        match (sent, context.peers.find(callee)) {
             // Only an INVOCATION that went out takes its id, so that ids have no gaps.
-            (Ok(()), Some(callee)) => callee.invoked(id, PendingInvocation { caller, request }),
-            (Ok(()) | Err(Undeliverable::Gone), _) => {
-                self.fail((caller, request), uri::error::CANCELED, context);
-            }
-            (Err(undeliverable), _) => {
-                self.fail((caller, request), reason_of(undeliverable), context);
-            }
+            (Ok(()), Some(session)) => session.invoked(id, call),
+            (Ok(()), None) => self.fail(call, uri::error::CANCELED, context),
+            (Err(undeliverable), _) => self.fail(call, reason_of(undeliverable), context),
         }
     }
 
-    fn on_yielded(
-        &mut self,
-        (caller, request): (SessionRef, RequestId),
-        details: &ResultDetails<'_>,
-        payload: &Payload<'_>,
-        context: &mut Context<'_>,
-    ) {
+    fn on_yielded(&mut self, call: CallRef, relay: &Relay<'_>, context: &mut Context<'_>) {
+        let CallRef { caller, request } = call;
+        let Details::Result(details) = &relay.details else { unreachable!("its own Details") };
         let progress = details.progress == Some(true);
         let session = context.peers.find(caller);
         let pending = session.and_then(|session| match progress {
@@ -444,16 +329,10 @@ impl Dealer {
         if progress && !pending.receive_progress {
             return;
         }
-        let sent = context
-            .peers
-            .in_serializer_of(caller.slot, payload, |peers, payload| {
-                let message = CallResult {
-                    request,
-                    details: details.clone(),
-                    payload,
-                };
-                peers.send(caller.slot, &Message::Result(message))
-            });
+        let sent = context.peers.in_serializer_of(caller.slot, &relay.payload, |peers, payload| {
+            let message = CallResult { request, details: details.clone(), payload };
+            peers.send(caller.slot, &Message::Result(message))
+        });
         let Err(undeliverable) = sent else { return };
         let error = error_of(Call::CODE, request, reason_of(undeliverable));
         context.peers.tell(caller.slot, error);
@@ -462,14 +341,7 @@ impl Dealer {
             if let Some(session) = context.peers.find(caller) {
                 session.calls.remove(&request);
             }
-            let (callee, mode) = (pending.callee, CancelMode::KillNoWait);
-            let relay = Relay::Cancel {
-                callee,
-                caller: caller.id,
-                request,
-                mode,
-            };
-            self.pass(callee.shard, relay, context);
+            self.cancel(pending.callee, call, CancelMode::KillNoWait, context);
         }
     }
 
@@ -477,44 +349,38 @@ impl Dealer {
     ///
     /// It is not given to another callee: a later call of the same caller may have reached that
     /// one already, and calls between two peers keep their order.
-    fn on_bounced(
-        &mut self,
-        (caller, request): (SessionRef, RequestId),
-        procedure: &str,
-        context: &mut Context<'_>,
-    ) {
+    fn on_bounced(&mut self, call: CallRef, procedure: &str, context: &mut Context<'_>) {
         let error = match self.cache.best(&self.shared.registrations, procedure) {
             Some(_) => uri::error::CANCELED,
             None => uri::error::NO_SUCH_PROCEDURE,
         };
-        self.fail((caller, request), error, context);
+        self.fail(call, error, context);
     }
 
     /// Ends a call with an error of the router's own.
-    fn fail(
+    fn fail(&mut self, call: CallRef, error: &str, context: &mut Context<'_>) {
+        let details = Details::Error(ErrorDetails::default());
+        let relay = Relay { text: error, details, ..Relay::of(Head::Failed(call)) };
+        self.pass(call.caller.shard, &relay, context);
+    }
+
+    /// Tells a callee's shard that the caller gave up.
+    fn cancel(
         &mut self,
-        (caller, request): (SessionRef, RequestId),
-        error: &str,
+        callee: SessionRef,
+        call: CallRef,
+        mode: CancelMode,
         context: &mut Context<'_>,
     ) {
-        let details = ErrorDetails::default();
-        let payload = Payload::none(Serializer::Json);
-        let relay = Relay::Failed {
-            caller,
-            request,
-            details,
-            error,
-            payload,
-        };
-        self.pass(caller.shard, relay, context);
+        self.pass(callee.shard, &Relay::of(Head::Cancel { callee, call, mode }), context);
     }
 
     /// Hands `relay` to this realm's dealer on the shard `to`.
-    fn pass(&mut self, to: ShardId, relay: Relay<'_>, context: &mut Context<'_>) {
+    fn pass(&mut self, to: ShardId, relay: &Relay<'_>, context: &mut Context<'_>) {
         if to == context.peers.shard {
             self.on_relay(relay, context);
         } else {
-            context.relays.push(to, self.realm, &relay);
+            context.relays.push(to, self.realm, relay);
         }
     }
 
@@ -554,51 +420,37 @@ impl Dealer {
     }
 }
 
-/// The invocation that the callee in `slot` answers; a final answer ends it.
+/// The call that the callee in `slot` answers; a final answer ends the invocation.
 fn answered(
     slot: u32,
     request: RequestId,
     progress: bool,
     context: &mut Context<'_>,
-) -> Option<PendingInvocation> {
+) -> Option<CallRef> {
     let session = context.peers.session(slot)?;
-    let pending = match progress {
+    let call = match progress {
         true => session.invocations.get(&request).copied(),
         false => session.invocations.remove(&request),
     };
-    if pending.is_none() {
+    if call.is_none() {
         context.peers.counters.late_answers += 1;
     }
-    pending
+    call
 }
 
-fn on_failed(
-    (caller, request): (SessionRef, RequestId),
-    (details, error): (&ErrorDetails<'_>, &str),
-    payload: &Payload<'_>,
-    context: &mut Context<'_>,
-) {
+fn on_failed(call: CallRef, relay: &Relay<'_>, context: &mut Context<'_>) {
+    let CallRef { caller, request } = call;
+    let Details::Error(details) = &relay.details else { unreachable!("its own Details") };
     let session = context.peers.find(caller);
-    if session
-        .and_then(|session| session.calls.remove(&request))
-        .is_none()
-    {
+    if session.and_then(|session| session.calls.remove(&request)).is_none() {
         context.peers.counters.late_answers += 1;
         return;
     }
-    let sent = context
-        .peers
-        .in_serializer_of(caller.slot, payload, |peers, payload| {
-            let (details, error) = (details.clone(), error.into());
-            let message = Error {
-                request_type: Call::CODE,
-                request,
-                details,
-                error,
-                payload,
-            };
-            peers.send(caller.slot, &Message::Error(message))
-        });
+    let sent = context.peers.in_serializer_of(caller.slot, &relay.payload, |peers, payload| {
+        let (details, error) = (details.clone(), relay.text.into());
+        let message = Error { request_type: Call::CODE, request, details, error, payload };
+        peers.send(caller.slot, &Message::Error(message))
+    });
     if let Err(undeliverable) = sent {
         let error = error_of(Call::CODE, request, reason_of(undeliverable));
         context.peers.tell(caller.slot, error);
@@ -606,42 +458,20 @@ fn on_failed(
 }
 
 /// Ends an invocation of a callee on this shard because its caller gave up.
-fn on_canceled(
-    callee: SessionRef,
-    (caller, request): (SessionId, RequestId),
-    mode: CancelMode,
-    context: &mut Context<'_>,
-) {
-    let Some(session) = context.peers.find(callee) else {
-        return;
-    };
+fn on_canceled(callee: SessionRef, call: CallRef, mode: CancelMode, context: &mut Context<'_>) {
+    let Some(session) = context.peers.find(callee) else { return };
     // A caller's cancel is rare and a callee's pending invocations are bounded; a second map to
     // find them by would cost every call.
-    let Some(id) = session.invocation_of(caller, request) else {
-        return;
-    };
+    let Some(id) = session.invocation_of(call) else { return };
     if mode != CancelMode::Kill {
         session.invocations.remove(&id);
     }
     if mode == CancelMode::Skip || !takes_interrupt(session) {
         return;
     }
-    let mode = if mode == CancelMode::Kill {
-        "kill"
-    } else {
-        "killnowait"
-    };
-    let options = InterruptOptions {
-        mode: Some(mode.into()),
-        reason: None,
-    };
-    context.peers.tell(
-        callee.slot,
-        Interrupt {
-            request: id,
-            options,
-        },
-    );
+    let mode = if mode == CancelMode::Kill { "kill" } else { "killnowait" };
+    let options = InterruptOptions { mode: Some(mode.into()), reason: None };
+    context.peers.tell(callee.slot, Interrupt { request: id, options });
 }
 
 /// Whether the peer, as a callee, announced that it can be interrupted, in either spelling.

@@ -26,16 +26,8 @@ impl Filter {
         };
         Self {
             exclude: receivers.exclude.as_ref().map(sorted).unwrap_or_default(),
-            exclude_authid: receivers
-                .exclude_authid
-                .as_ref()
-                .map(owned)
-                .unwrap_or_default(),
-            exclude_authrole: receivers
-                .exclude_authrole
-                .as_ref()
-                .map(owned)
-                .unwrap_or_default(),
+            exclude_authid: receivers.exclude_authid.as_ref().map(owned).unwrap_or_default(),
+            exclude_authrole: receivers.exclude_authrole.as_ref().map(owned).unwrap_or_default(),
             eligible: receivers.eligible.as_ref().map(sorted),
             eligible_authid: receivers.eligible_authid.as_ref().map(owned),
             eligible_authrole: receivers.eligible_authrole.as_ref().map(owned),
@@ -50,18 +42,9 @@ impl Filter {
         self.exclude.binary_search(&session.id).is_err()
             && !has(&self.exclude_authid, authid)
             && !has(&self.exclude_authrole, authrole)
-            && self
-                .eligible
-                .as_ref()
-                .is_none_or(|list| list.binary_search(&session.id).is_ok())
-            && self
-                .eligible_authid
-                .as_ref()
-                .is_none_or(|list| has(list, authid))
-            && self
-                .eligible_authrole
-                .as_ref()
-                .is_none_or(|list| has(list, authrole))
+            && self.eligible.as_ref().is_none_or(|list| list.binary_search(&session.id).is_ok())
+            && self.eligible_authid.as_ref().is_none_or(|list| has(list, authid))
+            && self.eligible_authrole.as_ref().is_none_or(|list| has(list, authrole))
     }
 }
 

@@ -144,11 +144,7 @@ impl Shared {
         let mut random = Random::from_seed(seed);
         let realm = |realm| Arc::new(SharedRealm::new(realm, &hash_key(&mut random)));
         let realms = config.realms.iter().map(realm).collect();
-        Arc::new(Self {
-            shards_count,
-            config,
-            realms,
-        })
+        Arc::new(Self { shards_count, config, realms })
     }
 
     /// Whether no subscription and no registration is left in any realm.
@@ -198,9 +194,7 @@ impl Router {
         Self {
             peers: Peers::new(shard, &config.limits, Map::with_hasher(hash_key.clone())),
             relays: Relays::new(shared.shards_count),
-            realms: realms
-                .map(|(index, shared)| Realm::new(index, shared, &hash_key))
-                .collect(),
+            realms: realms.map(|(index, shared)| Realm::new(index, shared, &hash_key)).collect(),
             realm_names,
             deadlines: Wheel::new(Instant::default()),
             now: Instant::default(),
@@ -251,9 +245,7 @@ impl Router {
 
     /// The bytes that wait for `connection`; `None` if the router does not know it any more.
     pub fn outbox(&mut self, connection: ConnectionId) -> Option<&mut Outbox> {
-        self.peers
-            .connection(connection)
-            .map(|connection| &mut connection.outbox)
+        self.peers.connection(connection).map(|connection| &mut connection.outbox)
     }
 
     /// Takes what waits for the shard `to`.
@@ -292,18 +284,13 @@ impl Router {
         for realm in &mut self.realms {
             let (peers, relays) = (&mut self.peers, &mut self.relays);
             let (random, limits) = (&mut self.random, &self.config.limits);
-            realm.check(&mut Context {
-                peers,
-                relays,
-                random,
-                limits,
-            });
+            realm.check(&mut Context { peers, relays, random, limits });
         }
     }
 
     fn on_relayed(&mut self, batch: &Batch) {
         for (realm, relay) in batch.iter() {
-            self.in_realm(realm, |realm, context| realm.on_relay(relay, context));
+            self.in_realm(realm, |realm, context| realm.on_relay(&relay, context));
         }
     }
 
@@ -314,12 +301,7 @@ impl Router {
     ) -> R {
         let (peers, relays) = (&mut self.peers, &mut self.relays);
         let (random, limits) = (&mut self.random, &self.config.limits);
-        let context = &mut Context {
-            peers,
-            relays,
-            random,
-            limits,
-        };
+        let context = &mut Context { peers, relays, random, limits };
         act(&mut self.realms[usize::from(realm)], context)
     }
 

@@ -87,17 +87,9 @@ impl Peers {
         self.count += 1;
         self.counters.connections += 1;
         let slot = &mut self.slots[index];
-        assert!(
-            slot.connection.is_none(),
-            "the driver reused a slot that is taken"
-        );
+        assert!(slot.connection.is_none(), "the driver reused a slot that is taken");
         let connection = Some(Connection::default());
-        *slot = Slot {
-            generation: id.generation,
-            listener,
-            connection,
-            ..Slot::default()
-        };
+        *slot = Slot { generation: id.generation, listener, connection, ..Slot::default() };
         slot
     }
 
@@ -118,36 +110,24 @@ impl Peers {
 
     /// The id of the connection that is in `slot` now.
     pub(super) fn id_of(&self, slot: u32) -> ConnectionId {
-        ConnectionId {
-            slot,
-            generation: self.slots[slot as usize].generation,
-        }
+        ConnectionId { slot, generation: self.slots[slot as usize].generation }
     }
 
     /// The session that is open in `slot`, if any.
     pub(super) fn session(&mut self, slot: u32) -> Option<&mut Session> {
-        self.slots
-            .get_mut(slot as usize)?
-            .connection
-            .as_mut()?
-            .session_mut()
+        self.slots.get_mut(slot as usize)?.connection.as_mut()?.session_mut()
     }
 
     /// The session that `reference` means, if it is still there.
     pub(super) fn find(&mut self, reference: SessionRef) -> Option<&mut Session> {
         let id = reference.id;
-        self.session(reference.slot)
-            .filter(|session| session.id == id)
+        self.session(reference.slot).filter(|session| session.id == id)
     }
 
     /// How to refer to the session that is open in `slot`.
     pub(super) fn reference(&mut self, slot: u32) -> Option<SessionRef> {
         let shard = self.shard;
-        self.session(slot).map(|session| SessionRef {
-            id: session.id,
-            slot,
-            shard,
-        })
+        self.session(slot).map(|session| SessionRef { id: session.id, slot, shard })
     }
 
     /// Queues a message that carries no payload, or one in the peer's serializer. A peer that
@@ -169,9 +149,7 @@ impl Peers {
         let queued = if scratch.len() - body_at > negotiated.peer_message_bytes_max {
             Err(Undeliverable::TooLong)
         } else {
-            let frame = negotiated
-                .framing
-                .finish(negotiated.serializer, &mut scratch, mark);
+            let frame = negotiated.framing.finish(negotiated.serializer, &mut scratch, mark);
             self.queue(slot, &scratch[frame]);
             Ok(())
         };
@@ -232,11 +210,7 @@ impl Peers {
 
     /// What the handshake of the connection in `slot` settled, if it is open to messages.
     pub(super) fn negotiated(&self, slot: u32) -> Option<Negotiated> {
-        self.slots
-            .get(slot as usize)?
-            .connection
-            .as_ref()?
-            .negotiated
+        self.slots.get(slot as usize)?.connection.as_ref()?.negotiated
     }
 
     /// The next connection to be written to.
@@ -244,11 +218,7 @@ impl Peers {
         while let Some(id) = self.dirty.pop_front() {
             if let Some(slot) = self.slot(id) {
                 slot.dirty = false;
-                if slot
-                    .connection
-                    .as_ref()
-                    .is_some_and(|peer| !peer.outbox.is_empty())
-                {
+                if slot.connection.as_ref().is_some_and(|peer| !peer.outbox.is_empty()) {
                     return Some(id);
                 }
             }
@@ -260,10 +230,7 @@ impl Peers {
     pub(super) fn transmitted(&mut self, id: ConnectionId, count: usize) {
         let pause = self.outbox_bytes_pause;
         let Some(slot) = self.slot(id) else { return };
-        let connection = slot
-            .connection
-            .as_mut()
-            .expect("a slot that was found is taken");
+        let connection = slot.connection.as_mut().expect("a slot that was found is taken");
         connection.outbox.advance(count);
         connection.progressed |= count > 0;
         if slot.paused && connection.outbox.bytes_count() <= pause / 2 {
@@ -290,27 +257,15 @@ impl Peers {
             };
             if let Some(session) = connection.session() {
                 sessions += 1;
-                assert_eq!(
-                    self.sessions.get(&session.id),
-                    Some(&slot),
-                    "a session nobody finds"
-                );
+                assert_eq!(self.sessions.get(&session.id), Some(&slot), "a session nobody finds");
             }
         }
-        assert_eq!(
-            sessions,
-            self.sessions.len(),
-            "sessions that are gone are found"
-        );
+        assert_eq!(sessions, self.sessions.len(), "sessions that are gone are found");
     }
 
     fn receiving(&mut self, slot: u32) -> Option<&mut Connection> {
         let slot = self.slots.get_mut(slot as usize)?;
-        if slot.doomed {
-            None
-        } else {
-            slot.connection.as_mut()
-        }
+        if slot.doomed { None } else { slot.connection.as_mut() }
     }
 
     fn queued(&mut self, slot: u32) {
@@ -322,10 +277,7 @@ impl Peers {
     fn touch(&mut self, slot: u32) {
         let id = self.id_of(slot);
         let place = &mut self.slots[slot as usize];
-        let waiting = place
-            .connection
-            .as_ref()
-            .map_or(0, |peer| peer.outbox.bytes_count());
+        let waiting = place.connection.as_ref().map_or(0, |peer| peer.outbox.bytes_count());
         if !place.dirty {
             place.dirty = true;
             self.dirty.push_back(id);

@@ -13,12 +13,12 @@ use super::dealer::Dealer;
 use super::pattern::Index;
 use super::peers::Peers;
 use super::registrations::Registration;
-use super::relay::{Relay, Relays};
+use super::relay::{Head, Relay, Relays};
 use super::subscriptions::Subscription;
 use crate::env::Random;
 use crate::limits::ID_MAX;
 use crate::message::{Error, ErrorDetails, Message, Payload, RequestId, Text, UriCheck};
-use crate::session::Session;
+use crate::session::{Session, SessionRef};
 use crate::wire::Serializer;
 
 /// What all shards know of a realm.
@@ -91,10 +91,7 @@ impl Realm {
     }
 
     /// Routes a message of the session in `slot`, which was found legal.
-    #[expect(
-        clippy::wildcard_enum_match_arm,
-        reason = "the session admits nothing else"
-    )]
+    #[expect(clippy::wildcard_enum_match_arm, reason = "the session admits nothing else")]
     pub(super) fn on_message(
         &mut self,
         slot: u32,
@@ -111,50 +108,48 @@ impl Realm {
                     publish.request,
                 )
             }
-            Message::Subscribe(subscribe) => (
-                self.broker.on_subscribe(slot, subscribe, context),
-                subscribe.request,
-            ),
-            Message::Unsubscribe(unsubscribe) => (
-                self.broker.on_unsubscribe(slot, unsubscribe, context),
-                unsubscribe.request,
-            ),
+            Message::Subscribe(subscribe) => {
+                (self.broker.on_subscribe(slot, subscribe, context), subscribe.request)
+            }
+            Message::Unsubscribe(unsubscribe) => {
+                (self.broker.on_unsubscribe(slot, unsubscribe, context), unsubscribe.request)
+            }
             Message::Call(call) => (self.dealer.on_call(slot, call, context), call.request),
             Message::Cancel(cancel) => {
                 (self.dealer.on_cancel(slot, cancel, context), cancel.request)
             }
-            Message::Register(register) => (
-                self.dealer.on_register(slot, register, context),
-                register.request,
-            ),
-            Message::Unregister(unregister) => (
-                self.dealer.on_unregister(slot, unregister, context),
-                unregister.request,
-            ),
+            Message::Register(register) => {
+                (self.dealer.on_register(slot, register, context), register.request)
+            }
+            Message::Unregister(unregister) => {
+                (self.dealer.on_unregister(slot, unregister, context), unregister.request)
+            }
             Message::Yield(answer) => return self.dealer.on_yield(slot, answer, context),
             Message::Error(error) => return self.dealer.on_error(slot, error, context),
             _ => unreachable!("the session admits nothing else"),
         };
         if let Err(Refusal(error)) = refused {
-            context
-                .peers
-                .tell(slot, error_of(message.code(), request, error));
+            context.peers.tell(slot, error_of(message.code(), request, error));
         }
     }
 
     /// Takes what this realm's half on another shard has to say.
-    pub(super) fn on_relay(&mut self, relay: Relay<'_>, context: &mut Context<'_>) {
-        if let Relay::Event(event) = relay {
-            return self.broker.on_event(&event, context);
+    pub(super) fn on_relay(&mut self, relay: &Relay<'_>, context: &mut Context<'_>) {
+        match &relay.head {
+            Head::Event(head) => self.broker.on_event(head, relay, context),
+            Head::Invoke(_)
+            | Head::Yielded(_)
+            | Head::Failed(_)
+            | Head::Bounced(_)
+            | Head::Cancel { .. } => self.dealer.on_relay(relay, context),
         }
-        self.dealer.on_relay(relay, context);
     }
 
     /// Cleans up behind a session, however it ended.
     // spec: basic/sessions — the same whether by GOODBYE, ABORT or loss of the transport
-    pub(super) fn leave(&mut self, session: &Session, context: &mut Context<'_>) {
+    pub(super) fn leave(&mut self, gone: SessionRef, session: &Session, context: &mut Context<'_>) {
         self.broker.leave(session, context);
-        self.dealer.leave(session, context);
+        self.dealer.leave(gone, session, context);
     }
 
     /// Ends all calls of the session in `slot`, which is about to be told goodbye.

@@ -75,13 +75,7 @@ impl Registration {
         callee: Callee,
     ) -> Self {
         let callees = Box::new([callee]);
-        Self {
-            id,
-            policy,
-            invoke,
-            callees,
-            cursor: Arc::default(),
-        }
+        Self { id, policy, invoke, callees, cursor: Arc::default() }
     }
 
     /// The same with one callee more.
@@ -94,11 +88,7 @@ impl Registration {
     /// The same without the callee `session`; `None` if nobody is left.
     #[must_use]
     pub(super) fn without(&self, session: SessionId) -> Option<Self> {
-        let left = self
-            .callees
-            .iter()
-            .copied()
-            .filter(|callee| callee.session.id != session);
+        let left = self.callees.iter().copied().filter(|callee| callee.session.id != session);
         let callees: Box<[Callee]> = left.collect();
         (!callees.is_empty()).then(|| self.replaced(callees))
     }
@@ -106,9 +96,7 @@ impl Registration {
     /// Whether `session` is one of the callees.
     #[must_use]
     pub(super) fn has(&self, session: SessionId) -> bool {
-        self.callees
-            .iter()
-            .any(|callee| callee.session.id == session)
+        self.callees.iter().any(|callee| callee.session.id == session)
     }
 
     /// Who gets the next call.
@@ -125,10 +113,6 @@ impl Registration {
     }
 
     fn replaced(&self, callees: Box<[Callee]>) -> Self {
-        Self {
-            callees,
-            cursor: Arc::clone(&self.cursor),
-            ..*self
-        }
+        Self { callees, cursor: Arc::clone(&self.cursor), ..*self }
     }
 }

@@ -11,104 +11,76 @@
 use std::sync::Arc;
 
 use super::filter::Filter;
-use crate::message::layout::Element;
+use crate::message::layout::{Attributes, Element};
 use crate::message::{
-    Attributes, ErrorDetails, EventDetails, InvocationDetails, Payload, PublicationId,
-    RegistrationId, RequestId, ResultDetails, SessionId, SubscriptionId,
+    ErrorDetails, EventDetails, InvocationDetails, Payload, PublicationId, RegistrationId,
+    ResultDetails, SessionId,
 };
-use crate::session::{SessionRef, ShardId};
+use crate::session::{CallRef, SessionRef, ShardId};
 use crate::wire::msgpack::{MsgPackReader, MsgPackWriter};
 use crate::wire::{Reader, Serializer, Writer};
 
-/// Something a broker or dealer tells its like on another shard (or on its own).
+/// Something a realm's half on one shard tells the half on another (or itself).
 #[derive(Clone, Debug)]
-pub(super) enum Relay<'a> {
+pub(super) struct Relay<'a> {
+    /// What it is about; everything that is of a fixed size.
+    pub(super) head: Head,
+    /// Topic, procedure or error.
+    pub(super) text: &'a str,
+    /// The matching subscriptions of an event.
+    pub(super) ids: &'a [u64],
+    /// The Details that go to the peer.
+    pub(super) details: Details<'a>,
+    /// The payload that goes to the peer.
+    pub(super) payload: Payload<'a>,
+}
+
+/// What a relay is about.
+#[derive(Clone, Debug)]
+pub(super) enum Head {
     /// Deliver an event to the subscribers over there.
-    Event(RelayedEvent<'a>),
-    /// Invoke a callee over there.
-    Invoke(RelayedInvoke<'a>),
+    Event(EventHead),
+    /// Invoke a callee over there. Text: the procedure.
+    Invoke(InvokeHead),
     /// A callee over here yielded: tell the caller.
-    Yielded {
-        /// Whose call.
-        caller: SessionRef,
-        /// The caller's id of it.
-        request: RequestId,
-        /// RESULT.Details.
-        details: ResultDetails<'a>,
-        /// What it gave.
-        payload: Payload<'a>,
-    },
-    /// A call failed: tell the caller.
-    Failed {
-        /// Whose call.
-        caller: SessionRef,
-        /// The caller's id of it.
-        request: RequestId,
-        /// ERROR.Details.
-        details: ErrorDetails<'a>,
-        /// Why.
-        error: &'a str,
-        /// What the callee says about it.
-        payload: Payload<'a>,
-    },
-    /// The callee had left the registration before the INVOCATION went out.
-    Bounced {
-        /// Whose call.
-        caller: SessionRef,
-        /// The caller's id of it.
-        request: RequestId,
-        /// What was called.
-        procedure: &'a str,
-    },
+    Yielded(CallRef),
+    /// A call failed: tell the caller. Text: the error.
+    Failed(CallRef),
+    /// The callee had left the registration before the INVOCATION went out. Text: the procedure.
+    Bounced(CallRef),
     /// The caller waits no more, or wants the callee to stop.
     Cancel {
         /// Who was asked.
         callee: SessionRef,
         /// Who asked.
-        caller: SessionId,
-        /// The caller's id of the call.
-        request: RequestId,
+        call: CallRef,
         /// How.
         mode: CancelMode,
     },
 }
 
-/// See [`Relay::Event`].
+/// See [`Head::Event`].
 #[derive(Clone, Debug)]
-pub(super) struct RelayedEvent<'a> {
-    /// The matching subscriptions with subscribers over there.
-    pub subscriptions: &'a [SubscriptionId],
+pub(super) struct EventHead {
     /// Its id.
-    pub publication: PublicationId,
-    /// Left out of the receivers, if given.
-    pub excluded: Option<SessionId>,
+    pub(super) publication: PublicationId,
+    /// Who published.
+    pub(super) publisher: SessionId,
+    /// Whether the publisher is left out of the receivers.
+    pub(super) exclude_publisher: bool,
     /// Who else may or may not receive it.
-    pub filter: Option<Arc<Filter>>,
-    /// Where it was published.
-    pub topic: &'a str,
-    /// EVENT.Details, but for the topic.
-    pub details: EventDetails<'a>,
-    /// What was published.
-    pub payload: Payload<'a>,
+    pub(super) filter: Option<Arc<Filter>>,
 }
 
-/// See [`Relay::Invoke`].
-#[derive(Clone, Debug)]
-pub(super) struct RelayedInvoke<'a> {
+/// See [`Head::Invoke`].
+#[derive(Clone, Copy, Debug)]
+pub(super) struct InvokeHead {
     /// Whom to invoke.
-    pub callee: SessionRef,
+    pub(super) callee: SessionRef,
     /// By which registration.
-    pub registration: RegistrationId,
-    /// Who calls.
-    pub caller: SessionRef,
-    /// The caller's id of the call.
-    pub request: RequestId,
-    /// What is called.
-    pub procedure: &'a str,
-    /// INVOCATION.Details.
-    pub details: InvocationDetails<'a>,
-    /// What the caller passes.
-    pub payload: Payload<'a>,
+    pub(super) registration: RegistrationId,
+    /// For whom.
+    pub(super) call: CallRef,
 }
 
 /// What becomes of an invocation whose caller gave up.
@@ -123,64 +95,48 @@ pub(super) enum CancelMode {
     KillNoWait,
 }
 
+/// The Details of the message that a relay becomes.
+#[derive(Clone, Debug)]
+pub(super) enum Details<'a> {
+    None,
+    Event(EventDetails<'a>),
+    Invocation(InvocationDetails<'a>),
+    Result(ResultDetails<'a>),
+    Error(ErrorDetails<'a>),
+}
+
+impl Relay<'_> {
+    /// A relay that is all said by its head.
+    pub(super) const fn of(head: Head) -> Self {
+        let payload = Payload::none(Serializer::Json);
+        Self { head, text: "", ids: &[], details: Details::None, payload }
+    }
+}
+
 /// Relays for one shard, in order, with the bytes they refer to.
 #[derive(Debug, Default)]
 pub struct Batch {
     records: Vec<Record>,
     bytes: Vec<u8>,
-    subscriptions: Vec<SubscriptionId>,
+    ids: Vec<u64>,
 }
 
-/// Everything of one relay that has a fixed size; the rest are spans of the batch's bytes.
+/// A relay whose borrowed parts are spans of its batch.
 #[derive(Debug)]
 struct Record {
     realm: u16,
-    kind: Kind,
-    /// Details in MessagePack; empty if none are set.
-    details: Span,
-    /// Topic, procedure or error.
+    head: Head,
     text: Span,
+    ids: Span,
+    details: Span,
     arguments: Span,
     arguments_kw: Span,
     serializer: Serializer,
     transparent: bool,
+    details_kind: u8,
 }
 
-#[derive(Debug)]
-enum Kind {
-    Event {
-        subscriptions: Span,
-        publication: PublicationId,
-        excluded: Option<SessionId>,
-        filter: Option<Arc<Filter>>,
-    },
-    Invoke {
-        callee: SessionRef,
-        registration: RegistrationId,
-        caller: SessionRef,
-        request: RequestId,
-    },
-    Yielded {
-        caller: SessionRef,
-        request: RequestId,
-    },
-    Failed {
-        caller: SessionRef,
-        request: RequestId,
-    },
-    Bounced {
-        caller: SessionRef,
-        request: RequestId,
-    },
-    Cancel {
-        callee: SessionRef,
-        caller: SessionId,
-        request: RequestId,
-        mode: CancelMode,
-    },
-}
-
-/// A range of the batch's bytes. 4 GiB is far beyond what may wait for one shard.
+/// A range of the batch's bytes or ids. 4 GiB is far beyond what may wait for one shard.
 #[derive(Clone, Copy, Debug)]
 struct Span {
     start: u32,
@@ -208,131 +164,27 @@ impl Batch {
 
     /// The relays in order, each with the index of its realm.
     pub(super) fn iter(&self) -> impl Iterator<Item = (u16, Relay<'_>)> {
-        self.records
-            .iter()
-            .map(|record| (record.realm, self.relay(record)))
+        self.records.iter().map(|record| (record.realm, self.relay(record)))
     }
 
     /// Appends a copy of `relay`.
     pub(super) fn push(&mut self, realm: u16, relay: &Relay<'_>) {
-        let (kind, details) = self.keep_kind(relay);
-        let (text, payload) = match relay {
-            Relay::Event(event) => (event.topic, event.payload),
-            Relay::Invoke(invoke) => (invoke.procedure, invoke.payload),
-            Relay::Yielded { payload, .. } => ("", *payload),
-            Relay::Failed { error, payload, .. } => (*error, *payload),
-            Relay::Bounced { procedure, .. } => (*procedure, Payload::none(Serializer::Json)),
-            Relay::Cancel { .. } => ("", Payload::none(Serializer::Json)),
-        };
+        let ids = self.ids.len();
+        self.ids.extend_from_slice(relay.ids);
+        let (details_kind, details) = self.keep_details(&relay.details);
         let record = Record {
             realm,
-            kind,
+            head: relay.head.clone(),
+            text: self.keep(relay.text.as_bytes()),
+            ids: Span::new(ids, self.ids.len()),
             details,
-            text: self.keep(text.as_bytes()),
-            arguments: self.keep(payload.arguments().unwrap_or_default()),
-            arguments_kw: self.keep(payload.arguments_kw().unwrap_or_default()),
-            serializer: payload.serializer(),
-            transparent: payload.is_transparent(),
+            arguments: self.keep(relay.payload.arguments().unwrap_or_default()),
+            arguments_kw: self.keep(relay.payload.arguments_kw().unwrap_or_default()),
+            serializer: relay.payload.serializer(),
+            transparent: relay.payload.is_transparent(),
+            details_kind,
         };
         self.records.push(record);
-    }
-
-    #[expect(clippy::too_many_lines, reason = "one arm for each relay")]
-    fn keep_kind(&mut self, relay: &Relay<'_>) -> (Kind, Span) {
-        match relay {
-            Relay::Event(event) => {
-                let start = self.subscriptions.len();
-                self.subscriptions.extend_from_slice(event.subscriptions);
-                let subscriptions = Span::new(start, self.subscriptions.len());
-                let (publication, excluded) = (event.publication, event.excluded);
-                let filter = event.filter.clone();
-                let details = self.keep_details(&event.details, event.details.is_empty());
-                (
-                    Kind::Event {
-                        subscriptions,
-                        publication,
-                        excluded,
-                        filter,
-                    },
-                    details,
-                )
-            }
-            Relay::Invoke(invoke) => {
-                let RelayedInvoke {
-                    callee,
-                    registration,
-                    caller,
-                    request,
-                    ..
-                } = *invoke;
-                let details = self.keep_details(&invoke.details, invoke.details.is_empty());
-                (
-                    Kind::Invoke {
-                        callee,
-                        registration,
-                        caller,
-                        request,
-                    },
-                    details,
-                )
-            }
-            Relay::Yielded {
-                caller,
-                request,
-                details,
-                ..
-            } => {
-                let details = self.keep_details(details, details.is_empty());
-                (
-                    Kind::Yielded {
-                        caller: *caller,
-                        request: *request,
-                    },
-                    details,
-                )
-            }
-            Relay::Failed {
-                caller,
-                request,
-                details,
-                ..
-            } => {
-                let details = self.keep_details(details, details.is_empty());
-                (
-                    Kind::Failed {
-                        caller: *caller,
-                        request: *request,
-                    },
-                    details,
-                )
-            }
-            Relay::Bounced {
-                caller, request, ..
-            } => (
-                Kind::Bounced {
-                    caller: *caller,
-                    request: *request,
-                },
-                Span::new(0, 0),
-            ),
-            Relay::Cancel {
-                callee,
-                caller,
-                request,
-                mode,
-            } => {
-                let (callee, caller, request, mode) = (*callee, *caller, *request, *mode);
-                (
-                    Kind::Cancel {
-                        callee,
-                        caller,
-                        request,
-                        mode,
-                    },
-                    Span::new(0, 0),
-                )
-            }
-        }
     }
 
     fn keep(&mut self, bytes: &[u8]) -> Span {
@@ -341,84 +193,40 @@ impl Batch {
         Span::new(start, self.bytes.len())
     }
 
-    fn keep_details<'a>(&mut self, details: &impl Element<'a>, empty: bool) -> Span {
+    /// Keeps Details as MessagePack; as nothing if none are set.
+    fn keep_details(&mut self, details: &Details<'_>) -> (u8, Span) {
+        match details {
+            Details::None => (0, Span::new(0, 0)),
+            Details::Event(details) => (1, self.keep_attributes(details)),
+            Details::Invocation(details) => (2, self.keep_attributes(details)),
+            Details::Result(details) => (3, self.keep_attributes(details)),
+            Details::Error(details) => (4, self.keep_attributes(details)),
+        }
+    }
+
+    fn keep_attributes<'a>(&mut self, attributes: &impl Attributes<'a>) -> Span {
         let start = self.bytes.len();
-        if !empty {
-            details.write(&mut MsgPackWriter::open(&mut self.bytes));
+        if !attributes.is_empty() {
+            attributes.write(&mut MsgPackWriter::open(&mut self.bytes));
         }
         Span::new(start, self.bytes.len())
     }
 
     fn relay<'a>(&'a self, record: &'a Record) -> Relay<'a> {
-        let payload = Payload::from_elements(
-            record.serializer,
-            (self.at(record.arguments), self.at(record.arguments_kw)),
-            record.transparent,
-        );
-        match &record.kind {
-            Kind::Event {
-                subscriptions,
-                publication,
-                excluded,
-                filter,
-            } => Relay::Event(RelayedEvent {
-                subscriptions: &self.subscriptions[subscriptions.range()],
-                publication: *publication,
-                excluded: *excluded,
-                filter: filter.clone(),
-                topic: self.text(record),
-                details: self.details(record),
-                payload,
-            }),
-            Kind::Invoke {
-                callee,
-                registration,
-                caller,
-                request,
-            } => Relay::Invoke(RelayedInvoke {
-                callee: *callee,
-                registration: *registration,
-                caller: *caller,
-                request: *request,
-                procedure: self.text(record),
-                details: self.details(record),
-                payload,
-            }),
-            Kind::Yielded { caller, request } => {
-                let details = self.details(record);
-                Relay::Yielded {
-                    caller: *caller,
-                    request: *request,
-                    details,
-                    payload,
-                }
-            }
-            Kind::Failed { caller, request } => Relay::Failed {
-                caller: *caller,
-                request: *request,
-                details: self.details(record),
-                error: self.text(record),
-                payload,
+        let text = std::str::from_utf8(self.at(record.text)).expect("copied from a text");
+        let elements = (self.at(record.arguments), self.at(record.arguments_kw));
+        Relay {
+            head: record.head.clone(),
+            text,
+            ids: &self.ids[record.ids.range()],
+            details: match record.details_kind {
+                1 => Details::Event(self.attributes(record)),
+                2 => Details::Invocation(self.attributes(record)),
+                3 => Details::Result(self.attributes(record)),
+                4 => Details::Error(self.attributes(record)),
+                _ => Details::None,
             },
-            Kind::Bounced { caller, request } => {
-                let procedure = self.text(record);
-                Relay::Bounced {
-                    caller: *caller,
-                    request: *request,
-                    procedure,
-                }
-            }
-            Kind::Cancel {
-                callee,
-                caller,
-                request,
-                mode,
-            } => Relay::Cancel {
-                callee: *callee,
-                caller: *caller,
-                request: *request,
-                mode: *mode,
-            },
+            payload: Payload::from_elements(record.serializer, elements, record.transparent),
         }
     }
 
@@ -426,11 +234,7 @@ impl Batch {
         &self.bytes[span.range()]
     }
 
-    fn text(&self, record: &Record) -> &str {
-        std::str::from_utf8(self.at(record.text)).expect("copied from a text")
-    }
-
-    fn details<'a, T: Element<'a> + Default>(&'a self, record: &Record) -> T {
+    fn attributes<'a, T: Attributes<'a>>(&'a self, record: &Record) -> T {
         match self.at(record.details) {
             [] => T::default(),
             bytes => T::read(&mut MsgPackReader::open(bytes)).expect("written by the other shard"),
@@ -441,10 +245,7 @@ impl Batch {
 impl Span {
     fn new(start: usize, end: usize) -> Self {
         let narrow = |at: usize| u32::try_from(at).expect("a batch is far below 4 GiB");
-        Self {
-            start: narrow(start),
-            end: narrow(end),
-        }
+        Self { start: narrow(start), end: narrow(end) }
     }
 
     const fn range(self) -> std::ops::Range<usize> {
@@ -462,10 +263,7 @@ pub(super) struct Relays {
 
 impl Relays {
     pub(super) fn new(shards_count: u16) -> Self {
-        Self {
-            batches: (0..shards_count).map(|_| Batch::default()).collect(),
-            cursor: 0,
-        }
+        Self { batches: (0..shards_count).map(|_| Batch::default()).collect(), cursor: 0 }
     }
 
     pub(super) fn push(&mut self, to: ShardId, realm: u16, relay: &Relay<'_>) {
@@ -491,11 +289,7 @@ impl Relays {
 
     /// The most that waits for any one shard, in octets.
     pub(super) fn bytes_count_max(&self) -> usize {
-        self.batches
-            .iter()
-            .map(Batch::bytes_count)
-            .max()
-            .unwrap_or(0)
+        self.batches.iter().map(Batch::bytes_count).max().unwrap_or(0)
     }
 
     pub(super) fn is_empty(&self) -> bool {

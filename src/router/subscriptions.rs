@@ -81,10 +81,7 @@ pub(super) struct Subscribers {
 
 impl Subscribers {
     pub(super) fn new(places: Map<SessionId, usize>) -> Self {
-        Self {
-            list: Vec::new(),
-            places,
-        }
+        Self { list: Vec::new(), places }
     }
 
     pub(super) fn insert(&mut self, slot: u32, session: SessionId) {
@@ -119,9 +116,7 @@ mod tests {
     #[test]
     fn a_set_of_shards_holds_what_was_put_in() {
         let members = [0, 1, 63, 64, 127, 200, 255].map(ShardId);
-        let set = members
-            .into_iter()
-            .fold(ShardSet::default(), ShardSet::with);
+        let set = members.into_iter().fold(ShardSet::default(), ShardSet::with);
         assert_eq!(set.iter().collect::<Vec<_>>(), members);
         let fewer = set.without(ShardId(64)).without(ShardId(0));
         assert_eq!(fewer.iter().count(), 5);

@@ -49,12 +49,8 @@ configuration. SIGTERM or SIGINT stops it after goodbyes, a second one at once.
 ";
 
 /// Flags that stand for a key of the configuration's top level, and that key.
-const KEYS: [(&str, &str); 4] = [
-    ("shards", "shards"),
-    ("io", "io"),
-    ("log-level", "log_level"),
-    ("log-format", "log_format"),
-];
+const KEYS: [(&str, &str); 4] =
+    [("shards", "shards"), ("io", "io"), ("log-level", "log_level"), ("log-format", "log_format")];
 
 /// Reads the command line, without the program's own name.
 ///
@@ -111,22 +107,13 @@ mod tests {
         assert_eq!(parsed(""), Ok(Command::Serve(Flags::default())));
         let flags = Flags {
             config: Some(PathBuf::from("a.toml")),
-            values: vec![
-                ("log_level", "debug".to_owned()),
-                ("shards", "2".to_owned()),
-            ],
+            values: vec![("log_level", "debug".to_owned()), ("shards", "2".to_owned())],
         };
         let line = "--config a.toml --log-level=debug --shards 2";
         assert_eq!(parsed(line), Ok(Command::Serve(flags.clone())));
-        assert_eq!(
-            parsed(&format!("serve {line}")),
-            Ok(Command::Serve(flags.clone()))
-        );
+        assert_eq!(parsed(&format!("serve {line}")), Ok(Command::Serve(flags.clone())));
         assert_eq!(parsed(&format!("check {line}")), Ok(Command::Check(flags)));
-        let file = Flags {
-            config: Some(PathBuf::from("-")),
-            values: Vec::new(),
-        };
+        let file = Flags { config: Some(PathBuf::from("-")), values: Vec::new() };
         assert_eq!(parsed("check -"), Ok(Command::Check(file)));
         assert_eq!(parsed("version"), Ok(Command::Version));
         assert_eq!(parsed("-V"), Ok(Command::Version));

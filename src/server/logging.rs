@@ -17,9 +17,8 @@ use super::config::LogFormat;
 /// Starts logging. To be called once in a process; a second call changes nothing.
 pub(super) fn start(level: LevelFilter, format: LogFormat) {
     // What our dependencies have to say is of interest when something is wrong with them.
-    let filter = Targets::new()
-        .with_target("gigawamp", level)
-        .with_default(level.min(LevelFilter::WARN));
+    let filter =
+        Targets::new().with_target("gigawamp", level).with_default(level.min(LevelFilter::WARN));
     let builder = tracing_subscriber::fmt()
         .with_max_level(level)
         .with_timer(Utc)
@@ -44,10 +43,7 @@ pub(super) fn start(level: LevelFilter, format: LogFormat) {
 }
 
 /// The time of day.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the log is the one reader of the time of day"
-)]
+#[expect(clippy::disallowed_methods, reason = "the log is the one reader of the time of day")]
 pub(super) fn now() -> SystemTime {
     SystemTime::now()
 }
@@ -68,10 +64,7 @@ fn write_utc(out: &mut impl fmt::Write, since_1970: Duration) -> fmt::Result {
     let (year, month, day) = civil(seconds / 86_400);
     let (hour, minute, second) = (seconds / 3_600 % 24, seconds / 60 % 60, seconds % 60);
     let millis = since_1970.subsec_millis();
-    write!(
-        out,
-        "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{millis:03}Z"
-    )
+    write!(out, "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{millis:03}Z")
 }
 
 /// Year, month and day of the day that comes `days` after 1 January 1970.
@@ -87,11 +80,7 @@ fn civil(days: u64) -> (u64, u64, u64) {
     let day = day - (365 * year + year / 4 - year / 100);
     let month = (5 * day + 2) / 153;
     let day = day - (153 * month + 2) / 5 + 1;
-    let (month, next) = if month < 10 {
-        (month + 3, 0)
-    } else {
-        (month - 9, 1)
-    };
+    let (month, next) = if month < 10 { (month + 3, 0) } else { (month - 9, 1) };
     (era * 400 + year + next, month, day)
 }
 

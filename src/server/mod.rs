@@ -104,17 +104,11 @@ fn start(settings: &Settings, source: &Source, started: SystemTime) -> Result<Sh
         (shards, listeners.len()),
     );
     if lowered {
-        warn!(
-            connections_max,
-            "connections_max was lowered to fit the limit of open files"
-        );
+        warn!(connections_max, "connections_max was lowered to fit the limit of open files");
     }
     let config = Config {
         realms: settings.realms.clone(),
-        listeners: transports
-            .iter()
-            .map(|settings| settings.transport.clone())
-            .collect(),
+        listeners: transports.iter().map(|settings| settings.transport.clone()).collect(),
         limits: settings.limits.clone(),
         agent: format!("gigawamp-{VERSION}"),
     };
@@ -130,9 +124,7 @@ fn start(settings: &Settings, source: &Source, started: SystemTime) -> Result<Sh
         listeners,
         connections_max,
         busy_poll: settings.busy_poll,
-        pin: settings
-            .pin
-            .unwrap_or_else(|| resources::fills_machine(shards)),
+        pin: settings.pin.unwrap_or_else(|| resources::fills_machine(shards)),
     })?;
     for line in lines {
         info!("{line}");
@@ -144,11 +136,7 @@ fn start(settings: &Settings, source: &Source, started: SystemTime) -> Result<Sh
 
 /// The first lines of the log.
 fn log_start(settings: &Settings, source: &Source, shards: usize) {
-    let (os, arch, pid) = (
-        std::env::consts::OS,
-        std::env::consts::ARCH,
-        std::process::id(),
-    );
+    let (os, arch, pid) = (std::env::consts::OS, std::env::consts::ARCH, std::process::id());
     info!("starting gigawamp {VERSION} ({os}/{arch}, {shards} shards, pid {pid})");
     if *source == Source::Development {
         info!("config none: development mode");
@@ -163,11 +151,7 @@ fn log_start(settings: &Settings, source: &Source, shards: usize) {
     if settings.insecure_allow_anonymous_remote {
         warn!("insecure_allow_anonymous_remote: clients elsewhere need no authentication");
     }
-    let names: Vec<_> = settings
-        .realms
-        .iter()
-        .map(|realm| realm.name.as_str())
-        .collect();
+    let names: Vec<_> = settings.realms.iter().map(|realm| realm.name.as_str()).collect();
     info!("realms {} (anonymous)", names.join(" "));
 }
 
@@ -194,9 +178,7 @@ fn listen(wanted: &[ListenerSettings]) -> Result<(Vec<Listener>, Vec<&ListenerSe
 /// Whether this machine does not have the address at all, as one without IPv6 has no `::1`.
 fn is_address_missing(error: &io::Error) -> bool {
     use nix::libc::{EADDRNOTAVAIL, EAFNOSUPPORT};
-    error
-        .raw_os_error()
-        .is_some_and(|code| code == EADDRNOTAVAIL || code == EAFNOSUPPORT)
+    error.raw_os_error().is_some_and(|code| code == EADDRNOTAVAIL || code == EAFNOSUPPORT)
 }
 
 /// One line that says where clients can connect and how. The `address` is what the listener says:
@@ -210,11 +192,7 @@ fn describe(address: &str, settings: &ListenerSettings) -> String {
         return format!("listening {address} ({serializers}; rawsocket)");
     }
     let path = transport.paths.first().map_or("/", String::as_str);
-    let rawsocket = if transport.rawsocket {
-        "; rawsocket too"
-    } else {
-        ""
-    };
+    let rawsocket = if transport.rawsocket { "; rawsocket too" } else { "" };
     match address.strip_prefix("tcp:") {
         Some(address) => format!("listening ws://{address}{path} ({serializers}{rawsocket})"),
         None => format!("listening {address} ({serializers}; websocket {path}{rawsocket})"),
@@ -255,9 +233,7 @@ fn drain(shards: &mut Shards, signals: &Signals, at_most: Duration) -> Result<()
         return Err(text);
     }
     if !ended {
-        return Err(format!(
-            "stopped, but not all sessions ended within {at_most:?}"
-        ));
+        return Err(format!("stopped, but not all sessions ended within {at_most:?}"));
     }
     info!("stopped");
     Ok(())
@@ -298,10 +274,7 @@ fn fail(text: &str) -> ExitCode {
 
 /// Prints `text`; a reader that went away is no failure of ours (`gigawamp --help | head -1`).
 fn print(text: &str) -> ExitCode {
-    match io::stdout()
-        .write_all(text.as_bytes())
-        .and_then(|()| io::stdout().flush())
-    {
+    match io::stdout().write_all(text.as_bytes()).and_then(|()| io::stdout().flush()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => ExitCode::from(FAILED),
         Ok(()) | Err(_) => ExitCode::SUCCESS,
     }
@@ -323,11 +296,7 @@ mod tests {
     fn listeners_are_described_as_clients_need_it() {
         let text = "[[realms]]\nname = \"a\"\n[[listeners]]\naddress = \"127.0.0.1:80\"\n";
         for (more, address, expected) in [
-            (
-                "",
-                "tcp:[::1]:80",
-                "listening ws://[::1]:80/ws (json msgpack cbor; rawsocket too)",
-            ),
+            ("", "tcp:[::1]:80", "listening ws://[::1]:80/ws (json msgpack cbor; rawsocket too)"),
             (
                 "transports = [\"websocket\"]\nserializers = [\"cbor\"]\npaths = [\"/a\"]",
                 "tcp:127.0.0.1:80",
@@ -338,11 +307,7 @@ mod tests {
                 "tcp:127.0.0.1:80",
                 "listening tcp:127.0.0.1:80 (json msgpack cbor; rawsocket)",
             ),
-            (
-                "",
-                "unix:/a",
-                "listening unix:/a (json msgpack cbor; websocket /ws; rawsocket too)",
-            ),
+            ("", "unix:/a", "listening unix:/a (json msgpack cbor; websocket /ws; rawsocket too)"),
         ] {
             let settings = config::read_text(&format!("{text}{more}")).unwrap();
             assert_eq!(describe(address, &settings.listeners[0]), expected);

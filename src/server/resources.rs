@@ -18,9 +18,7 @@ const FILES_OF_SHARD: usize = 16;
 /// Shards to run if the operator does not say: one for each CPU this process may use, by its
 /// affinity and by the quota of its control group.
 pub(super) fn shards_count() -> usize {
-    std::thread::available_parallelism()
-        .map_or(1, usize::from)
-        .min(SHARDS_MAX)
+    std::thread::available_parallelism().map_or(1, usize::from).min(SHARDS_MAX)
 }
 
 /// Whether `shards` shards are exactly as many as there are CPUs in this process's affinity.
@@ -52,10 +50,7 @@ pub(super) fn connections_max(
     let own = FILES_OF_PROCESS + FILES_OF_SHARD * shards + listeners;
     let room = open_files.saturating_sub(own).max(1);
     let wanted_or_preset = wanted.unwrap_or(CONNECTIONS_MAX);
-    (
-        wanted_or_preset.min(room),
-        wanted.is_some_and(|wanted| wanted > room),
-    )
+    (wanted_or_preset.min(room), wanted.is_some_and(|wanted| wanted > room))
 }
 
 #[cfg(test)]
@@ -68,10 +63,7 @@ mod tests {
         assert_eq!(connections_max(None, 1_129, (4, 1)), (1_000, false));
         assert_eq!(connections_max(Some(1_000), 1_129, (4, 1)), (1_000, false));
         assert_eq!(connections_max(Some(1_001), 1_129, (4, 1)), (1_000, true));
-        assert_eq!(
-            connections_max(Some(500_000), usize::MAX, (4, 1)),
-            (500_000, false)
-        );
+        assert_eq!(connections_max(Some(500_000), usize::MAX, (4, 1)), (500_000, false));
         assert_eq!(connections_max(None, 10, (4, 1)), (1, false));
     }
 

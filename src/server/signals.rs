@@ -31,10 +31,7 @@ impl Signals {
     pub(super) fn block() -> io::Result<Self> {
         let mask = SigSet::from_iter([Number::SIGTERM, Number::SIGINT, Number::SIGHUP]);
         mask.thread_block()?;
-        Ok(Self(SignalFd::with_flags(
-            &mask,
-            SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC,
-        )?))
+        Ok(Self(SignalFd::with_flags(&mask, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)?))
     }
 
     /// The next signal, or `None` if there is none for the time `at_most`.
@@ -62,10 +59,7 @@ mod tests {
         let signals = Signals::block().unwrap();
         assert_eq!(signals.wait(Duration::ZERO), None);
         raise(Number::SIGTERM).unwrap();
-        assert_eq!(
-            signals.wait(Duration::from_secs(5)),
-            Some(Signal::Stop("SIGTERM"))
-        );
+        assert_eq!(signals.wait(Duration::from_secs(5)), Some(Signal::Stop("SIGTERM")));
         raise(Number::SIGHUP).unwrap();
         assert_eq!(signals.wait(Duration::from_secs(5)), Some(Signal::Reload));
         assert_eq!(signals.wait(Duration::from_millis(1)), None);

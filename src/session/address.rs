@@ -1,6 +1,6 @@
 //! Where things live: shards, connections, sessions.
 
-use crate::message::SessionId;
+use crate::message::{RequestId, SessionId};
 
 /// One shard of the process: its place in the list of all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -26,4 +26,13 @@ pub struct SessionRef {
     pub slot: u32,
     /// The shard it lives on for life.
     pub shard: ShardId,
+}
+
+/// A call, as its caller knows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct CallRef {
+    /// Who called.
+    pub caller: SessionRef,
+    /// The caller's id of the call.
+    pub request: RequestId,
 }

@@ -16,7 +16,7 @@ pub mod address;
 pub mod connection;
 pub mod outbox;
 
-pub use address::{ConnectionId, SessionRef, ShardId};
+pub use address::{CallRef, ConnectionId, SessionRef, ShardId};
 pub use connection::{Admitted, Connection, Phase};
 pub use outbox::Outbox;
 
@@ -66,15 +66,6 @@ pub struct PendingCall {
     pub receive_progress: bool,
 }
 
-/// An invocation that waits for its final answer, as the callee's shard knows it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PendingInvocation {
-    /// Who called.
-    pub caller: SessionRef,
-    /// The caller's id of the call.
-    pub request: RequestId,
-}
-
 /// An established session.
 #[derive(Debug)]
 pub struct Session {
@@ -92,8 +83,8 @@ pub struct Session {
     pub registrations: Map<RegistrationId, Pattern>,
     /// Its calls without a final answer.
     pub calls: Map<RequestId, PendingCall>,
-    /// Its invocations without a final answer.
-    pub invocations: Map<RequestId, PendingInvocation>,
+    /// Its invocations without a final answer, and the calls they serve.
+    pub invocations: Map<RequestId, CallRef>,
     request_ids: RequestIds,
     request_last: RequestId,
     invocation_last: RequestId,
@@ -138,19 +129,16 @@ impl Session {
     }
 
     /// Remembers the INVOCATION `id`, which must be the next and has been sent.
-    pub fn invoked(&mut self, id: RequestId, pending: PendingInvocation) {
+    pub fn invoked(&mut self, id: RequestId, call: CallRef) {
         assert_eq!(id, self.invocation_next(), "invocation ids have no gaps");
         self.invocation_last = id;
-        self.invocations.insert(id, pending);
+        self.invocations.insert(id, call);
     }
 
-    /// The pending invocation that `caller` asked for by its `request`.
+    /// The pending invocation that serves `call`.
     #[must_use]
-    pub fn invocation_of(&self, caller: SessionId, request: RequestId) -> Option<RequestId> {
-        let mut all = self.invocations.iter();
-        let asked =
-            |pending: &PendingInvocation| pending.caller.id == caller && pending.request == request;
-        all.find(|(_, pending)| asked(pending)).map(|(id, _)| *id)
+    pub fn invocation_of(&self, call: CallRef) -> Option<RequestId> {
+        self.invocations.iter().find(|(_, served)| **served == call).map(|(id, _)| *id)
     }
 
     /// Checks the id of a request that the peer just made.
@@ -175,9 +163,7 @@ impl Session {
     fn on_answer(&self, request: RequestId) -> Result<(), Violation> {
         // Ids wrap after 2^53 invocations, which no session lives to see.
         if request.0 == 0 || request > self.invocation_last {
-            return Err(Violation(
-                "answer to an invocation that was never sent".into(),
-            ));
+            return Err(Violation("answer to an invocation that was never sent".into()));
         }
         Ok(())
     }
@@ -225,9 +211,7 @@ impl Session {
         if error.request_type == Invocation::CODE {
             return Ok(());
         }
-        Err(Violation(
-            "Error.request_type: only 68 (INVOCATION) may fail at a client".into(),
-        ))
+        Err(Violation("Error.request_type: only 68 (INVOCATION) may fail at a client".into()))
     }
 }
 

@@ -122,11 +122,7 @@ mod tests {
             gate.count_turn();
             polls.set(polls.get() + 1);
             // Nobody inside will ever wake it.
-            if polls.get() <= 20 {
-                Poll::Pending
-            } else {
-                Poll::Ready(())
-            }
+            if polls.get() <= 20 { Poll::Pending } else { Poll::Ready(()) }
         }));
         assert_eq!(polls.get(), 21);
         drop(watchdog);

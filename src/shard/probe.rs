@@ -56,9 +56,7 @@ fn probe(shards: usize) -> Result<(), String> {
 
 fn needed_bytes(shards: usize) -> u64 {
     let shards = u64::try_from(shards).unwrap_or(u64::MAX);
-    shards
-        .saturating_mul(LOCKED_BYTES_PER_SHARD)
-        .max(LOCKED_BYTES_MIN)
+    shards.saturating_mul(LOCKED_BYTES_PER_SHARD).max(LOCKED_BYTES_MIN)
 }
 
 /// Whether the limit does not bind this process. If nobody can say, it does.
@@ -135,17 +133,11 @@ mod tests {
         let explain = |code| explain(&io::Error::from_raw_os_error(code), 65_536, 4);
         let cases = [
             (explain_refusal(0), ["seccomp=", "memlock=67108864"]),
-            (
-                explain_refusal(2),
-                ["kernel.io_uring_disabled = 2", "sysctl -w"],
-            ),
+            (explain_refusal(2), ["kernel.io_uring_disabled = 2", "sysctl -w"]),
             (explain(libc::ENOSYS), ["gVisor", "Linux 6.1"]),
             (explain(libc::EINVAL), ["too old", "Linux 6.1"]),
             (explain(libc::ENOMEM), ["1800 KiB", "LimitMEMLOCK=64M"]),
-            (
-                explain(libc::ENOMEM),
-                ["64 KiB", "--ulimit memlock=67108864"],
-            ),
+            (explain(libc::ENOMEM), ["64 KiB", "--ulimit memlock=67108864"]),
             (explain(libc::EMFILE), ["io_uring", "Too many open files"]),
         ];
         for (text, words) in cases {

@@ -93,12 +93,7 @@ impl Client {
             short_answer: rawsocket::Request::default(),
             has_failed: false,
         };
-        Self {
-            stream,
-            serializer,
-            message_bytes_max,
-            opening: Some(Box::new(opening)),
-        }
+        Self { stream, serializer, message_bytes_max, opening: Some(Box::new(opening)) }
     }
 
     /// Appends the opening handshake. Messages may be appended right behind it, if the client
@@ -113,15 +108,7 @@ impl Client {
             }
             Stream::WebSocket(_) => {
                 let Opening {
-                    options:
-                        ClientOptions {
-                            path,
-                            host,
-                            subprotocols,
-                            ..
-                        },
-                    key,
-                    ..
+                    options: ClientOptions { path, host, subprotocols, .. }, key, ..
                 } = &**opening;
                 let subprotocols = match subprotocols.as_slice() {
                     [] => self.serializer.subprotocol().into(),
@@ -163,14 +150,11 @@ impl Client {
     /// # Panics
     ///
     /// On RawSocket, if the message is longer than
-    /// [`MESSAGE_BYTES_CAP`](crate::limits::MESSAGE_BYTES_CAP).
+    /// [`MESSAGE_BYTES_CAP`].
     pub fn frame(&mut self, message: &[u8], out: &mut Vec<u8>) {
         match &mut self.stream {
             Stream::RawSocket(_) => {
-                assert!(
-                    message.len() <= MESSAGE_BYTES_CAP,
-                    "RawSocket has no such length"
-                );
+                assert!(message.len() <= MESSAGE_BYTES_CAP, "RawSocket has no such length");
                 out.extend_from_slice(&rawsocket::message_head(message.len()));
                 out.extend_from_slice(message);
             }
@@ -279,10 +263,7 @@ impl Opening {
         }
         let mut headers = [httparse::EMPTY_HEADER; HTTP_HEADERS_MAX];
         let mut answer = httparse::Response::new(&mut headers);
-        if !matches!(
-            answer.parse(self.answer.bytes()),
-            Ok(httparse::Status::Complete(_))
-        ) {
+        if !matches!(answer.parse(self.answer.bytes()), Ok(httparse::Status::Complete(_))) {
             return Err(Failure::Refused("the answer is no HTTP"));
         }
         if answer.code != Some(101) {
@@ -294,9 +275,7 @@ impl Opening {
         };
         let accept = handshake::accept_key(self.key.as_bytes());
         if only("Sec-WebSocket-Accept") != Some(accept.as_bytes()) {
-            return Err(Failure::Refused(
-                "the router's Sec-WebSocket-Accept is wrong",
-            ));
+            return Err(Failure::Refused("the router's Sec-WebSocket-Accept is wrong"));
         }
         let granted = only("Sec-WebSocket-Protocol");
         let offered = |candidate: &Serializer| match self.options.subprotocols.as_slice() {
@@ -307,9 +286,7 @@ impl Opening {
             .into_iter()
             .filter(offered)
             .find(|candidate| granted == Some(candidate.subprotocol().as_bytes()))
-            .ok_or(Failure::Refused(
-                "the router chose a subprotocol that was not offered",
-            ))?;
+            .ok_or(Failure::Refused("the router chose a subprotocol that was not offered"))?;
         Ok(Some(Negotiated {
             serializer,
             framing: Framing::WebSocket,

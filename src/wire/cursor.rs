@@ -21,11 +21,7 @@ pub(super) struct Cursor<'a> {
 
 impl<'a> Cursor<'a> {
     pub(super) const fn open(bytes: &'a [u8]) -> Self {
-        Self {
-            bytes,
-            at: 0,
-            depth: 0,
-        }
+        Self { bytes, at: 0, depth: 0 }
     }
 
     /// The whole message.
@@ -70,6 +66,21 @@ impl<'a> Cursor<'a> {
         Ok(taken)
     }
 
+    /// Consumes `length` octets that must be text.
+    #[inline]
+    pub(super) fn pass_text(&mut self, length: u64) -> Result<(), Malformed> {
+        let rest = self.bytes.get(self.at..).unwrap_or_default();
+        let text = self.take(length)?;
+        // Most keys are this short: one look past their end, into the next element.
+        if let (0..8, Some(word)) = (length, rest.first_chunk()) {
+            let beyond = u64::MAX << (8 * length);
+            if u64::from_le_bytes(*word) & HIGH_BITS & !beyond == 0 {
+                return Ok(());
+            }
+        }
+        check_text(text)
+    }
+
     /// Consumes as many octets as the array holds.
     #[inline]
     pub(super) fn array<const N: usize>(&mut self) -> Result<[u8; N], Malformed> {
@@ -82,10 +93,7 @@ impl<'a> Cursor<'a> {
     /// Moves to `at`, which a scan over [`Self::bytes`] has found.
     #[inline]
     pub(super) fn move_to(&mut self, at: usize) {
-        debug_assert!(
-            self.at <= at && at <= self.bytes.len(),
-            "a cursor moves forward only"
-        );
+        debug_assert!(self.at <= at && at <= self.bytes.len(), "a cursor moves forward only");
         self.at = at;
     }
 
@@ -124,11 +132,7 @@ impl<'a> Cursor<'a> {
 
     /// Checks that nothing is left.
     pub(super) const fn end(&self) -> Result<(), Malformed> {
-        if self.left() == 0 {
-            Ok(())
-        } else {
-            Err(Malformed("octets follow the message"))
-        }
+        if self.left() == 0 { Ok(()) } else { Err(Malformed("octets follow the message")) }
     }
 }
 
@@ -147,9 +151,7 @@ pub(super) fn check_text(bytes: &[u8]) -> Result<(), Malformed> {
     if bytes.len() < SHORT && is_ascii(bytes) {
         return Ok(());
     }
-    simdutf8::basic::from_utf8(bytes)
-        .map(drop)
-        .map_err(|_| NOT_UTF8)
+    simdutf8::basic::from_utf8(bytes).map(drop).map_err(|_| NOT_UTF8)
 }
 
 /// Below this many octets the start of a vectorized check costs more than it saves.
@@ -165,18 +167,14 @@ fn is_ascii(bytes: &[u8]) -> bool {
     };
     // The last word overlaps the one before it, so no odd octets are left over.
     let (words, _) = bytes.as_chunks::<8>();
-    let seen = words.iter().fold(u64::from_ne_bytes(*last), |seen, word| {
-        seen | u64::from_ne_bytes(*word)
-    });
+    let seen =
+        words.iter().fold(u64::from_ne_bytes(*last), |seen, word| seen | u64::from_ne_bytes(*word));
     seen & HIGH_BITS == 0
 }
 
 #[cfg(test)]
 mod tests {
-    #![expect(
-        clippy::indexing_slicing,
-        reason = "a test that indexes wrongly should fail"
-    )]
+    #![expect(clippy::indexing_slicing, reason = "a test that indexes wrongly should fail")]
 
     use super::*;
 

@@ -1,6 +1,6 @@
 //! RawSocket: a handshake of four octets, then messages behind a prefix of four octets.
 //!
-//! The framing is the same in both directions, so that [`Stream`] serves router and client.
+//! The framing is the same in both directions, so that one parser serves router and client.
 
 use super::transport::{Failure, Framing, Incoming, Negotiated, TransportOptions};
 use crate::limits::{MESSAGE_BYTES_CAP, PINGS_MAX, RAWSOCKET_PING_BYTES_MAX};
@@ -71,15 +71,10 @@ pub(crate) fn accept(
     let [_, wishes, reserved_high, reserved_low] = request;
     if (reserved_high, reserved_low) != (0, 0) {
         reply.extend_from_slice(&REFUSED_RESERVED);
-        return Err(Failure::Refused(
-            "reserved octets of the RawSocket handshake are set",
-        ));
+        return Err(Failure::Refused("reserved octets of the RawSocket handshake are set"));
     }
     let number = wishes & 0x0F;
-    let offered = options
-        .serializers
-        .iter()
-        .find(|offer| offer.rawsocket_number() == number);
+    let offered = options.serializers.iter().find(|offer| offer.rawsocket_number() == number);
     let Some(&serializer) = offered else {
         reply.extend_from_slice(&REFUSED_SERIALIZER);
         return Err(Failure::Refused("the RawSocket serializer is not offered"));
@@ -97,10 +92,7 @@ pub(crate) fn accept(
 /// The handshake's number for the longest length it can express that is within `bytes_max`;
 /// the shortest there is, 512, if even that is above.
 pub(crate) fn length_exponent(bytes_max: usize) -> u8 {
-    (1..=15)
-        .rev()
-        .find(|&exponent| length_of(exponent) <= bytes_max)
-        .unwrap_or(0)
+    (1..=15).rev().find(|&exponent| length_of(exponent) <= bytes_max).unwrap_or(0)
 }
 
 /// The length that the number `exponent` of a handshake stands for, in octets.
@@ -149,13 +141,7 @@ impl Stream {
     /// A stream behind a handshake in which we announced `length_max`.
     pub(crate) fn new(length_max: usize) -> Self {
         let length_max = u32::try_from(length_max.min(MESSAGE_BYTES_CAP)).unwrap_or(u32::MAX);
-        Self {
-            held: Vec::new(),
-            length_max,
-            pings: 0,
-            is_delivered: false,
-            is_over: false,
-        }
+        Self { held: Vec::new(), length_max, pings: 0, is_delivered: false, is_over: false }
     }
 
     /// See [`Transport::next`](super::Transport::next).
@@ -213,7 +199,7 @@ impl Stream {
     }
 
     /// Counts the peer's pings anew.
-    pub(crate) fn forgive_pings(&mut self) {
+    pub(crate) const fn forgive_pings(&mut self) {
         self.pings = 0;
     }
 
@@ -298,9 +284,7 @@ impl Stream {
 #[cold]
 fn check_uncommon(prefix: u32, length_max: u32) -> Result<(Kind, usize), Failure> {
     if prefix & RESERVED_BITS != 0 {
-        return Err(Failure::Refused(
-            "reserved bits of a RawSocket prefix are set",
-        ));
+        return Err(Failure::Refused("reserved bits of a RawSocket prefix are set"));
     }
     let (kind, kind_length_max) = match prefix >> 24 & 7 {
         0 => (Kind::Message, length_max),
@@ -314,9 +298,7 @@ fn check_uncommon(prefix: u32, length_max: u32) -> Result<(Kind, usize), Failure
         (true, _) => return Err(Failure::Refused("a RawSocket length above 16 MiB")),
     };
     if length > kind_length_max {
-        return Err(Failure::Refused(
-            "a RawSocket frame longer than we announced to take",
-        ));
+        return Err(Failure::Refused("a RawSocket frame longer than we announced to take"));
     }
     Ok((kind, length as usize))
 }

@@ -92,14 +92,8 @@ impl Framing {
     /// with [`Negotiated::peer_message_bytes_max`] first. If `mark` is none of `out`.
     pub fn finish(self, serializer: Serializer, out: &mut [u8], mark: usize) -> Range<usize> {
         let body = mark + FRAME_HEAD_BYTES_MAX;
-        let length = out
-            .len()
-            .checked_sub(body)
-            .expect("begin reserved the head");
-        assert!(
-            length <= MESSAGE_BYTES_CAP,
-            "a message above the cap has no frame"
-        );
+        let length = out.len().checked_sub(body).expect("begin reserved the head");
+        assert!(length <= MESSAGE_BYTES_CAP, "a message above the cap has no frame");
         let (head, size) = match self {
             Self::RawSocket => {
                 let [a, b, c, d] = rawsocket::message_head(length);
@@ -107,9 +101,7 @@ impl Framing {
             }
             Self::WebSocket => frame::bare_head(Opcode::of(serializer), length),
         };
-        out.get_mut(mark..body)
-            .expect("begin reserved the head")
-            .copy_from_slice(&head);
+        out.get_mut(mark..body).expect("begin reserved the head").copy_from_slice(&head);
         body - size..out.len()
     }
 }
@@ -148,7 +140,8 @@ impl Transport {
     /// Takes what it uses off the front of `input`; an incomplete message is kept inside. A
     /// returned message lies in `input` itself (unmasked in place) or, if it came in parts, in
     /// here. What the transport itself has to say (handshake, pong, close) is appended to `reply`,
-    /// framed, to be sent before anything else.
+    /// framed, to be sent before anything else. Call it until it gives `None`: the memory of a
+    /// message that came in parts is let go by the call after it.
     ///
     /// # Errors
     ///
@@ -178,20 +171,24 @@ impl Transport {
 
     /// Appends a ping to `out`, if this transport has pings that all its clients survive
     /// (WebSocket has; RawSocket's are unknown to clients in the field, so it sends none).
-    ///
-    /// Whether it has or not, the peer's own pings are counted anew from here: call it regularly
-    /// for every peer that sends no messages, or one that pings for hours is taken for a flooder
-    /// (see [`PINGS_MAX`](crate::limits::PINGS_MAX)).
     pub fn ping(&mut self, out: &mut Vec<u8>) -> bool {
         match &mut self.0 {
             State::WebSocket(stream) => stream.ping(&[], out),
-            State::RawSocket(stream) => {
-                stream.forgive_pings();
-                false
-            }
-            State::Fresh | State::RawSocketOpening(_) | State::HttpOpening(_) | State::Over => {
-                false
-            }
+            State::RawSocket(_)
+            | State::Fresh
+            | State::RawSocketOpening(_)
+            | State::HttpOpening(_)
+            | State::Over => false,
+        }
+    }
+
+    /// Counts the peer's own pings anew: called regularly, or a peer that sends nothing else for
+    /// hours is taken for a flooder (see [`PINGS_MAX`](crate::limits::PINGS_MAX)).
+    pub const fn forgive_pings(&mut self) {
+        match &mut self.0 {
+            State::WebSocket(stream) => stream.forgive_pings(),
+            State::RawSocket(stream) => stream.forgive_pings(),
+            State::Fresh | State::RawSocketOpening(_) | State::HttpOpening(_) | State::Over => {}
         }
     }
 

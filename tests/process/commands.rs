@@ -24,20 +24,13 @@ fn help_and_version_are_printed_on_standard_output() {
     for arguments in [["--help"], ["-h"], ["help"]] {
         let ended = gigawamp(&arguments, "");
         assert_eq!((ended.code, ended.err.as_str()), (Some(0), ""));
-        assert!(
-            ended.out.starts_with("gigawamp: a WAMP router"),
-            "{}",
-            ended.out
-        );
+        assert!(ended.out.starts_with("gigawamp: a WAMP router"), "{}", ended.out);
         assert!(ended.out.lines().count() <= 24);
     }
     for arguments in [["--version"], ["-V"], ["version"]] {
         let ended = gigawamp(&arguments, "");
         assert_eq!((ended.code, ended.err.as_str()), (Some(0), ""));
-        assert_eq!(
-            ended.out,
-            format!("gigawamp {}\n", env!("CARGO_PKG_VERSION"))
-        );
+        assert_eq!(ended.out, format!("gigawamp {}\n", env!("CARGO_PKG_VERSION")));
     }
 }
 
@@ -47,10 +40,7 @@ fn wrong_usage_ends_with_2_and_says_why() {
         (&["--port", "1"][..], "gigawamp: invalid option '--port'"),
         (&["start"], "gigawamp: unknown command \"start\""),
         (&["check", "a", "b"], "gigawamp: unexpected argument \"b\""),
-        (
-            &["--config"],
-            "gigawamp: missing argument for option '--config'",
-        ),
+        (&["--config"], "gigawamp: missing argument for option '--config'"),
         (
             &["--shards", "0"],
             "gigawamp: --shards: expected an integer from 1 to 256 or \"auto\", \
@@ -64,21 +54,14 @@ fn wrong_usage_ends_with_2_and_says_why() {
     ] {
         let ended = gigawamp(arguments, "");
         assert_eq!(ended.err.lines().next(), Some(expected), "{arguments:?}");
-        assert_eq!(
-            (ended.code, ended.out.as_str()),
-            (Some(2), ""),
-            "{arguments:?}"
-        );
+        assert_eq!((ended.code, ended.out.as_str()), (Some(2), ""), "{arguments:?}");
     }
 }
 
 #[test]
 fn check_says_ok() {
     let ended = gigawamp(&["check", "-"], LEAST);
-    assert_eq!(
-        (ended.code, ended.out.as_str(), ended.err.as_str()),
-        (Some(0), "ok\n", "")
-    );
+    assert_eq!((ended.code, ended.out.as_str(), ended.err.as_str()), (Some(0), "ok\n", ""));
     // Without a file the router would run for development, which is fine.
     assert_eq!(gigawamp(&["check"], "").out, "ok\n");
 }
@@ -90,11 +73,7 @@ fn check_finds_the_file_that_would_be_used() {
     std::fs::write(&path, "shards = 0\n").unwrap();
     let ended = run(program(&folder.path(""), &["check"]), "");
     assert_eq!(ended.code, Some(78));
-    assert!(
-        ended.err.starts_with("gigawamp.toml:1: shards: expected"),
-        "{}",
-        ended.err
-    );
+    assert!(ended.err.starts_with("gigawamp.toml:1: shards: expected"), "{}", ended.err);
     // A file that is named wins.
     std::fs::write(folder.path("other.toml"), LEAST).unwrap();
     let ended = run(program(&folder.path(""), &["check", "other.toml"]), "");
@@ -108,10 +87,7 @@ fn check_finds_the_file_that_would_be_used() {
 fn a_file_that_cannot_be_read_is_a_wrong_configuration() {
     let folder = Folder::new("unreadable");
     let missing = "missing.toml: cannot be read: No such file or directory (os error 2)\n";
-    for arguments in [
-        &["check", "missing.toml"][..],
-        &["--config", "missing.toml"],
-    ] {
+    for arguments in [&["check", "missing.toml"][..], &["--config", "missing.toml"]] {
         let ended = run(program(&folder.path(""), arguments), "");
         assert_eq!((ended.code, ended.err.as_str()), (Some(78), missing));
     }
@@ -119,11 +95,7 @@ fn a_file_that_cannot_be_read_is_a_wrong_configuration() {
     std::fs::create_dir(folder.path("gigawamp.toml")).unwrap();
     let ended = run(program(&folder.path(""), &[]), "");
     assert_eq!(ended.code, Some(78));
-    assert!(
-        ended.err.starts_with("gigawamp.toml: cannot be read: "),
-        "{}",
-        ended.err
-    );
+    assert!(ended.err.starts_with("gigawamp.toml: cannot be read: "), "{}", ended.err);
 }
 
 #[test]
@@ -166,11 +138,7 @@ fn a_router_does_not_start_with_a_bad_configuration() {
     command.env("GIGAWAMP_LOG_LEVEL", "loud");
     let ended = run(command, "");
     assert_eq!(ended.code, Some(78));
-    assert!(
-        ended.err.starts_with("GIGAWAMP_LOG_LEVEL: expected one of"),
-        "{}",
-        ended.err
-    );
+    assert!(ended.err.starts_with("GIGAWAMP_LOG_LEVEL: expected one of"), "{}", ended.err);
 }
 
 #[test]

@@ -71,41 +71,26 @@ impl Peer {
     /// Answers the router's GOODBYE.
     pub(crate) fn take_goodbye(&mut self) {
         let goodbye = self.receive().expect("GOODBYE");
-        assert_eq!(
-            (&goodbye[0], &goodbye[2]),
-            (&json!(6), &json!("wamp.close.system_shutdown"))
-        );
+        assert_eq!((&goodbye[0], &goodbye[2]), (&json!(6), &json!("wamp.close.system_shutdown")));
         self.send(&json!([6, {}, "wamp.close.goodbye_and_out"]));
     }
 
     /// Opens the transport.
     fn open(mut stream: Box<dyn Stream>, framing: Framing) -> Self {
-        let options = ClientOptions {
-            path: "/ws".to_owned(),
-            ..ClientOptions::default()
-        };
+        let options = ClientOptions { path: "/ws".to_owned(), ..ClientOptions::default() };
         let mut client = Client::new(framing, Serializer::Json, options);
         let mut out = Vec::new();
         client.hello(&mut out);
         stream.write_all(&out).unwrap();
-        Self {
-            stream,
-            client,
-            received: VecDeque::new(),
-        }
+        Self { stream, client, received: VecDeque::new() }
     }
 
     /// Takes what the stream brought.
     fn feed(&mut self, mut bytes: &mut [u8]) {
         let mut reply = Vec::new();
-        while let Some(incoming) = self
-            .client
-            .next(&mut bytes, &mut reply)
-            .expect("good frames")
-        {
+        while let Some(incoming) = self.client.next(&mut bytes, &mut reply).expect("good frames") {
             if let Incoming::Message(message) = incoming {
-                self.received
-                    .push_back(serde_json::from_slice(message).unwrap());
+                self.received.push_back(serde_json::from_slice(message).unwrap());
             }
         }
         // The router may have closed its side already.

@@ -59,10 +59,7 @@ pub(crate) fn program(folder: &Path, arguments: &[&str]) -> Command {
 pub(crate) fn program_at(path: &Path, folder: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(path);
     command.args(arguments).current_dir(folder).env_clear();
-    command
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command
 }
 
@@ -74,11 +71,7 @@ pub(crate) fn run(mut command: Command, input: &str) -> Ended {
     let out = collect(child.stdout.take().unwrap());
     let err = collect(child.stderr.take().unwrap());
     let code = wait(child);
-    Ended {
-        code,
-        out: out.recv().unwrap(),
-        err: err.recv().unwrap(),
-    }
+    Ended { code, out: out.recv().unwrap(), err: err.recv().unwrap() }
 }
 
 /// A router at work.
@@ -107,19 +100,11 @@ impl Router {
         let (line, lines) = channel();
         thread::spawn(move || {
             // Once the test takes no more lines, the pipe is closed: nobody reads the log then.
-            stderr
-                .lines()
-                .map_while(Result::ok)
-                .all(|text| line.send(text).is_ok())
+            stderr.lines().map_while(Result::ok).all(|text| line.send(text).is_ok())
         });
         let (done, ended) = channel();
         thread::spawn(move || done.send(child.wait().unwrap().code()));
-        Self {
-            id,
-            ended,
-            lines,
-            seen: Vec::new(),
-        }
+        Self { id, ended, lines, seen: Vec::new() }
     }
 
     /// Waits for a line that has `text` in it and returns it. Lines before it count as seen.
@@ -138,9 +123,7 @@ impl Router {
     /// Where it listens: what stands between `text` and the next `/` or space of the log.
     pub(crate) fn address(&self, text: &str) -> String {
         let mut rests = self.seen.iter().filter_map(|line| line.split_once(text));
-        let (_, rest) = rests
-            .next()
-            .unwrap_or_else(|| panic!("{text:?} in {:#?}", self.seen));
+        let (_, rest) = rests.next().unwrap_or_else(|| panic!("{text:?} in {:#?}", self.seen));
         rest.split(['/', ' ']).next().unwrap_or_default().to_owned()
     }
 
@@ -170,11 +153,7 @@ impl Drop for Router {
     fn drop(&mut self) {
         // Only a test that failed leaves it running. Until the waiting thread has its exit code,
         // the id cannot belong to another process.
-        if self
-            .ended
-            .try_recv()
-            .is_err_and(|error| error == TryRecvError::Empty)
-        {
+        if self.ended.try_recv().is_err_and(|error| error == TryRecvError::Empty) {
             let _ = kill(self.id, Signal::SIGKILL);
         }
     }

@@ -15,10 +15,7 @@ const CONFIG: &str = "shards = 2\n[[realms]]\nname = \"realm1\"\n\
                       [[listeners]]\naddress = \"127.0.0.1:0\"\n";
 
 /// Lets `command` start without io_uring, as Docker's default profile does: EPERM.
-#[expect(
-    unsafe_code,
-    reason = "a filter for system calls has no safe interface"
-)]
+#[expect(unsafe_code, reason = "a filter for system calls has no safe interface")]
 fn forbid_io_uring(command: &mut Command) {
     const NUMBER: u32 = 0; // of the system call, in what the filter sees
     let statement = |code: u32, k: u32, jt: u8| libc::sock_filter {
@@ -50,11 +47,7 @@ fn forbid_io_uring(command: &mut Command) {
             libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0
                 || libc::prctl(libc::PR_SET_SECCOMP, libc::SECCOMP_MODE_FILTER, &program) != 0
         };
-        if failed {
-            Err(std::io::Error::last_os_error())
-        } else {
-            Ok(())
-        }
+        if failed { Err(std::io::Error::last_os_error()) } else { Ok(()) }
     };
     // SAFETY: between fork and exec the closure only makes system calls; it allocates nothing and
     // takes no lock.
@@ -90,10 +83,7 @@ fn without_io_uring_it_falls_back_to_epoll_and_says_so() {
     let mut command = program(&folder.path(""), &["--config", "-"]);
     forbid_io_uring(&mut command);
     let lines = serves(command);
-    let warnings: Vec<_> = lines
-        .iter()
-        .filter(|line| line.contains(" WARN "))
-        .collect();
+    let warnings: Vec<_> = lines.iter().filter(|line| line.contains(" WARN ")).collect();
     assert_eq!(warnings.len(), 1, "{lines:#?}");
     assert!(warnings[0].contains("epoll"), "{lines:#?}");
 }
@@ -106,25 +96,15 @@ fn who_insists_on_io_uring_is_told_why_not() {
     let ended = run(command, CONFIG);
     assert_eq!(ended.code, Some(1));
     let last = ended.err.lines().last().unwrap_or_default();
-    assert!(
-        last.contains("ERROR") && last.contains("io_uring"),
-        "{}",
-        ended.err
-    );
+    assert!(last.contains("ERROR") && last.contains("io_uring"), "{}", ended.err);
     assert!(last.contains("seccomp"), "{}", ended.err);
 }
 
 #[test]
 fn epoll_can_be_chosen() {
     let folder = Folder::new("epoll");
-    let lines = serves(program(
-        &folder.path(""),
-        &["--config", "-", "--io", "epoll"],
-    ));
-    assert!(
-        lines.iter().all(|line| !line.contains(" WARN ")),
-        "{lines:#?}"
-    );
+    let lines = serves(program(&folder.path(""), &["--config", "-", "--io", "epoll"]));
+    assert!(lines.iter().all(|line| !line.contains(" WARN ")), "{lines:#?}");
 }
 
 #[test]
@@ -137,10 +117,7 @@ fn few_open_files_mean_few_connections() {
     // 200 less 64 of the process, 16 of its shard and 1 listener.
     let warning = "WARN connections_max was lowered to fit the limit of open files \
                    connections_max=119";
-    assert!(
-        lines.iter().any(|line| line.contains(warning)),
-        "{lines:#?}"
-    );
+    assert!(lines.iter().any(|line| line.contains(warning)), "{lines:#?}");
 }
 
 #[test]

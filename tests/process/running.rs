@@ -31,13 +31,7 @@ fn http_status(address: &str, path: &str) -> Option<String> {
     let mut answer = Vec::new();
     let _ = stream.read_to_end(&mut answer);
     let answer = String::from_utf8_lossy(&answer);
-    Some(
-        answer
-            .strip_prefix("HTTP/1.1 ")?
-            .split(' ')
-            .next()?
-            .to_owned(),
-    )
+    Some(answer.strip_prefix("HTTP/1.1 ")?.split(' ').next()?.to_owned())
 }
 
 /// Whether a connection is closed without a word.
@@ -66,20 +60,14 @@ fn starts_says_where_and_stops_with_goodbyes() {
     let (code, lines) = router.end();
     assert_eq!(code, Some(0), "{lines:#?}");
     let messages = messages(&lines);
-    assert!(
-        messages[0].starts_with("starting gigawamp 0."),
-        "{lines:#?}"
-    );
+    assert!(messages[0].starts_with("starting gigawamp 0."), "{lines:#?}");
     assert_eq!(messages[1], "config standard input");
     assert_eq!(messages[2], "realms realm1 (anonymous)");
     let listening = format!("listening ws://{address}/ws (json msgpack cbor; rawsocket too)");
     assert_eq!(messages[3], listening);
     assert!(messages[4].starts_with("ready in "), "{lines:#?}");
     assert_eq!(messages[5], "stopping on SIGTERM");
-    assert!(
-        messages[6].starts_with("served connections=2 sessions=2 "),
-        "{lines:#?}"
-    );
+    assert!(messages[6].starts_with("served connections=2 sessions=2 "), "{lines:#?}");
     assert_eq!(messages[7..], ["stopped"]);
 }
 
@@ -94,10 +82,7 @@ fn what_is_configured_reaches_the_router() {
     let mut stranger = Peer::tcp(&raw, Framing::RawSocket);
     stranger.send(&json!([1, "elsewhere", {"roles": {"caller": {}}}]));
     let abort = stranger.receive().expect("ABORT");
-    assert_eq!(
-        (&abort[0], &abort[2]),
-        (&json!(3), &json!("wamp.error.no_such_realm"))
-    );
+    assert_eq!((&abort[0], &abort[2]), (&json!(3), &json!("wamp.error.no_such_realm")));
     assert_eq!(stranger.receive(), None);
 
     Peer::tcp(&raw, Framing::RawSocket).join("other");
@@ -149,10 +134,7 @@ fn a_second_signal_stops_at_once() {
     router.signal(Signal::SIGINT);
     let (code, lines) = router.end();
     assert_eq!(code, Some(1));
-    assert_eq!(
-        messages(&lines).last(),
-        Some(&"SIGINT again: stopping at once")
-    );
+    assert_eq!(messages(&lines).last(), Some(&"SIGINT again: stopping at once"));
 }
 
 #[test]
@@ -185,10 +167,7 @@ fn an_address_that_is_taken_is_an_error() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
     let folder = Folder::new("taken");
-    let ended = run(
-        program(&folder.path(""), &["--config", "-"]),
-        &config(&address, ""),
-    );
+    let ended = run(program(&folder.path(""), &["--config", "-"]), &config(&address, ""));
     assert_eq!(ended.code, Some(1));
     let last = ended.err.lines().last().unwrap_or_default();
     let expected = format!("ERROR cannot listen on {address}: Address already in use");
@@ -238,30 +217,20 @@ fn a_browser_is_told_what_this_is() {
     let router = Router::start("http", &config("127.0.0.1:0", ""));
     let address = router.address("ws://");
     for (path, status) in [("/ws", "426"), ("/", "426"), ("/elsewhere", "404")] {
-        assert_eq!(
-            http_status(&address, path).as_deref(),
-            Some(status),
-            "{path}"
-        );
+        assert_eq!(http_status(&address, path).as_deref(), Some(status), "{path}");
     }
     router.signal(Signal::SIGTERM);
     // No line of the log for what any health probe does.
     let (_, lines) = router.end();
-    assert!(
-        lines
-            .iter()
-            .all(|line| !line.contains("elsewhere") && !line.contains("426"))
-    );
+    assert!(lines.iter().all(|line| !line.contains("elsewhere") && !line.contains("426")));
 }
 
 #[test]
 fn logs_json_for_machines() {
     let folder = Folder::new("json");
     let arguments = ["--config", "-", "--log-format", "json"];
-    let mut router = Router::spawn(
-        program(&folder.path(""), &arguments),
-        &config("127.0.0.1:0", ""),
-    );
+    let mut router =
+        Router::spawn(program(&folder.path(""), &arguments), &config("127.0.0.1:0", ""));
     router.await_line("ready in ");
     router.signal(Signal::SIGTERM);
     let (code, lines) = router.end();
@@ -272,10 +241,7 @@ fn logs_json_for_machines() {
         assert_eq!(line["level"], "INFO");
         assert!(line["message"].is_string(), "{line}");
     }
-    assert!(
-        lines.iter().any(|line| line.contains("\"sessions\":0")),
-        "{lines:#?}"
-    );
+    assert!(lines.iter().any(|line| line.contains("\"sessions\":0")), "{lines:#?}");
 }
 
 #[test]
@@ -307,10 +273,7 @@ fn without_a_configuration_it_is_for_this_machine_alone() {
     router.signal(Signal::SIGTERM);
     let (code, lines) = router.end();
     assert_eq!(code, Some(0));
-    assert!(
-        lines.len() <= 8 + 3,
-        "8 lines to start, 3 to stop: {lines:#?}"
-    );
+    assert!(lines.len() <= 8 + 3, "8 lines to start, 3 to stop: {lines:#?}");
     assert_eq!(messages(&lines)[1], "config none: development mode");
     assert!(lines[2].contains(" WARN anonymous access"), "{lines:#?}");
     for line in lines.iter().filter(|line| line.contains("listening ")) {

@@ -32,12 +32,7 @@ impl<T: Send + Sync + 'static> Cache<T> {
     /// An empty cache, keyed with `hash_key`.
     #[must_use]
     pub const fn new(hash_key: RandomState) -> Self {
-        Self {
-            hash_key,
-            lines: Vec::new(),
-            mask: 0,
-            evictions: 0,
-        }
+        Self { hash_key, lines: Vec::new(), mask: 0, evictions: 0 }
     }
 
     /// What [`Index::matches`] finds for `uri`, in its order.
@@ -61,18 +56,10 @@ impl<T: Send + Sync + 'static> Cache<T> {
     fn line(&mut self, index: &Index<T>, question: Question, uri: &str) -> usize {
         let hash = self.hash_key.hash_one((question as u8, uri));
         // Read before the lookup: the result may be newer than its stamp, never older.
-        let key = Stamp {
-            hash,
-            generation: index.generation(),
-            question,
-        };
+        let key = Stamp { hash, generation: index.generation(), question };
         let first = hash as usize & self.mask;
         for line in [first, first + 1] {
-            if self
-                .lines
-                .get(line)
-                .is_some_and(|line| line.answers(key, uri))
-            {
+            if self.lines.get(line).is_some_and(|line| line.answers(key, uri)) {
                 return line;
             }
         }
@@ -83,11 +70,7 @@ impl<T: Send + Sync + 'static> Cache<T> {
     #[cold]
     fn fill(&mut self, index: &Index<T>, key: Stamp, uri: &str) -> usize {
         let large = self.lines.len().wrapping_sub(1);
-        if self
-            .lines
-            .get(large)
-            .is_some_and(|line| line.answers(key, uri))
-        {
+        if self.lines.get(large).is_some_and(|line| line.answers(key, uri)) {
             return large;
         }
         if self.lines.is_empty() || (self.evictions > self.lines.len() && large < LINES_MAX) {
@@ -105,11 +88,7 @@ impl<T: Send + Sync + 'static> Cache<T> {
         }
 
         let is_large = found.len() > FOUND_MAX || uri.len() > URI_BYTES_KEPT_MAX;
-        let place = if is_large {
-            self.lines.len() - 1
-        } else {
-            victim
-        };
+        let place = if is_large { self.lines.len() - 1 } else { victim };
         let line = &mut self.lines[place];
         line.stamp = Some(key);
         line.found = found;
@@ -122,10 +101,7 @@ impl<T: Send + Sync + 'static> Cache<T> {
     fn victim(&mut self, key: Stamp) -> usize {
         let first = key.hash as usize & self.mask;
         for line in [first, first + 1] {
-            if self.lines[line]
-                .stamp
-                .is_none_or(|stamp| stamp.generation != key.generation)
-            {
+            if self.lines[line].stamp.is_none_or(|stamp| stamp.generation != key.generation) {
                 return line;
             }
         }
@@ -136,9 +112,7 @@ impl<T: Send + Sync + 'static> Cache<T> {
     /// Makes room for four times as many lines.
     fn grow(&mut self) {
         let count = (self.lines.len().saturating_sub(1) * 4).clamp(LINES_MIN, LINES_MAX);
-        let fresh = std::iter::repeat_with(Line::default)
-            .take(count + 1)
-            .collect();
+        let fresh = std::iter::repeat_with(Line::default).take(count + 1).collect();
         let old = std::mem::replace(&mut self.lines, fresh);
         (self.mask, self.evictions) = (count - 2, 0);
         for line in old {
@@ -155,9 +129,7 @@ impl<T: Send + Sync + 'static> Cache<T> {
 
 impl<T> fmt::Debug for Cache<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Cache")
-            .field("lines_count", &self.lines.len())
-            .finish_non_exhaustive()
+        f.debug_struct("Cache").field("lines_count", &self.lines.len()).finish_non_exhaustive()
     }
 }
 
@@ -196,11 +168,7 @@ impl<T> Line<T> {
 
 impl<T> Default for Line<T> {
     fn default() -> Self {
-        Self {
-            stamp: None,
-            uri: String::new(),
-            found: SmallVec::new(),
-        }
+        Self { stamp: None, uri: String::new(), found: SmallVec::new() }
     }
 }
 

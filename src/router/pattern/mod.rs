@@ -88,11 +88,8 @@ impl<T: Send + Sync + 'static> Index<T> {
         let (exact, exact_owner) = table::new();
         let (prefixes, prefixes_owner) = prefixes::new();
         let (wildcards, wildcards_owner) = wildcards::new();
-        let owners = Owners {
-            exact: exact_owner,
-            prefixes: prefixes_owner,
-            wildcards: wildcards_owner,
-        };
+        let owners =
+            Owners { exact: exact_owner, prefixes: prefixes_owner, wildcards: wildcards_owner };
         Self {
             hash_key,
             generation: AtomicU64::new(0),
@@ -138,12 +135,8 @@ impl<T: Send + Sync + 'static> Index<T> {
             found(entry);
             ControlFlow::Continue(())
         };
-        let _ = self
-            .prefixes
-            .matches(&self.hash_key, uri, &pinned, &mut visit);
-        let _ = self
-            .wildcards
-            .matches(&self.hash_key, uri, &pinned, &mut visit);
+        let _ = self.prefixes.matches(&self.hash_key, uri, &pinned, &mut visit);
+        let _ = self.wildcards.matches(&self.hash_key, uri, &pinned, &mut visit);
     }
 
     /// The entry that a CALL goes to: the exact one; else that of the longest prefix; else that of
@@ -156,19 +149,15 @@ impl<T: Send + Sync + 'static> Index<T> {
             return Some(Arc::clone(entry));
         }
         let mut best = None;
-        let _ = self
-            .prefixes
-            .matches(&self.hash_key, uri, &pinned, &mut |entry| {
-                best = Some(entry);
-                ControlFlow::Continue(())
-            });
+        let _ = self.prefixes.matches(&self.hash_key, uri, &pinned, &mut |entry| {
+            best = Some(entry);
+            ControlFlow::Continue(())
+        });
         if best.is_none() {
-            let _ = self
-                .wildcards
-                .matches(&self.hash_key, uri, &pinned, &mut |entry| {
-                    best = Some(entry);
-                    ControlFlow::Break(())
-                });
+            let _ = self.wildcards.matches(&self.hash_key, uri, &pinned, &mut |entry| {
+                best = Some(entry);
+                ControlFlow::Break(())
+            });
         }
         best.map(Arc::clone)
     }
@@ -180,15 +169,8 @@ impl<T: Send + Sync + 'static> Index<T> {
     /// If a thread has panicked in the section: the index may be half changed.
     #[must_use]
     pub fn write(&self) -> Writer<'_, T> {
-        let owners = self
-            .owners
-            .lock()
-            .expect("no writer has panicked: the process would be over");
-        Writer {
-            index: self,
-            owners,
-            pinned: Flushing(table::pin()),
-        }
+        let owners = self.owners.lock().expect("no writer has panicked: the process would be over");
+        Writer { index: self, owners, pinned: Flushing(table::pin()) }
     }
 
     /// How many patterns there are, of all policies together.
@@ -203,29 +185,21 @@ impl<T: Send + Sync + 'static> Index<T> {
         self.len() == 0
     }
 
-    /// Visits every pattern, in an order that depends on the hash key only.
+    /// Visits every pattern, in an order that means nothing (but is the same for the same hash key
+    /// and the same history).
     ///
     /// What changes meanwhile is seen as it was or as it is, and one that is removed and put in
     /// again may be seen twice; whoever needs a single moment holds a [`Writer`] around the call.
     pub fn for_each(&self, visit: &mut impl FnMut(MatchPolicy, &str, &Arc<T>)) {
         let pinned = table::pin();
-        self.exact.for_each(&pinned, &mut |uri, entry| {
-            visit(MatchPolicy::Exact, uri, entry)
-        });
-        self.prefixes.for_each(&pinned, &mut |uri, entry| {
-            visit(MatchPolicy::Prefix, uri, entry)
-        });
-        self.wildcards.for_each(&pinned, &mut |uri, entry| {
-            visit(MatchPolicy::Wildcard, uri, entry)
-        });
+        self.exact.for_each(&pinned, &mut |uri, entry| visit(MatchPolicy::Exact, uri, entry));
+        self.prefixes.for_each(&pinned, &mut |uri, entry| visit(MatchPolicy::Prefix, uri, entry));
+        self.wildcards
+            .for_each(&pinned, &mut |uri, entry| visit(MatchPolicy::Wildcard, uri, entry));
     }
 
     fn exact_key<'k>(&self, uri: &'k str) -> Key<'k> {
-        Key {
-            hash: self.hash_key.hash_one(uri),
-            scope: 0,
-            text: uri,
-        }
+        Key { hash: self.hash_key.hash_one(uri), scope: 0, text: uri }
     }
 }
 
@@ -242,9 +216,7 @@ impl<T: Send + Sync + 'static> Writer<'_, T> {
         let (index, owners, pinned) = (self.index, &mut *self.owners, &self.pinned.0);
         let hash_key = &index.hash_key;
         let old = match policy {
-            MatchPolicy::Exact => owners
-                .exact
-                .insert(index.exact_key(uri), uri, entry, pinned),
+            MatchPolicy::Exact => owners.exact.insert(index.exact_key(uri), uri, entry, pinned),
             MatchPolicy::Prefix => owners.prefixes.insert(hash_key, uri, entry, pinned),
             MatchPolicy::Wildcard => owners.wildcards.insert(hash_key, uri, entry, pinned),
         }
@@ -284,9 +256,7 @@ impl<T> fmt::Debug for Index<T> {
 
 impl<T> fmt::Debug for Writer<'_, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Writer")
-            .field("index", self.index)
-            .finish_non_exhaustive()
+        f.debug_struct("Writer").field("index", self.index).finish_non_exhaustive()
     }
 }
 

@@ -34,15 +34,8 @@ pub(super) fn new<T>() -> (Prefixes<T>, PrefixesOwner<T>) {
     let lengths = Arc::new(Lengths(std::array::from_fn(|_| AtomicU64::new(0))));
     let counts = vec![0; LENGTHS_COUNT].into();
     (
-        Prefixes {
-            lengths: Arc::clone(&lengths),
-            table: reader,
-        },
-        PrefixesOwner {
-            lengths,
-            counts,
-            table: owner,
-        },
+        Prefixes { lengths: Arc::clone(&lengths), table: reader },
+        PrefixesOwner { lengths, counts, table: owner },
     )
 }
 
@@ -72,14 +65,7 @@ impl<T: 'static> Prefixes<T> {
                 continue;
             };
             let hash = chain.hash_of_first(length);
-            if let Some(entry) = self.table.get(
-                Key {
-                    hash,
-                    scope: 0,
-                    text,
-                },
-                pinned,
-            ) {
+            if let Some(entry) = self.table.get(Key { hash, scope: 0, text }, pinned) {
                 visit(entry)?;
             }
         }
@@ -130,11 +116,7 @@ impl<T: Send + Sync + 'static> PrefixesOwner<T> {
 }
 
 fn key<'k>(hash_key: &RandomState, uri: &'k str) -> Key<'k> {
-    Key {
-        hash: Chain::new(hash_key, uri).hash_of_first(uri.len()),
-        scope: 0,
-        text: uri,
-    }
+    Key { hash: Chain::new(hash_key, uri).hash_of_first(uri.len()), scope: 0, text: uri }
 }
 
 /// Words of the set of lengths; one bit for each length up to [`URI_BYTES_MAX`].
@@ -153,18 +135,15 @@ impl Lengths {
     /// The lengths in the set that are not above `length_max`, ascending.
     fn up_to(&self, length_max: usize) -> impl Iterator<Item = usize> {
         let words_count = (length_max / 64 + 1).min(WORDS_COUNT);
-        self.0[..words_count]
-            .iter()
-            .enumerate()
-            .flat_map(move |(word, bits)| {
-                let mut bits = bits.load(Ordering::Acquire);
-                std::iter::from_fn(move || {
-                    let bit = bits.trailing_zeros() as usize;
-                    bits &= bits.wrapping_sub(1);
-                    let length = word * 64 + bit;
-                    (bit < 64 && length <= length_max).then_some(length)
-                })
+        self.0[..words_count].iter().enumerate().flat_map(move |(word, bits)| {
+            let mut bits = bits.load(Ordering::Acquire);
+            std::iter::from_fn(move || {
+                let bit = bits.trailing_zeros() as usize;
+                bits &= bits.wrapping_sub(1);
+                let length = word * 64 + bit;
+                (bit < 64 && length <= length_max).then_some(length)
             })
+        })
     }
 
     fn set(&self, length: usize) {
@@ -188,12 +167,7 @@ struct Chain<'a> {
 
 impl<'a> Chain<'a> {
     fn new(hash_key: &'a RandomState, text: &'a str) -> Self {
-        Self {
-            hash_key,
-            text: text.as_bytes(),
-            hash: 0,
-            at: 0,
-        }
+        Self { hash_key, text: text.as_bytes(), hash: 0, at: 0 }
     }
 
     /// The hash of the first `length` octets; `length` must not fall from call to call.

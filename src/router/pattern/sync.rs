@@ -9,10 +9,7 @@ pub(super) use loom::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering}
 
 /// What writers queue at. Readers never touch it.
 #[cfg(not(loom))]
-#[expect(
-    clippy::disallowed_types,
-    reason = "the one lock of the core: the writer section"
-)]
+#[expect(clippy::disallowed_types, reason = "the one lock of the core: the writer section")]
 pub(super) type Lock<T> = std::sync::Mutex<T>;
 
 /// What writers queue at. Readers never touch it.

@@ -21,10 +21,7 @@
 //! freed once every thread that was [`Pinned`] at that moment has let go. The table is cut into
 //! segments so that rebuilding one stays short however much the table holds.
 
-#![expect(
-    unsafe_code,
-    reason = "readers follow pointers that a writer may retire; see each proof"
-)]
+#![expect(unsafe_code, reason = "readers follow pointers that a writer may retire; see each proof")]
 
 use std::sync::Arc;
 
@@ -73,12 +70,8 @@ pub(super) struct Owner<V> {
 
 /// A table with nothing in it.
 pub(super) fn new<V>() -> (Reader<V>, Owner<V>) {
-    let table = Arc::new(Table {
-        segments: std::array::from_fn(|_| Atomic::null()),
-    });
-    let fill = std::iter::repeat_with(Fill::default)
-        .take(SEGMENTS)
-        .collect();
+    let table = Arc::new(Table { segments: std::array::from_fn(|_| Atomic::null()) });
+    let fill = std::iter::repeat_with(Fill::default).take(SEGMENTS).collect();
     (Reader(Arc::clone(&table)), Owner { table, fill })
 }
 
@@ -116,17 +109,9 @@ impl<V: Send + Sync + 'static> Owner<V> {
         value: V,
         pinned: &'g Pinned,
     ) -> Option<&'g V> {
-        debug_assert!(
-            uri.ends_with(key.text),
-            "a node keeps its key as the end of its URI"
-        );
+        debug_assert!(uri.ends_with(key.text), "a node keeps its key as the end of its URI");
         let text_start = uri.len() - key.text.len();
-        let node = Node {
-            scope: key.scope,
-            text_start,
-            uri: uri.into(),
-            value,
-        };
+        let node = Node { scope: key.scope, text_start, uri: uri.into(), value };
         if let Some((slot, _)) = self.table.find(key, pinned) {
             return slot.retire(Owned::new(node).into_shared(&pinned.0), pinned);
         }
@@ -177,9 +162,8 @@ impl<V: Send + Sync + 'static> Owner<V> {
 
     /// Moves a segment's nodes to `slots_count` new slots.
     fn rebuild(&mut self, segment: usize, slots_count: usize, pinned: &Pinned) {
-        let fresh: Box<[Slot<V>]> = std::iter::repeat_with(Slot::default)
-            .take(slots_count)
-            .collect();
+        let fresh: Box<[Slot<V>]> =
+            std::iter::repeat_with(Slot::default).take(slots_count).collect();
         for slot in self.table.slots(segment, pinned) {
             let node = slot.node.load(Ordering::Relaxed, &pinned.0);
             if node.is_null() {
@@ -345,10 +329,7 @@ impl<V: Send + Sync + 'static> Slot<V> {
 
 impl<V> Default for Slot<V> {
     fn default() -> Self {
-        Self {
-            hash: AtomicU64::new(0),
-            node: Atomic::null(),
-        }
+        Self { hash: AtomicU64::new(0), node: Atomic::null() }
     }
 }
 
@@ -372,9 +353,5 @@ fn probe<V>(slots: &[Slot<V>], hash: u64) -> impl Iterator<Item = &Slot<V>> {
 /// How many slots suit `live` nodes: twice as many or more, so that growth is paid for by as many
 /// insertions.
 fn slots_count_for(live: usize) -> usize {
-    if live == 0 {
-        0
-    } else {
-        (live * 2).next_power_of_two().max(SLOTS_MIN)
-    }
+    if live == 0 { 0 } else { (live * 2).next_power_of_two().max(SLOTS_MIN) }
 }

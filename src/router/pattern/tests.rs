@@ -1,3 +1,12 @@
+//! What the index must do, against a list that is obviously right, and with threads at once.
+//!
+//! For its memory, the same under a sanitizer:
+//!
+//! ```text
+//! RUSTFLAGS=-Zsanitizer=address cargo +nightly test --no-default-features \
+//!     --target x86_64-unknown-linux-gnu --lib router::pattern
+//! ```
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
@@ -19,9 +28,7 @@ fn cache<T: Send + Sync + 'static>() -> Cache<T> {
 fn filled(patterns: &[(MatchPolicy, &str)]) -> Index<String> {
     let index = empty();
     for &(policy, uri) in patterns {
-        index
-            .write()
-            .insert(policy, uri, Arc::new(format!("{policy:?} {uri}")));
+        index.write().insert(policy, uri, Arc::new(format!("{policy:?} {uri}")));
     }
     index
 }
@@ -44,9 +51,7 @@ fn is_match(policy: MatchPolicy, pattern: &str, uri: &str) -> bool {
         Wildcard => {
             let (ours, theirs) = (pattern.split('.'), uri.split('.'));
             ours.clone().count() == theirs.clone().count()
-                && ours
-                    .zip(theirs)
-                    .all(|(one, other)| one.is_empty() || one == other)
+                && ours.zip(theirs).all(|(one, other)| one.is_empty() || one == other)
         }
     }
 }
@@ -63,26 +68,16 @@ impl Naive {
     }
 
     fn remove(&mut self, policy: MatchPolicy, uri: &str) -> Option<u64> {
-        let at = self
-            .0
-            .iter()
-            .position(|(p, u, _)| *p == policy && u == uri)?;
+        let at = self.0.iter().position(|(p, u, _)| *p == policy && u == uri)?;
         Some(self.0.swap_remove(at).2)
     }
 
     fn get(&self, policy: MatchPolicy, uri: &str) -> Option<u64> {
-        self.0
-            .iter()
-            .find(|(p, u, _)| *p == policy && u == uri)
-            .map(|(_, _, value)| *value)
+        self.0.iter().find(|(p, u, _)| *p == policy && u == uri).map(|(_, _, value)| *value)
     }
 
     fn matches(&self, uri: &str) -> Vec<u64> {
-        let mut all: Vec<_> = self
-            .0
-            .iter()
-            .filter(|(p, u, _)| is_match(*p, u, uri))
-            .collect();
+        let mut all: Vec<_> = self.0.iter().filter(|(p, u, _)| is_match(*p, u, uri)).collect();
         all.sort_by_key(|(policy, pattern, _)| match policy {
             Exact => (0, 0, Vec::new()),
             Prefix => (1, pattern.len(), Vec::new()),
@@ -95,15 +90,9 @@ impl Naive {
         let all = self.matches(uri);
         let of = |policy| {
             let mut values = all.iter().copied().filter(move |value| {
-                self.0
-                    .iter()
-                    .any(|(p, _, other)| other == value && *p == policy)
+                self.0.iter().any(|(p, _, other)| other == value && *p == policy)
             });
-            if policy == Prefix {
-                values.next_back()
-            } else {
-                values.next()
-            }
+            if policy == Prefix { values.next_back() } else { values.next() }
         };
         of(Exact).or_else(|| of(Prefix)).or_else(|| of(Wildcard))
     }
@@ -113,9 +102,7 @@ impl Naive {
 /// empty components.
 fn short_uri(random: &mut Random) -> String {
     let length = random.below(8);
-    (0..length)
-        .map(|_| ['a', 'b', '.', '.', 'é'][random.below(5) as usize])
-        .collect()
+    (0..length).map(|_| ['a', 'b', '.', '.', 'é'][random.below(5) as usize]).collect()
 }
 
 #[test]
@@ -131,23 +118,13 @@ fn agrees_with_a_list() {
                 let removed = index.write().remove(policy, &uri).map(|entry| *entry);
                 assert_eq!(removed, naive.remove(policy, &uri), "{policy:?} {uri}");
             } else {
-                let old = index
-                    .write()
-                    .insert(policy, &uri, Arc::new(step))
-                    .map(|entry| *entry);
+                let old = index.write().insert(policy, &uri, Arc::new(step)).map(|entry| *entry);
                 assert_eq!(old, naive.insert(policy, &uri, step), "{policy:?} {uri}");
             }
             let uri = short_uri(&mut random);
-            assert_eq!(
-                found(&index, &uri),
-                naive.matches(&uri),
-                "seed {seed}, {uri}"
-            );
+            assert_eq!(found(&index, &uri), naive.matches(&uri), "seed {seed}, {uri}");
             assert_eq!(best(&index, &uri), naive.best(&uri), "seed {seed}, {uri}");
-            assert_eq!(
-                index.get(policy, &uri).map(|entry| *entry),
-                naive.get(policy, &uri)
-            );
+            assert_eq!(index.get(policy, &uri).map(|entry| *entry), naive.get(policy, &uri));
             assert_eq!(index.len(), naive.0.len());
         }
         let mut all = Vec::new();
@@ -188,10 +165,7 @@ fn routes_calls_as_the_specification_tabulates() {
     }
     // Without that prefix, what the table wants to show: the longer first portion wins.
     index.write().remove(Prefix, "a1.b2.c3");
-    assert_eq!(
-        best(&index, "a1.b2.c33.d4.e5").as_deref(),
-        Some("Wildcard a1.b2.c33..e5")
-    );
+    assert_eq!(best(&index, "a1.b2.c33.d4.e5").as_deref(), Some("Wildcard a1.b2.c33..e5"));
 }
 
 // spec: advanced/pattern_based_registration#prefix-matching
@@ -237,10 +211,7 @@ fn the_empty_patterns() {
 fn one_uri_is_a_pattern_of_each_policy() {
     let index = filled(&[(Exact, "a.b"), (Prefix, "a.b"), (Wildcard, "a.b")]);
     assert_eq!(index.len(), 3);
-    assert_eq!(
-        found(&index, "a.b"),
-        ["Exact a.b", "Prefix a.b", "Wildcard a.b"]
-    );
+    assert_eq!(found(&index, "a.b"), ["Exact a.b", "Prefix a.b", "Wildcard a.b"]);
     assert!(index.write().remove(Prefix, "a.b").is_some());
     assert_eq!(found(&index, "a.b"), ["Exact a.b", "Wildcard a.b"]);
 }
@@ -256,10 +227,7 @@ fn every_change_moves_the_generation() {
     for policy in POLICIES {
         assert!(index.write().insert(policy, "a", Arc::new(1)).is_none());
         assert!(moved());
-        assert_eq!(
-            index.write().insert(policy, "a", Arc::new(2)).as_deref(),
-            Some(&1)
-        );
+        assert_eq!(index.write().insert(policy, "a", Arc::new(2)).as_deref(), Some(&1));
         assert!(moved());
         assert_eq!(index.write().remove(policy, "a").as_deref(), Some(&2));
         assert!(moved());
@@ -273,20 +241,14 @@ fn masks_by_the_thousand_are_all_found_in_order() {
     let index = empty::<u32>();
     let components = 10;
     for mask in 0..1_u32 << components {
-        let pattern: Vec<_> = (0..components)
-            .map(|bit| if mask >> bit & 1 == 1 { "" } else { "x" })
-            .collect();
+        let pattern: Vec<_> =
+            (0..components).map(|bit| if mask >> bit & 1 == 1 { "" } else { "x" }).collect();
         // Leftmost literal first is the order of the mask's mirror image.
         let rank = mask.reverse_bits() >> (32 - components);
-        index
-            .write()
-            .insert(Wildcard, &pattern.join("."), Arc::new(rank));
+        index.write().insert(Wildcard, &pattern.join("."), Arc::new(rank));
     }
     let uri = vec!["x"; components as usize].join(".");
-    assert_eq!(
-        found(&index, &uri),
-        (0..1 << components).collect::<Vec<_>>()
-    );
+    assert_eq!(found(&index, &uri), (0..1 << components).collect::<Vec<_>>());
     let uri = vec!["y"; components as usize].join(".");
     assert_eq!(found(&index, &uri), [(1 << components) - 1]);
 }
@@ -297,15 +259,9 @@ fn the_longest_uris_match() {
     let long = "a".repeat(URI_BYTES_MAX);
     let index = filled(&[]);
     for length in 0..=URI_BYTES_MAX {
-        index
-            .write()
-            .insert(Prefix, &long[..length], Arc::new(String::new()));
+        index.write().insert(Prefix, &long[..length], Arc::new(String::new()));
     }
-    index.write().insert(
-        Wildcard,
-        &".".repeat(URI_COMPONENTS_MAX - 1),
-        Arc::new("deep".into()),
-    );
+    index.write().insert(Wildcard, &".".repeat(URI_COMPONENTS_MAX - 1), Arc::new("deep".into()));
     assert_eq!(found(&index, &long).len(), URI_BYTES_MAX + 1);
     assert_eq!(found(&index, &deep), ["", "", "deep"]);
 }
@@ -323,12 +279,7 @@ fn what_exceeds_the_limits_is_kept_and_removed_like_the_rest() {
     let index = filled(&[]);
     for policy in POLICIES {
         for text in &texts {
-            assert!(
-                index
-                    .write()
-                    .insert(policy, text, Arc::new(text.clone()))
-                    .is_none()
-            );
+            assert!(index.write().insert(policy, text, Arc::new(text.clone())).is_none());
         }
     }
     for policy in POLICIES {
@@ -378,16 +329,12 @@ fn memory_returns() {
     let uri = |number: u32| format!("com.app{}.x{number}.topic", number % 7);
     for number in 0..5_000 {
         for policy in POLICIES {
-            index
-                .write()
-                .insert(policy, &uri(number), Arc::new(Counted::new(&alive)));
+            index.write().insert(policy, &uri(number), Arc::new(Counted::new(&alive)));
         }
     }
     assert!(becomes(&alive, 15_000));
     for number in 0..5_000 {
-        index
-            .write()
-            .insert(Exact, &uri(number), Arc::new(Counted::new(&alive)));
+        index.write().insert(Exact, &uri(number), Arc::new(Counted::new(&alive)));
     }
     assert!(becomes(&alive, 15_000), "what was replaced is dropped");
     for number in 0..4_000 {
@@ -397,27 +344,14 @@ fn memory_returns() {
     }
     assert!(becomes(&alive, 3_000), "what was removed is dropped");
     drop(index);
-    assert_eq!(
-        alive.load(Ordering::SeqCst),
-        0,
-        "what is left goes with the index"
-    );
+    assert_eq!(alive.load(Ordering::SeqCst), 0, "what is left goes with the index");
 }
 
 #[test]
 fn readers_see_what_stays_and_what_they_were_told_of() {
-    const ROUNDS: u32 = if cfg!(debug_assertions) {
-        2_000
-    } else {
-        20_000
-    };
+    const ROUNDS: u32 = if cfg!(debug_assertions) { 2_000 } else { 20_000 };
     let index = empty::<(u32, Box<str>)>();
-    let fixed = [
-        (Exact, "a.b.c"),
-        (Prefix, "a."),
-        (Prefix, ""),
-        (Wildcard, "a..c"),
-    ];
+    let fixed = [(Exact, "a.b.c"), (Prefix, "a."), (Prefix, ""), (Wildcard, "a..c")];
     for (policy, uri) in fixed {
         index.write().insert(policy, uri, Arc::new((0, uri.into())));
     }
@@ -484,16 +418,9 @@ fn a_cache_tells_what_the_index_tells() {
                 }
             }
             let uri = short_uri(&mut random);
-            let cached: Vec<_> = cache
-                .lookup(&index, &uri)
-                .iter()
-                .map(|entry| **entry)
-                .collect();
+            let cached: Vec<_> = cache.lookup(&index, &uri).iter().map(|entry| **entry).collect();
             assert_eq!(cached, found(&index, &uri), "seed {seed}, {uri}");
-            assert_eq!(
-                cache.best(&index, &uri).map(|entry| **entry),
-                best(&index, &uri)
-            );
+            assert_eq!(cache.best(&index, &uri).map(|entry| **entry), best(&index, &uri));
         }
     }
 }
@@ -511,11 +438,7 @@ fn a_cache_asks_once_until_something_changes() {
     index.write().insert(Prefix, "a.", Arc::new("new".into()));
     assert_eq!(cache.lookup(&index, "a.b.c")[0].as_str(), "new");
     cache.clear();
-    assert_eq!(
-        Arc::strong_count(&index.get(Wildcard, "a..").unwrap()),
-        2,
-        "nothing is kept"
-    );
+    assert_eq!(Arc::strong_count(&index.get(Wildcard, "a..").unwrap()), 2, "nothing is kept");
 }
 
 #[test]
@@ -524,10 +447,7 @@ fn a_flood_of_uris_does_not_grow_the_cache() {
     let mut cache = cache();
     for number in 0..100_000 {
         let tail = "x".repeat(number % 300);
-        assert_eq!(
-            cache.lookup(&index, &format!("a.b{number}.{tail}")).len(),
-            1
-        );
+        assert_eq!(cache.lookup(&index, &format!("a.b{number}.{tail}")).len(), 1);
     }
     assert!(Arc::strong_count(&index.get(Prefix, "").unwrap()) <= 2 + 4_097);
     assert!(cache.best(&index, "a.b7.c").is_some());
@@ -538,19 +458,13 @@ fn results_of_any_size_are_remembered() {
     let index = filled(&[]);
     let long = "x".repeat(URI_BYTES_MAX);
     for length in 0..100 {
-        index
-            .write()
-            .insert(Prefix, &long[..length], Arc::new(length.to_string()));
+        index.write().insert(Prefix, &long[..length], Arc::new(length.to_string()));
     }
     let mut cache = cache();
     for length in [0, 1, 31, 32, 33, 99, 100, 256, 257, 1_000, 31, 33, 1_000] {
         let expected = length.min(99) + 1;
         for _ in 0..2 {
-            assert_eq!(
-                cache.lookup(&index, &long[..length]).len(),
-                expected,
-                "{length}"
-            );
+            assert_eq!(cache.lookup(&index, &long[..length]).len(), expected, "{length}");
         }
     }
 }

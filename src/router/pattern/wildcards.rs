@@ -51,17 +51,8 @@ pub(super) fn new<T>() -> (Wildcards<T>, WildcardsOwner<T>) {
     let mut next_id = 0;
     let roots = Arc::new(std::array::from_fn(|_| Branch::new(&mut next_id)));
     (
-        Wildcards {
-            roots: Arc::clone(&roots),
-            inner: inner_reader,
-            leaves: leaves_reader,
-        },
-        WildcardsOwner {
-            roots,
-            inner,
-            leaves,
-            next_id,
-        },
+        Wildcards { roots: Arc::clone(&roots), inner: inner_reader, leaves: leaves_reader },
+        WildcardsOwner { roots, inner, leaves, next_id },
     )
 }
 
@@ -96,9 +87,8 @@ impl<T: 'static> Wildcards<T> {
         if root_index == BEYOND_LIMITS || root.is_bare() {
             return ControlFlow::Continue(());
         }
-        let way: SmallVec<[(&str, u64); 16]> = components(uri)
-            .map(|text| (text, hash_key.hash_one(text)))
-            .collect();
+        let way: SmallVec<[(&str, u64); 16]> =
+            components(uri).map(|text| (text, hash_key.hash_one(text))).collect();
 
         let any = hash_key.hash_one("");
         let mut turns: SmallVec<[(usize, &'g Branch); 16]> = SmallVec::new();
@@ -149,14 +139,9 @@ impl<T: Send + Sync + 'static> WildcardsOwner<T> {
                 self.inner.insert(edge, component, branch, pinned);
                 at.grow(component);
             }
-            at = self
-                .inner
-                .get(edge, pinned)
-                .expect("the branch was there or was just put in");
+            at = self.inner.get(edge, pinned).expect("the branch was there or was just put in");
         }
-        let old = self
-            .leaves
-            .insert(at.edge(hash_key, last), uri, entry, pinned);
+        let old = self.leaves.insert(at.edge(hash_key, last), uri, entry, pinned);
         if old.is_none() {
             at.grow(last);
         }
@@ -211,11 +196,7 @@ impl Branch {
     fn new(next_id: &mut u64) -> Self {
         let id = *next_id;
         *next_id += 1;
-        Self {
-            id,
-            literals: AtomicU32::new(0),
-            wildcards: AtomicU32::new(0),
-        }
+        Self { id, literals: AtomicU32::new(0), wildcards: AtomicU32::new(0) }
     }
 
     /// Under which key the edge with this component lies.
@@ -224,11 +205,7 @@ impl Branch {
     }
 
     fn edge_hashed<'k>(&self, hash_key: &RandomState, text: &'k str, hash: u64) -> Key<'k> {
-        Key {
-            hash: hash_key.hash_one((self.id, hash)),
-            scope: self.id,
-            text,
-        }
+        Key { hash: hash_key.hash_one((self.id, hash)), scope: self.id, text }
     }
 
     /// The key of a literal edge, unless there is none at all.
@@ -249,11 +226,7 @@ impl Branch {
     }
 
     fn count_of(&self, component: &str) -> &AtomicU32 {
-        if component.is_empty() {
-            &self.wildcards
-        } else {
-            &self.literals
-        }
+        if component.is_empty() { &self.wildcards } else { &self.literals }
     }
 
     /// Notes that an edge was put in.
@@ -277,16 +250,11 @@ fn components(uri: &str) -> impl Iterator<Item = &str> {
 
 /// All components but the last, if there are any, and the last.
 fn split(uri: &str) -> (Option<&str>, &str) {
-    uri.rsplit_once('.')
-        .map_or((None, uri), |(stem, last)| (Some(stem), last))
+    uri.rsplit_once('.').map_or((None, uri), |(stem, last)| (Some(stem), last))
 }
 
 /// The root under which `uri` belongs, as pattern or as what patterns are matched with.
 fn root_of(uri: &str) -> usize {
     let dots = memchr::memchr_iter(b'.', uri.as_bytes()).count();
-    if dots < URI_COMPONENTS_MAX {
-        dots + 1
-    } else {
-        BEYOND_LIMITS
-    }
+    if dots < URI_COMPONENTS_MAX { dots + 1 } else { BEYOND_LIMITS }
 }

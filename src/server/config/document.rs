@@ -10,24 +10,9 @@ use super::{Settings, preset_listener, preset_realm, table, variable};
 pub fn options_markdown() -> String {
     let mut settings = Settings::preset();
     let mut out = String::new();
-    section(
-        &mut out,
-        "The top level",
-        (table::TOP, Some("")),
-        &mut settings,
-    );
-    section(
-        &mut out,
-        "`[[realms]]`",
-        (table::REALM, None),
-        &mut preset_realm(),
-    );
-    section(
-        &mut out,
-        "`[[listeners]]`",
-        (table::LISTENER, None),
-        &mut preset_listener(),
-    );
+    section(&mut out, "The top level", (table::TOP, Some("")), &mut settings);
+    section(&mut out, "`[[realms]]`", (table::REALM, None), &mut preset_realm());
+    section(&mut out, "`[[listeners]]`", (table::LISTENER, None), &mut preset_listener());
     let limits = (table::LIMITS, Some("LIMITS_"));
     section(&mut out, "`[limits]`", limits, &mut settings.limits);
     out
@@ -51,9 +36,7 @@ fn section<T>(
     for key in keys {
         let preset = match key.preset {
             Preset::Literal(literal) => format!("`{literal}`"),
-            Preset::Core => key
-                .show(target)
-                .map_or_else(String::new, |shown| format!("`{shown}`")),
+            Preset::Core => key.show(target).map_or_else(String::new, |shown| format!("`{shown}`")),
             Preset::Unset(meaning) => meaning.to_owned(),
             Preset::Required => "required".to_owned(),
         };
@@ -61,11 +44,7 @@ fn section<T>(
         if let Some(prefix) = variables {
             let _ = write!(name, "<br>`{}`", variable(prefix, key.name));
         }
-        line(format!(
-            "| {name} | {} | {preset} | {} |",
-            key.form(),
-            key.meaning
-        ));
+        line(format!("| {name} | {} | {preset} | {} |", key.form(), key.meaning));
     }
     line(String::new());
 }

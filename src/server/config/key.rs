@@ -92,11 +92,7 @@ impl<T> Key<T> {
                 format!("an integer from {} to {}", range.start(), range.end())
             }
             Kind::AutoCount(range, _) => {
-                format!(
-                    "an integer from {} to {} or \"auto\"",
-                    range.start(),
-                    range.end()
-                )
+                format!("an integer from {} to {} or \"auto\"", range.start(), range.end())
             }
             Kind::Size(range, _) => {
                 let (least, most) = (show_size(*range.start()), show_size(*range.end()));
@@ -180,10 +176,7 @@ fn within<N: TryInto<usize>>(range: &RangeInclusive<usize>, count: N) -> Option<
 
 /// What `text` does, if it is one of `words`.
 fn word<T>(words: &[Word<T>], text: &str) -> Option<fn(&mut T)> {
-    words
-        .iter()
-        .find(|(name, _)| *name == text)
-        .map(|(_, act)| *act)
+    words.iter().find(|(name, _)| *name == text).map(|(_, act)| *act)
 }
 
 /// The text of an item of a list.
@@ -196,9 +189,5 @@ fn text<'v>(item: &'v Value<'_>) -> Option<&'v str> {
 
 /// `"auto", "uring", "epoll"`.
 fn quoted<T>(words: &[Word<T>]) -> String {
-    words
-        .iter()
-        .map(|(name, _)| format!("\"{name}\""))
-        .collect::<Vec<_>>()
-        .join(", ")
+    words.iter().map(|(name, _)| format!("\"{name}\"")).collect::<Vec<_>>().join(", ")
 }

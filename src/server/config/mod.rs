@@ -143,10 +143,7 @@ pub(super) fn load(
     flags: &Flags,
     environment: Environment<'_>,
 ) -> Result<(Settings, Source), Refused> {
-    let named = flags
-        .config
-        .clone()
-        .or_else(|| environment("GIGAWAMP_CONFIG").map(PathBuf::from));
+    let named = flags.config.clone().or_else(|| environment("GIGAWAMP_CONFIG").map(PathBuf::from));
     let (source, text) = find(named).map_err(|problem| Refused::Config(vec![problem]))?;
     let mut settings = Settings::preset();
     let mut problems = Vec::new();
@@ -158,21 +155,11 @@ pub(super) fn load(
     apply_flags(&mut settings, &flags.values).map_err(Refused::Usage)?;
     // What contradicts what can only be said of values that are valid one by one.
     if problems.is_empty() {
-        let file = text
-            .as_ref()
-            .map_or("settings".to_owned(), |_| source.to_string());
+        let file = text.as_ref().map_or("settings".to_owned(), |_| source.to_string());
         let found = settings.check();
-        problems.extend(found.map(|(line, text)| Problem {
-            source: file,
-            line,
-            text,
-        }));
+        problems.extend(found.map(|(line, text)| Problem { source: file, line, text }));
     }
-    if problems.is_empty() {
-        Ok((settings, source))
-    } else {
-        Err(Refused::Config(problems))
-    }
+    if problems.is_empty() { Ok((settings, source)) } else { Err(Refused::Config(problems)) }
 }
 
 impl Settings {
@@ -193,9 +180,7 @@ impl Settings {
             limits: Limits::default(),
         };
         table::TOP.iter().for_each(|key| key.preset(&mut settings));
-        table::LIMITS
-            .iter()
-            .for_each(|key| key.preset(&mut settings.limits));
+        table::LIMITS.iter().for_each(|key| key.preset(&mut settings.limits));
         settings
     }
 
@@ -214,10 +199,7 @@ impl Settings {
 
     /// What contradicts something else, if anything does, and its line if that is one alone.
     fn check(&self) -> Option<(Option<usize>, String)> {
-        let remote = self
-            .listeners
-            .iter()
-            .find(|listener| !listener.address.is_local());
+        let remote = self.listeners.iter().find(|listener| !listener.address.is_local());
         if let Some(ListenerSettings { address, line, .. }) = remote
             && !self.insecure_allow_anonymous_remote
         {
@@ -229,11 +211,7 @@ impl Settings {
             return Some((*line, text));
         }
         let limits = &self.limits;
-        let longest = self
-            .listeners
-            .iter()
-            .map(|it| it.transport.message_bytes_max)
-            .max();
+        let longest = self.listeners.iter().map(|it| it.transport.message_bytes_max).max();
         let text = if limits.outbox_bytes_pause > limits.outbox_bytes_max {
             "limits.outbox_bytes_pause: must not be more than limits.outbox_bytes_max"
         } else if longest.is_some_and(|longest| longest > limits.outbox_bytes_max) {
@@ -332,9 +310,7 @@ fn preset_listener() -> ListenerSettings {
             rawsocket: false,
         },
     };
-    table::LISTENER
-        .iter()
-        .for_each(|key| key.preset(&mut listener));
+    table::LISTENER.iter().for_each(|key| key.preset(&mut listener));
     listener
 }
 
@@ -379,25 +355,18 @@ fn apply_environment(
         let Some(given) = environment(&variable) else {
             return;
         };
-        let result = given.to_str().map_or_else(
-            || Err("is not UTF-8".to_owned()),
-            |given| set(&Value::of_plain(given)),
-        );
+        let result = given
+            .to_str()
+            .map_or_else(|| Err("is not UTF-8".to_owned()), |given| set(&Value::of_plain(given)));
         if let Err(text) = result {
-            problems.push(Problem {
-                source: variable,
-                line: None,
-                text,
-            });
+            problems.push(Problem { source: variable, line: None, text });
         }
     };
     for key in table::TOP {
         apply("", key.name, &mut |value| key.set(settings, value));
     }
     for key in table::LIMITS {
-        apply("LIMITS_", key.name, &mut |value| {
-            key.set(&mut settings.limits, value)
-        });
+        apply("LIMITS_", key.name, &mut |value| key.set(&mut settings.limits, value));
     }
 }
 
@@ -434,11 +403,7 @@ pub(super) fn read_text(text: &str) -> Result<Settings, Vec<String>> {
             None => text,
         }));
     }
-    if problems.is_empty() {
-        Ok(settings)
-    } else {
-        Err(problems)
-    }
+    if problems.is_empty() { Ok(settings) } else { Err(problems) }
 }
 
 #[cfg(test)]

@@ -9,11 +9,7 @@ use super::{Problem, Settings, preset_listener, preset_realm, table};
 /// Reads `text`, the content of the file `source`, into `settings`; appends what is wrong to
 /// `problems`, in the order of lines.
 pub(super) fn read(source: &str, text: &str, settings: &mut Settings, problems: &mut Vec<Problem>) {
-    let mut reader = Reader {
-        source,
-        text,
-        problems: Vec::new(),
-    };
+    let mut reader = Reader { source, text, problems: Vec::new() };
     match DeTable::parse(text) {
         Ok(document) => reader.top(document.get_ref(), settings),
         Err(error) => {
@@ -22,9 +18,7 @@ pub(super) fn read(source: &str, text: &str, settings: &mut Settings, problems: 
         }
     }
     // What concerns the file as a whole comes last.
-    reader
-        .problems
-        .sort_by_key(|problem| (problem.line.is_none(), problem.line));
+    reader.problems.sort_by_key(|problem| (problem.line.is_none(), problem.line));
     problems.append(&mut reader.problems);
 }
 
@@ -49,11 +43,7 @@ struct Section {
 impl Reader<'_> {
     /// The whole file.
     fn top(&mut self, document: &DeTable<'_>, settings: &mut Settings) {
-        let top = Section {
-            prefix: "",
-            title: "the top level",
-            at: None,
-        };
+        let top = Section { prefix: "", title: "the top level", at: None };
         self.section(top, document, (table::TOP, &table::TABLES), settings);
         self.limits(document, settings);
         self.realms(document, settings);
@@ -69,11 +59,7 @@ impl Reader<'_> {
         let DeValue::Table(given) = limits.get_ref() else {
             return self.mistype(at, "limits: expected a table, [limits]", limits.get_ref());
         };
-        let section = Section {
-            prefix: "limits.",
-            title: "[limits]",
-            at: Some(at),
-        };
+        let section = Section { prefix: "limits.", title: "[limits]", at: Some(at) };
         self.section(section, given, (table::LIMITS, &[]), &mut settings.limits);
     }
 
@@ -82,11 +68,7 @@ impl Reader<'_> {
         let (prefix, title) = ("realms.", "[[realms]]");
         for (at, item) in self.tables(document, "realms") {
             let mut realm = preset_realm();
-            let section = Section {
-                prefix,
-                title,
-                at: Some(at),
-            };
+            let section = Section { prefix, title, at: Some(at) };
             if !self.section(section, item, (table::REALM, &[]), &mut realm) {
                 continue;
             }
@@ -106,25 +88,14 @@ impl Reader<'_> {
         let (prefix, title) = ("listeners.", "[[listeners]]");
         for (at, item) in self.tables(document, "listeners") {
             let mut listener = preset_listener();
-            let section = Section {
-                prefix,
-                title,
-                at: Some(at),
-            };
+            let section = Section { prefix, title, at: Some(at) };
             if !self.section(section, item, (table::LISTENER, &[]), &mut listener) {
                 continue;
             }
             let address = &listener.address;
             let at = item.get("address").map_or(at, |value| value.span().start);
-            if settings
-                .listeners
-                .iter()
-                .any(|other| other.address.clashes(address))
-            {
-                self.blame(
-                    Some(at),
-                    format!("two listeners have the address \"{address}\""),
-                );
+            if settings.listeners.iter().any(|other| other.address.clashes(address)) {
+                self.blame(Some(at), format!("two listeners have the address \"{address}\""));
             }
             listener.line = Some(self.line(at));
             settings.listeners.push(listener);
@@ -150,10 +121,7 @@ impl Reader<'_> {
             let written = name.get_ref().as_ref();
             let Some(key) = keys.iter().find(|key| key.name == written) else {
                 if !others.contains(&written) {
-                    let known = keys
-                        .iter()
-                        .map(|key| key.name)
-                        .chain(others.iter().copied());
+                    let known = keys.iter().map(|key| key.name).chain(others.iter().copied());
                     let text = unknown(section, written, known);
                     self.blame(Some(name.span().start), text);
                 }
@@ -203,10 +171,7 @@ impl Reader<'_> {
 
     /// Blames a value of the wrong type.
     fn mistype(&mut self, at: usize, expected: &str, found: &DeValue<'_>) {
-        self.blame(
-            Some(at),
-            format!("{expected}, found {}", Value::of_toml(found)),
-        );
+        self.blame(Some(at), format!("{expected}, found {}", Value::of_toml(found)));
     }
 
     /// The line, from 1, in which this octet of the file stands.
@@ -218,11 +183,7 @@ impl Reader<'_> {
     /// Writes a problem down that stands `at` this octet of the file.
     fn blame(&mut self, at: Option<usize>, text: String) {
         let line = at.map(|at| self.line(at));
-        self.problems.push(Problem {
-            source: self.source.to_owned(),
-            line,
-            text,
-        });
+        self.problems.push(Problem { source: self.source.to_owned(), line, text });
     }
 }
 

@@ -63,9 +63,7 @@ pub(super) const TOP: &[Key<Settings>] = &[
     },
     Key {
         name: "busy_poll",
-        kind: Kind::Duration(Duration::ZERO..=Duration::from_millis(10), |top| {
-            &mut top.busy_poll
-        }),
+        kind: Kind::Duration(Duration::ZERO..=Duration::from_millis(10), |top| &mut top.busy_poll),
         preset: Preset::Literal("\"0s\""),
         meaning: "How long a shard keeps looking for work before it sleeps. More than zero buys \
                   latency with CPU time.",
@@ -104,10 +102,9 @@ pub(super) const TOP: &[Key<Settings>] = &[
 pub(super) const REALM: &[Key<RealmConfig>] = &[
     Key {
         name: "name",
-        kind: Kind::Text(
-            "a URI such as \"realm1\", outside of \"wamp\"",
-            |realm, text| is_realm_name(text).then(|| realm.name = text.to_owned()),
-        ),
+        kind: Kind::Text("a URI such as \"realm1\", outside of \"wamp\"", |realm, text| {
+            is_realm_name(text).then(|| realm.name = text.to_owned())
+        }),
         preset: Preset::Required,
         meaning: "What clients say in HELLO. Two realms cannot share a name.",
     },
@@ -124,9 +121,7 @@ pub(super) const REALM: &[Key<RealmConfig>] = &[
     Key {
         name: "request_ids",
         kind: Kind::Word(&[
-            ("sequential", |realm| {
-                realm.request_ids = RequestIds::Sequential
-            }),
+            ("sequential", |realm| realm.request_ids = RequestIds::Sequential),
             ("any", |realm| realm.request_ids = RequestIds::Any),
         ]),
         preset: Preset::Literal("\"sequential\""),
@@ -149,15 +144,10 @@ pub(super) const LISTENER: &[Key<ListenerSettings>] = &[
     },
     Key {
         name: "unix_mode",
-        kind: Kind::Text(
-            "file permissions in octal such as \"0660\"",
-            |listener, text| {
-                let mode = text
-                    .starts_with('0')
-                    .then(|| u32::from_str_radix(text, 8).ok())??;
-                (mode <= 0o777).then(|| listener.unix_mode = Some(mode))
-            },
-        ),
+        kind: Kind::Text("file permissions in octal such as \"0660\"", |listener, text| {
+            let mode = text.starts_with('0').then(|| u32::from_str_radix(text, 8).ok())??;
+            (mode <= 0o777).then(|| listener.unix_mode = Some(mode))
+        }),
         preset: Preset::Unset("what the umask leaves"),
         meaning: "Permissions of a Unix socket: who may write to it may connect.",
     },
@@ -200,9 +190,7 @@ pub(super) const LISTENER: &[Key<ListenerSettings>] = &[
             |listener| listener.transport.serializers.clear(),
             &[
                 ("json", |listener| listener.allow(Serializer::Json)),
-                ("msgpack", |listener| {
-                    listener.allow(Serializer::MessagePack)
-                }),
+                ("msgpack", |listener| listener.allow(Serializer::MessagePack)),
                 ("cbor", |listener| listener.allow(Serializer::Cbor)),
             ],
         ),
@@ -328,8 +316,5 @@ fn address(text: &str) -> Option<Address> {
 
 /// Whether `text` can be the path of an HTTP request.
 fn is_path(text: &str) -> bool {
-    text.starts_with('/')
-        && text
-            .bytes()
-            .all(|b| b.is_ascii_graphic() && b != b'?' && b != b'#')
+    text.starts_with('/') && text.bytes().all(|b| b.is_ascii_graphic() && b != b'?' && b != b'#')
 }

@@ -59,10 +59,7 @@ fn refused(text: &str, expected: &str) {
 /// Checks that `line` before [`LEAST`] has exactly the problem `expected`.
 #[track_caller]
 fn line_refused(line: &str, expected: &str) {
-    refused(
-        &format!("{line}\n{LEAST}"),
-        &format!("gigawamp.toml:1: {expected}"),
-    );
+    refused(&format!("{line}\n{LEAST}"), &format!("gigawamp.toml:1: {expected}"));
 }
 
 #[test]
@@ -73,19 +70,13 @@ fn the_least_file_has_every_preset() {
     assert_eq!(settings.realms[0].uri_check, UriCheck::Loose);
     assert_eq!(settings.realms[0].request_ids, RequestIds::Sequential);
     let listener = &settings.listeners[0];
-    assert_eq!(
-        listener.address,
-        Address::Tcp("127.0.0.1:8080".parse().unwrap())
-    );
+    assert_eq!(listener.address, Address::Tcp("127.0.0.1:8080".parse().unwrap()));
     assert_eq!(listener.transport.paths, ["/ws", "/"]);
     assert_eq!(listener.transport.serializers, Serializer::ALL);
     assert!(listener.transport.websocket && listener.transport.rawsocket);
     assert_eq!(listener.transport.message_bytes_max, 1 << 20);
     assert_eq!((listener.backlog, listener.unix_mode), (1_024, None));
-    assert_eq!(
-        (settings.shards, settings.io, settings.pin),
-        (None, Io::Auto, None)
-    );
+    assert_eq!((settings.shards, settings.io, settings.pin), (None, Io::Auto, None));
     assert_eq!(settings.shutdown_timeout, Duration::from_secs(10));
     assert!(!settings.insecure_allow_anonymous_remote);
 }
@@ -94,53 +85,33 @@ fn the_least_file_has_every_preset() {
 fn every_option_can_be_written() {
     let settings = read(EVERYTHING).unwrap();
     assert_eq!((settings.shards, settings.pin), (Some(3), Some(true)));
-    assert_eq!(
-        (settings.io, settings.log_format),
-        (Io::Epoll, LogFormat::Json)
-    );
+    assert_eq!((settings.io, settings.log_format), (Io::Epoll, LogFormat::Json));
     assert_eq!(settings.log_level, LevelFilter::DEBUG);
     assert_eq!(settings.busy_poll, Duration::from_micros(50));
     assert_eq!(settings.connections_max, Some(256));
     assert_eq!(settings.shutdown_timeout, Duration::from_secs(60));
     assert_eq!(settings.realms[0].uri_check, UriCheck::Strict);
     assert_eq!(settings.realms[0].request_ids, RequestIds::Any);
-    let [tcp, unix] = &settings.listeners[..] else {
-        panic!("two listeners")
-    };
+    let [tcp, unix] = &settings.listeners[..] else { panic!("two listeners") };
     assert_eq!(tcp.backlog, 7);
     assert!(!tcp.transport.websocket && tcp.transport.rawsocket);
     assert_eq!(tcp.transport.paths, ["/a", "/b"]);
-    assert_eq!(
-        tcp.transport.serializers,
-        [Serializer::Cbor, Serializer::Json]
-    );
+    assert_eq!(tcp.transport.serializers, [Serializer::Cbor, Serializer::Json]);
     assert_eq!(tcp.transport.message_bytes_max, 16 << 20);
     assert_eq!(unix.address, Address::Unix("/run/gigawamp.sock".into()));
     assert_eq!(unix.unix_mode, Some(0o660));
     let limits = &settings.limits;
     assert_eq!((limits.handshake, limits.goodbye), (secs(1), secs(2)));
     assert_eq!((limits.ping_interval, limits.stall), (secs(0), secs(3)));
-    assert_eq!(
-        (limits.outbox_bytes_max, limits.outbox_bytes_pause),
-        (32 << 20, 65_536)
-    );
+    assert_eq!((limits.outbox_bytes_max, limits.outbox_bytes_pause), (32 << 20, 65_536));
     assert_eq!((limits.calls_pending_max, limits.subscriptions_max), (4, 5));
-    assert_eq!(
-        (limits.registrations_max, limits.mesh_bytes_max),
-        (6, 1_000_000)
-    );
+    assert_eq!((limits.registrations_max, limits.mesh_bytes_max), (6, 1_000_000));
 }
 
 #[test]
 fn unknown_keys_are_refused_with_the_nearest_known_one() {
-    line_refused(
-        "relams = 1",
-        "unknown key `relams` in the top level; did you mean `realms`?",
-    );
-    line_refused(
-        "shard = 1",
-        "unknown key `shard` in the top level; did you mean `shards`?",
-    );
+    line_refused("relams = 1", "unknown key `relams` in the top level; did you mean `realms`?");
+    line_refused("shard = 1", "unknown key `shard` in the top level; did you mean `shards`?");
     line_refused("zzz = 1", "unknown key `zzz` in the top level");
     refused(
         &format!("{LEAST}adress = \"127.0.0.1:1\"\n"),
@@ -175,14 +146,8 @@ fn values_of_the_wrong_type_are_refused() {
         "io = \"kqueue\"",
         "io: expected one of \"auto\", \"uring\", \"epoll\", found the text \"kqueue\"",
     );
-    line_refused(
-        "pin = 1",
-        "pin: expected true, false or \"auto\", found the integer 1",
-    );
-    line_refused(
-        "limits = 1",
-        "limits: expected a table, [limits], found the integer 1",
-    );
+    line_refused("pin = 1", "pin: expected true, false or \"auto\", found the integer 1");
+    line_refused("limits = 1", "limits: expected a table, [limits], found the integer 1");
 }
 
 #[test]
@@ -218,16 +183,10 @@ fn lists_need_known_items() {
         ("\"websocket\"", "the text \"websocket\""),
     ] {
         let text = format!("{LEAST}transports = {value}\n");
-        refused(
-            &text,
-            &format!("gigawamp.toml:5: listeners.transports: {form} {found}"),
-        );
+        refused(&text, &format!("gigawamp.toml:5: listeners.transports: {form} {found}"));
     }
     for value in ["[]", "[\"ws\"]", "[\"/ws?\"]", "[\"/w s\"]", "[\"/ws\", 1]"] {
-        assert!(
-            read(&format!("{LEAST}paths = {value}\n")).is_err(),
-            "{value}"
-        );
+        assert!(read(&format!("{LEAST}paths = {value}\n")).is_err(), "{value}");
     }
 }
 
@@ -272,15 +231,10 @@ fn names_and_addresses_occur_once() {
 fn realm_names_are_uris() {
     let long = "a".repeat(1_001);
     let deep = "a.".repeat(64) + "a";
-    for name in [
-        "", "a b", "a#", "a..b", ".a", "wamp", "wamp.a", "a\\u0000", &long, &deep,
-    ] {
+    for name in ["", "a b", "a#", "a..b", ".a", "wamp", "wamp.a", "a\\u0000", &long, &deep] {
         let text = LEAST.replace("realm1", name);
         let problems = read(&text).expect_err(name);
-        assert!(
-            problems[0].contains("realms.name: expected a URI"),
-            "{problems:?}"
-        );
+        assert!(problems[0].contains("realms.name: expected a URI"), "{problems:?}");
     }
     for name in ["com.example.realm", "wampum", "Ünï", "a-b/c"] {
         assert!(read(&LEAST.replace("realm1", name)).is_ok(), "{name}");
@@ -290,33 +244,16 @@ fn realm_names_are_uris() {
 #[test]
 fn addresses_are_numbers_or_paths() {
     let long = format!("unix:/{}", "a".repeat(107));
-    for text in [
-        "",
-        "8080",
-        "localhost:8080",
-        "127.0.0.1",
-        "unix:",
-        "unix:a",
-        "::1:80",
-        &long,
-    ] {
+    for text in ["", "8080", "localhost:8080", "127.0.0.1", "unix:", "unix:a", "::1:80", &long] {
         let text = LEAST.replace("127.0.0.1:8080", text);
         let problems = read(&text).unwrap_err();
-        assert!(
-            problems[0].contains("listeners.address: expected"),
-            "{problems:?}"
-        );
+        assert!(problems[0].contains("listeners.address: expected"), "{problems:?}");
     }
 }
 
 #[test]
 fn who_listens_to_the_world_has_to_say_insecure() {
-    for address in [
-        "0.0.0.0:8080",
-        "[::]:8080",
-        "192.0.2.1:80",
-        "[::ffff:192.0.2.1]:80",
-    ] {
+    for address in ["0.0.0.0:8080", "[::]:8080", "192.0.2.1:80", "[::ffff:192.0.2.1]:80"] {
         let text = LEAST.replace("127.0.0.1:8080", address);
         let problems = read(&text).unwrap_err();
         assert!(
@@ -328,26 +265,15 @@ fn who_listens_to_the_world_has_to_say_insecure() {
         assert!(problems[0].contains("insecure_allow_anonymous_remote = true"));
         assert!(read(&format!("insecure_allow_anonymous_remote = true\n{text}")).is_ok());
     }
-    for address in [
-        "127.1.2.3:80",
-        "[::1]:80",
-        "[::ffff:127.0.0.1]:80",
-        "unix:/a",
-    ] {
-        assert!(
-            read(&LEAST.replace("127.0.0.1:8080", address)).is_ok(),
-            "{address}"
-        );
+    for address in ["127.1.2.3:80", "[::1]:80", "[::ffff:127.0.0.1]:80", "unix:/a"] {
+        assert!(read(&LEAST.replace("127.0.0.1:8080", address)).is_ok(), "{address}");
     }
 }
 
 #[test]
 fn values_must_not_contradict_each_other() {
     for (text, expected) in [
-        (
-            "[limits]\noutbox_bytes_pause = \"17 MiB\"",
-            "limits.outbox_bytes_pause",
-        ),
+        ("[limits]\noutbox_bytes_pause = \"17 MiB\"", "limits.outbox_bytes_pause"),
         (
             "message_bytes_max = \"2 MiB\"\n[limits]\noutbox_bytes_max = \"1 MiB\"",
             "limits.outbox_bytes_max",
@@ -365,26 +291,17 @@ fn problems_come_all_at_once_and_in_order() {
         "zebra = 1\n[[realms]]\n[[listeners]]\naddress = 1\n[limits]\nstall = 1\nantelope = 2\n",
     )
     .unwrap_err();
-    let lines: Vec<_> = problems
-        .iter()
-        .map(|text| text.split(':').nth(1).unwrap().to_owned())
-        .collect();
+    let lines: Vec<_> =
+        problems.iter().map(|text| text.split(':').nth(1).unwrap().to_owned()).collect();
     assert_eq!(lines, ["1", "2", "4", "6", "7"], "{problems:#?}");
 }
 
 #[test]
 fn what_is_no_toml_is_refused_with_its_line() {
-    for (text, line) in [
-        ("shards = ", 1),
-        ("\n\n[[realms\n", 3),
-        ("a = 1\na = 2\n", 2),
-    ] {
+    for (text, line) in [("shards = ", 1), ("\n\n[[realms\n", 3), ("a = 1\na = 2\n", 2)] {
         let problems = read(text).unwrap_err();
         assert_eq!(problems.len(), 1, "{problems:?}");
-        assert!(
-            problems[0].starts_with(&format!("gigawamp.toml:{line}: ")),
-            "{problems:?}"
-        );
+        assert!(problems[0].starts_with(&format!("gigawamp.toml:{line}: ")), "{problems:?}");
         assert!(!problems[0].contains('\n'));
     }
 }
@@ -392,15 +309,9 @@ fn what_is_no_toml_is_refused_with_its_line() {
 #[test]
 fn the_environment_wins_over_the_file_and_flags_over_both() {
     let path = std::env::temp_dir().join(format!("gigawamp-config-{}.toml", std::process::id()));
-    std::fs::write(
-        &path,
-        format!("shards = 2\nio = \"epoll\"\nlog_level = \"warn\"\n{LEAST}"),
-    )
-    .unwrap();
-    let flags = Flags {
-        config: Some(path.clone()),
-        values: vec![("log_level", "error".into())],
-    };
+    std::fs::write(&path, format!("shards = 2\nio = \"epoll\"\nlog_level = \"warn\"\n{LEAST}"))
+        .unwrap();
+    let flags = Flags { config: Some(path.clone()), values: vec![("log_level", "error".into())] };
     let environment = |name: &str| match name {
         "GIGAWAMP_SHARDS" => Some("3".into()),
         "GIGAWAMP_LOG_LEVEL" => Some("trace".into()),
@@ -415,24 +326,14 @@ fn the_environment_wins_over_the_file_and_flags_over_both() {
     assert_eq!(settings.limits.stall, secs(7));
 
     let wrong = |name: &str| (name == "GIGAWAMP_SHARDS").then(|| "many".into());
-    let Err(Refused::Config(problems)) = load(&flags, &wrong) else {
-        panic!("refused")
-    };
+    let Err(Refused::Config(problems)) = load(&flags, &wrong) else { panic!("refused") };
     assert_eq!(
         problems[0].to_string(),
         "GIGAWAMP_SHARDS: expected an integer from 1 to 256 or \"auto\", found the text \"many\""
     );
-    let flags = Flags {
-        config: Some(path.clone()),
-        values: vec![("shards", "0".into())],
-    };
-    let Err(Refused::Usage(text)) = load(&flags, &|_| None) else {
-        panic!("refused")
-    };
-    assert!(
-        text.starts_with("--shards: expected an integer from 1 to 256"),
-        "{text}"
-    );
+    let flags = Flags { config: Some(path.clone()), values: vec![("shards", "0".into())] };
+    let Err(Refused::Usage(text)) = load(&flags, &|_| None) else { panic!("refused") };
+    assert!(text.starts_with("--shards: expected an integer from 1 to 256"), "{text}");
     std::fs::remove_file(path).unwrap();
 }
 
@@ -440,12 +341,7 @@ fn the_environment_wins_over_the_file_and_flags_over_both() {
 fn development_listens_to_this_machine_alone() {
     let mut settings = Settings::preset();
     settings.develop();
-    assert!(
-        settings
-            .listeners
-            .iter()
-            .all(|listener| listener.address.is_local())
-    );
+    assert!(settings.listeners.iter().all(|listener| listener.address.is_local()));
     assert_eq!(settings.listeners[0].address.to_string(), "127.0.0.1:8080");
     assert!(!settings.listeners[0].optional);
     assert_eq!(settings.listeners[1].address.to_string(), "[::1]:8080");
@@ -461,10 +357,7 @@ fn the_example_shows_every_option_at_its_default() {
     // "#key = value" is an option at its default, "# text" a comment.
     let long: String = example
         .lines()
-        .map(|line| {
-            line.strip_prefix('#')
-                .filter(|key| key.starts_with(char::is_alphabetic))
-        })
+        .map(|line| line.strip_prefix('#').filter(|key| key.starts_with(char::is_alphabetic)))
         .zip(example.lines())
         .map(|(key, line)| format!("{}\n", key.unwrap_or(line)))
         .collect();
@@ -475,20 +368,11 @@ fn the_example_shows_every_option_at_its_default() {
     assert_eq!(format!("{long_settings:?}"), format!("{short:?}"));
     let names = |line: &str| line.split_once(" = ").map(|(name, _)| name.to_owned());
     let written: Vec<_> = long.lines().filter_map(names).collect();
-    for name in keys(table::TOP)
-        .chain(keys(table::REALM))
-        .chain(keys(table::LISTENER))
-    {
-        assert!(
-            written.iter().any(|other| other == name),
-            "{name} is missing"
-        );
+    for name in keys(table::TOP).chain(keys(table::REALM)).chain(keys(table::LISTENER)) {
+        assert!(written.iter().any(|other| other == name), "{name} is missing");
     }
     for name in keys(table::LIMITS) {
-        assert!(
-            written.iter().any(|other| other == name),
-            "{name} is missing"
-        );
+        assert!(written.iter().any(|other| other == name), "{name} is missing");
     }
 }
 
@@ -510,19 +394,14 @@ fn presets_of_the_core_lie_within_what_may_be_written() {
     for key in table::LIMITS {
         let shown = key.show(&mut limits).expect("every limit can be shown");
         let mut other = Limits::default();
-        Value::with_literal(&shown, |value| key.set(&mut other, value))
-            .unwrap()
-            .unwrap();
+        Value::with_literal(&shown, |value| key.set(&mut other, value)).unwrap().unwrap();
         assert_eq!(format!("{limits:?}"), format!("{other:?}"), "{}", key.name);
     }
     // A bound that the core gained has a row here, too.
     let fields = format!("{limits:#?}");
     for line in fields.lines().filter(|line| line.contains(": ")) {
         let field = line.split_once(':').map(|(field, _)| field.trim());
-        assert!(
-            table::LIMITS.iter().any(|key| Some(key.name) == field),
-            "{line}"
-        );
+        assert!(table::LIMITS.iter().any(|key| Some(key.name) == field), "{line}");
     }
     // Realms of tests and of the simulator are made without the table.
     let realm = preset_realm();
@@ -538,22 +417,10 @@ fn keys<T>(keys: &[Key<T>]) -> impl Iterator<Item = &'static str> {
 /// Checks what has to hold for every option.
 fn rows<T>(keys: &[Key<T>], target: &mut T) {
     for (index, key) in keys.iter().enumerate() {
-        assert!(
-            keys[..index].iter().all(|other| other.name != key.name),
-            "{}",
-            key.name
-        );
-        assert!(
-            key.name.chars().all(|c| c.is_ascii_lowercase() || c == '_'),
-            "{}",
-            key.name
-        );
+        assert!(keys[..index].iter().all(|other| other.name != key.name), "{}", key.name);
+        assert!(key.name.chars().all(|c| c.is_ascii_lowercase() || c == '_'), "{}", key.name);
         assert!(key.meaning.ends_with('.'), "{}", key.name);
-        assert!(
-            !key.meaning.contains("  ") && !key.meaning.contains('|'),
-            "{}",
-            key.name
-        );
+        assert!(!key.meaning.contains("  ") && !key.meaning.contains('|'), "{}", key.name);
         key.preset(target);
         if matches!(key.preset, Preset::Core) {
             assert!(key.show(target).is_some(), "{}", key.name);

@@ -30,12 +30,9 @@ impl<'a> Value<'a> {
             DeValue::Integer(digits) => i64::from_str_radix(digits.as_str(), digits.radix())
                 .map_or(Self::Other("an integer beyond 64 bits"), Self::Integer),
             DeValue::Boolean(switch) => Self::Switch(*switch),
-            DeValue::Array(items) => Self::List(
-                items
-                    .iter()
-                    .map(|item| Self::of_toml(item.get_ref()))
-                    .collect(),
-            ),
+            DeValue::Array(items) => {
+                Self::List(items.iter().map(|item| Self::of_toml(item.get_ref())).collect())
+            }
             DeValue::Float(_) => Self::Other("a number with a fraction"),
             DeValue::Datetime(_) => Self::Other("a date"),
             DeValue::Table(_) => Self::Other("a table"),
@@ -108,33 +105,21 @@ pub(super) fn size(text: &str) -> Option<u64> {
 
 /// How a duration is written: in the largest unit that leaves no fraction.
 pub(super) fn show_duration(duration: Duration) -> String {
-    const UNITS: [(u128, &str); 4] = [
-        (3_600_000_000, "h"),
-        (60_000_000, "m"),
-        (1_000_000, "s"),
-        (1_000, "ms"),
-    ];
+    const UNITS: [(u128, &str); 4] =
+        [(3_600_000_000, "h"), (60_000_000, "m"), (1_000_000, "s"), (1_000, "ms")];
     let micros = duration.as_micros();
     if micros == 0 {
         return "0s".to_owned();
     }
     let whole = UNITS.iter().find(|(unit, _)| micros.is_multiple_of(*unit));
-    whole.map_or_else(
-        || format!("{micros}us"),
-        |(unit, name)| format!("{}{name}", micros / unit),
-    )
+    whole.map_or_else(|| format!("{micros}us"), |(unit, name)| format!("{}{name}", micros / unit))
 }
 
 /// How a size is written: in the largest binary unit that leaves no fraction.
 pub(super) fn show_size(octets: usize) -> String {
     const UNITS: [(usize, &str); 3] = [(1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")];
-    let whole = UNITS
-        .iter()
-        .find(|(unit, _)| octets != 0 && octets.is_multiple_of(*unit));
-    whole.map_or_else(
-        || format!("{octets} B"),
-        |(unit, name)| format!("{} {name}", octets / unit),
-    )
+    let whole = UNITS.iter().find(|(unit, _)| octets != 0 && octets.is_multiple_of(*unit));
+    whole.map_or_else(|| format!("{octets} B"), |(unit, name)| format!("{} {name}", octets / unit))
 }
 
 /// Parts `30s` and `16 MiB` into a count and a unit.
@@ -150,12 +135,8 @@ mod tests {
 
     #[test]
     fn durations_are_read_and_written() {
-        for (text, millis) in [
-            ("30s", 30_000),
-            ("5m", 300_000),
-            ("250ms", 250),
-            ("1h", 3_600_000),
-        ] {
+        for (text, millis) in [("30s", 30_000), ("5m", 300_000), ("250ms", 250), ("1h", 3_600_000)]
+        {
             let value = Duration::from_millis(millis);
             assert_eq!(duration(text), Some(value), "{text}");
             assert_eq!(show_duration(value), text);
@@ -163,16 +144,7 @@ mod tests {
         assert_eq!(duration("50us"), Some(Duration::from_micros(50)));
         assert_eq!(show_duration(Duration::from_micros(50)), "50us");
         assert_eq!(show_duration(Duration::ZERO), "0s");
-        for text in [
-            "",
-            "30",
-            "s",
-            "-1s",
-            "1.5s",
-            "30 seconds",
-            "99999999999999999999s",
-            "9e9s",
-        ] {
+        for text in ["", "30", "s", "-1s", "1.5s", "30 seconds", "99999999999999999999s", "9e9s"] {
             assert_eq!(duration(text), None, "{text}");
         }
         assert_eq!(duration("18446744073709551615h"), None);
@@ -186,15 +158,7 @@ mod tests {
         }
         assert_eq!(size("1MB"), Some(1_000_000));
         assert_eq!(size("64kB"), Some(64_000));
-        for text in [
-            "",
-            "16",
-            "MiB",
-            "1 mib",
-            "1  MiB",
-            "-1 B",
-            "18446744073709551615 GiB",
-        ] {
+        for text in ["", "16", "MiB", "1 mib", "1  MiB", "-1 B", "18446744073709551615 GiB"] {
             assert_eq!(size(text), None, "{text}");
         }
     }

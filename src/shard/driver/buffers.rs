@@ -4,10 +4,7 @@
 //! is in one of three places: free in the ring, with the kernel, or handed to us by a completion
 //! and not given back yet.
 
-#![expect(
-    unsafe_code,
-    reason = "memory shared with the kernel; every block says why it is sound"
-)]
+#![expect(unsafe_code, reason = "memory shared with the kernel; every block says why it is sound")]
 
 use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
 use std::io;
@@ -60,8 +57,7 @@ impl Buffers {
         // SAFETY: the entries are as many as announced, page-aligned, and live as long as the
         // caller promises.
         unsafe {
-            ring.submitter()
-                .register_buf_ring_with_flags(address, BUFFERS_COUNT, GROUP, 0)?;
+            ring.submitter().register_buf_ring_with_flags(address, BUFFERS_COUNT, GROUP, 0)?;
         }
         (0..BUFFERS_COUNT).for_each(|buffer| buffers.give_back(buffer));
         Ok(buffers)

@@ -188,13 +188,7 @@ impl<C: Core, D: Driver> Engine<C, D> {
                 self.close(id);
                 continue;
             }
-            self.core.handle(
-                now,
-                Input::Opened {
-                    connection: id,
-                    origin: newcomer.origin,
-                },
-            );
+            self.core.handle(now, Input::Opened { connection: id, origin: newcomer.origin });
         }
         worked
     }
@@ -244,13 +238,7 @@ impl<C: Core, D: Driver> Engine<C, D> {
                 Received::Bytes { bytes, more } => {
                     let is_over = match &mut connection.phase {
                         Phase::Open => {
-                            self.core.handle(
-                                now,
-                                Input::Received {
-                                    connection: id,
-                                    bytes,
-                                },
-                            );
+                            self.core.handle(now, Input::Received { connection: id, bytes });
                             false
                         }
                         Phase::Lingering { discarded } => {
@@ -277,11 +265,7 @@ impl<C: Core, D: Driver> Engine<C, D> {
             self.core.handle(now, Input::ShutDown);
             return true;
         }
-        if self
-            .core
-            .next_deadline()
-            .is_some_and(|deadline| deadline <= now)
-        {
+        if self.core.next_deadline().is_some_and(|deadline| deadline <= now) {
             self.core.handle(now, Input::DeadlineReached);
             return true;
         }
@@ -399,13 +383,7 @@ impl<C: Core, D: Driver> Engine<C, D> {
                 if connection.is_blocked && self.driver.want_write(id.slot).is_err() {
                     self.mute(id, now);
                 }
-                self.core.handle(
-                    now,
-                    Input::Transmitted {
-                        connection: id,
-                        count,
-                    },
-                );
+                self.core.handle(now, Input::Transmitted { connection: id, count });
                 (true, count < offered || count == waiting)
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {

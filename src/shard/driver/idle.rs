@@ -59,26 +59,17 @@ mod tests {
         assert!(!idle.may_spin(at(0)), "nothing is known yet");
         idle.note_wait(at(0));
         idle.note_work(BUSY_POLL, at(30));
-        assert!(
-            idle.may_spin(at(40)) && idle.may_spin(at(80)),
-            "spinning would have met it"
-        );
+        assert!(idle.may_spin(at(40)) && idle.may_spin(at(80)), "spinning would have met it");
         idle.note_work(BUSY_POLL, at(85));
         assert!(idle.may_spin(at(90)) && !idle.may_spin(at(140)));
         idle.note_wait(at(140));
         idle.note_work(BUSY_POLL, at(900));
-        assert!(
-            idle.may_spin(at(910)) && !idle.may_spin(at(935)),
-            "half as long after a failure"
-        );
+        assert!(idle.may_spin(at(910)) && !idle.may_spin(at(935)), "half as long after a failure");
         for round in 1..30 {
             idle.note_wait(at(1_000 * round));
             idle.note_work(BUSY_POLL, at(1_000 * round + 900));
             let _ = idle.may_spin(at(1_000 * round + 901));
-            assert!(
-                !idle.may_spin(at(1_000 * round + 951)),
-                "never longer than it may"
-            );
+            assert!(!idle.may_spin(at(1_000 * round + 951)), "never longer than it may");
         }
         assert!(!idle.may_spin(at(100_000)), "and at last not at all");
     }

@@ -137,8 +137,7 @@ impl Uring {
         let ring = build_ring()?;
         // SAFETY: `Drop` keeps the promise.
         let buffers = unsafe { Buffers::register(&ring)? };
-        ring.submitter()
-            .register_eventfd(bell.as_fd().as_raw_fd())?;
+        ring.submitter().register_eventfd(bell.as_fd().as_raw_fd())?;
         let mut uring = Self {
             ring,
             buffers: ManuallyDrop::new(buffers),
@@ -202,17 +201,12 @@ impl Uring {
         drop(queue);
         // SAFETY: no argument is passed along.
         let entered = unsafe {
-            self.ring
-                .submitter()
-                .enter::<libc::sigset_t>(count, 0, ENTER_GET_EVENTS, None)
+            self.ring.submitter().enter::<libc::sigset_t>(count, 0, ENTER_GET_EVENTS, None)
         };
         if let Err(error) = entered {
             let passing = [libc::EINTR, libc::EAGAIN, libc::EBUSY];
             let code = error.raw_os_error().unwrap_or(0);
-            assert!(
-                passing.contains(&code),
-                "a ring of our own can be entered: {error}"
-            );
+            assert!(passing.contains(&code), "a ring of our own can be entered: {error}");
         }
         self.reap();
     }
@@ -351,11 +345,7 @@ impl Uring {
 
     /// Lets as many starved connections read as there are buffers.
     fn feed(&mut self) {
-        for _ in 0..self
-            .starved
-            .len()
-            .min(usize::from(self.buffers.free_count()))
-        {
+        for _ in 0..self.starved.len().min(usize::from(self.buffers.free_count())) {
             let Some(slot) = self.starved.pop_front() else {
                 return;
             };
@@ -378,9 +368,7 @@ impl Uring {
         let value = &raw const *self.timer_value;
         let entry = if self.timer.is_some() {
             let change = user_data(Kind::TimerChange, 0, 0);
-            opcode::TimeoutUpdate::new(data, value)
-                .build()
-                .user_data(change)
+            opcode::TimeoutUpdate::new(data, value).build().user_data(change)
         } else {
             opcode::Timeout::new(value).build().user_data(data)
         };
@@ -392,8 +380,7 @@ impl Uring {
 impl Driver for Uring {
     fn open(&mut self, slot_number: u32, socket: BorrowedFd<'_>) -> io::Result<()> {
         if self.slots.len() <= slot_number as usize {
-            self.slots
-                .resize_with(slot_number as usize + 1, Slot::default);
+            self.slots.resize_with(slot_number as usize + 1, Slot::default);
         }
         let slot = &mut self.slots[slot_number as usize];
         assert!(
@@ -442,11 +429,7 @@ impl Driver for Uring {
         self.give_back();
         let slot = &mut self.slots[slot_number as usize];
         let Some(chunk) = slot.queue.pop_front() else {
-            return if slot.is_ended {
-                Received::End
-            } else {
-                Received::Nothing
-            };
+            return if slot.is_ended { Received::End } else { Received::Nothing };
         };
         let more = !slot.queue.is_empty() || slot.is_ended;
         self.settle(slot_number);

@@ -59,11 +59,7 @@ impl Server {
             pin: false,
         };
         let shards = Shards::start_with(options, 2, move |shard| Echo::new(style, shard)).unwrap();
-        Self {
-            shards,
-            tcp: place,
-            unix,
-        }
+        Self { shards, tcp: place, unix }
     }
 
     fn connect(&self) -> TcpStream {
@@ -136,12 +132,7 @@ fn echo<S: Read + Write + Send>(writer: &mut S, reader: &mut S, seed: u64, count
 }
 
 fn echo_tcp(stream: &TcpStream, seed: u64, count: usize) {
-    echo(
-        &mut stream.try_clone().unwrap(),
-        &mut stream.try_clone().unwrap(),
-        seed,
-        count,
-    );
+    echo(&mut stream.try_clone().unwrap(), &mut stream.try_clone().unwrap(), seed, count);
 }
 
 #[test]
@@ -151,12 +142,7 @@ fn bytes_come_back_over_tcp_and_unix_sockets() {
         for (seed, count) in [(1, 1), (2, 100), (3, 8_192), (4, 100_000), (5, 8 << 20)] {
             echo_tcp(&server.connect(), seed, count);
             let stream = UnixStream::connect(&server.unix).unwrap();
-            echo(
-                &mut stream.try_clone().unwrap(),
-                &mut { stream },
-                seed,
-                count,
-            );
+            echo(&mut stream.try_clone().unwrap(), &mut { stream }, seed, count);
         }
         server.end();
     });
@@ -179,10 +165,7 @@ fn many_connections_at_once() {
         }
         server.until(|server| server.sum(|counters| counters.connections) == 300);
         let counters = server.shards.counters();
-        assert!(
-            counters.iter().all(|counters| counters.connections == 150),
-            "{counters:?}"
-        );
+        assert!(counters.iter().all(|counters| counters.connections == 150), "{counters:?}");
         drop(streams);
         server.until(|server| server.sum(|counters| counters.violations) == 300);
         server.end();
@@ -260,9 +243,7 @@ fn a_farewell_arrives_although_the_peer_still_sends() {
             // More than the router reads before it closes, less than it discards after.
             stream.write_all(&vec![1; 200_000]).unwrap();
             let mut bytes = Vec::new();
-            stream
-                .read_to_end(&mut bytes)
-                .expect("no reset before the last byte");
+            stream.read_to_end(&mut bytes).expect("no reset before the last byte");
             assert_eq!(bytes.len(), 300_000);
         }
         // A peer that never stops is cut off.
@@ -274,11 +255,7 @@ fn a_farewell_arrives_although_the_peer_still_sends() {
         };
         let kinds = [io::ErrorKind::ConnectionReset, io::ErrorKind::BrokenPipe];
         assert!(kinds.contains(&error.kind()), "{error}");
-        assert_eq!(
-            server.sum(|counters| counters.violations),
-            0,
-            "no end after the end"
-        );
+        assert_eq!(server.sum(|counters| counters.violations), 0, "no end after the end");
         server.end();
     });
 }
@@ -359,10 +336,7 @@ fn a_panic_is_a_failure() {
         patiently(|| server.shards.failure().is_some());
         let failure = server.shards.failure().unwrap();
         assert!(failure.ends_with("it panicked: as asked"), "{failure}");
-        assert!(
-            !server.shards.wait(Duration::from_millis(10)),
-            "the other one runs on"
-        );
+        assert!(!server.shards.wait(Duration::from_millis(10)), "the other one runs on");
     });
 }
 
@@ -391,10 +365,7 @@ fn abrupt_ends_leave_no_descriptor() {
         command.args(["--exact", "shard::tests::abrupt_ends_leave_no_descriptor"]);
         let output = command.env(ALONE, "1").output().unwrap();
         let text = String::from_utf8_lossy(&output.stdout);
-        assert!(
-            output.status.success() && text.contains("1 passed"),
-            "{text}"
-        );
+        assert!(output.status.success() && text.contains("1 passed"), "{text}");
         return;
     }
     let count = || std::fs::read_dir("/proc/self/fd").unwrap().count();

@@ -1,9 +1,6 @@
 //! What the CBOR reader takes and refuses, and what the writer writes.
 
-#![expect(
-    clippy::indexing_slicing,
-    reason = "a test that indexes wrongly should fail"
-)]
+#![expect(clippy::indexing_slicing, reason = "a test that indexes wrongly should fail")]
 #![expect(clippy::cast_possible_truncation, reason = "what tests count is small")]
 
 use super::*;
@@ -142,11 +139,7 @@ fn announced_lengths_are_checked_before_anything_is_read() {
     assert!(CborReader::open(bytes).list().is_err());
     assert!(CborReader::open(b"\xa2\x01\x02\x03").dict().is_err());
     assert!(CborReader::open(b"\xa2\x01\x02\x03\x04").dict().is_ok());
-    assert!(
-        CborReader::open(b"\x9b\xff\xff\xff\xff\xff\xff\xff\xff\x01")
-            .list()
-            .is_err()
-    );
+    assert!(CborReader::open(b"\x9b\xff\xff\xff\xff\xff\xff\xff\xff\x01").list().is_err());
 }
 
 #[test]
@@ -228,18 +221,9 @@ fn a_break_in_the_wrong_place_is_refused() {
 #[test]
 fn expectations_are_checked() {
     let integer = |bytes: &[u8]| CborReader::open(bytes).integer();
-    assert_eq!(
-        integer(b"\x1b\xff\xff\xff\xff\xff\xff\xff\xff"),
-        Ok(u64::MAX)
-    );
+    assert_eq!(integer(b"\x1b\xff\xff\xff\xff\xff\xff\xff\xff"), Ok(u64::MAX));
     assert_eq!(integer(b"\x1b\x00\x00\x00\x00\x00\x00\x00\x05"), Ok(5));
-    for bytes in [
-        &b"\x20"[..],
-        b"\xf9\x3c\x00",
-        b"\xf5",
-        b"\xc2\x41\x01",
-        b"\x61\x31",
-    ] {
+    for bytes in [&b"\x20"[..], b"\xf9\x3c\x00", b"\xf5", b"\xc2\x41\x01", b"\x61\x31"] {
         assert!(integer(bytes).is_err(), "{bytes:02x?}");
     }
     assert!(CborReader::open(b"\x41a").text().is_err());
@@ -260,16 +244,10 @@ fn the_shortest_form_is_written() {
     assert_eq!(written(|w| w.integer(24)), b"\x18\x18");
     assert_eq!(written(|w| w.integer(256)), b"\x19\x01\x00");
     assert_eq!(written(|w| w.integer(65_536)), b"\x1a\x00\x01\x00\x00");
-    assert_eq!(
-        written(|w| w.integer(1 << 32)),
-        b"\x1b\x00\x00\x00\x01\x00\x00\x00\x00"
-    );
+    assert_eq!(written(|w| w.integer(1 << 32)), b"\x1b\x00\x00\x00\x01\x00\x00\x00\x00");
     assert_eq!(written(|w| w.signed(-1)), b"\x20");
     assert_eq!(written(|w| w.signed(-25)), b"\x38\x18");
-    assert_eq!(
-        written(|w| w.signed(i64::MIN)),
-        b"\x3b\x7f\xff\xff\xff\xff\xff\xff\xff"
-    );
+    assert_eq!(written(|w| w.signed(i64::MIN)), b"\x3b\x7f\xff\xff\xff\xff\xff\xff\xff");
     assert_eq!(written(|w| w.signed(5)), b"\x05");
     assert_eq!(written(|w| w.list(23)), b"\x97");
     assert_eq!(written(|w| w.list(24)), b"\x98\x18");
@@ -281,10 +259,7 @@ fn the_shortest_form_is_written() {
     assert_eq!(written(|w| w.boolean(false)), b"\xf4");
     assert_eq!(written(|w| w.null()), b"\xf6");
     assert_eq!(written(|w| w.single(1.5)), b"\xfa\x3f\xc0\x00\x00");
-    assert_eq!(
-        written(|w| w.double(1.1)),
-        b"\xfb\x3f\xf1\x99\x99\x99\x99\x99\x9a"
-    );
+    assert_eq!(written(|w| w.double(1.1)), b"\xfb\x3f\xf1\x99\x99\x99\x99\x99\x9a");
     assert_eq!(written(|w| w.raw(b"\x80")), b"\x80");
 }
 
@@ -297,11 +272,7 @@ fn noise_never_panics_and_skipping_stays_inside() {
         let mut reader = CborReader::open(&bytes);
         if let Ok(element) = reader.skip() {
             assert_eq!(element, &bytes[..element.len()]);
-            assert_eq!(
-                skip(element),
-                Ok(element),
-                "what was skipped stands by itself"
-            );
+            assert_eq!(skip(element), Ok(element), "what was skipped stands by itself");
         }
     }
 }

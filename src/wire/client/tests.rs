@@ -45,9 +45,7 @@ fn frame_by_router(negotiated: Negotiated, message: &[u8], out: &mut Vec<u8>) {
     let mut scratch = Vec::new();
     let mark = Framing::begin(&mut scratch);
     scratch.extend_from_slice(message);
-    let range = negotiated
-        .framing
-        .finish(negotiated.serializer, &mut scratch, mark);
+    let range = negotiated.framing.finish(negotiated.serializer, &mut scratch, mark);
     out.extend_from_slice(&scratch[range]);
 }
 
@@ -55,15 +53,11 @@ fn frame_by_router(negotiated: Negotiated, message: &[u8], out: &mut Vec<u8>) {
 fn both_ends_understand_each_other_however_the_stream_is_cut() {
     let options = options();
     for round in 0..30_u64 {
-        for (framing, serializer) in FRAMINGS
-            .into_iter()
-            .flat_map(|f| Serializer::ALL.map(|s| (f, s)))
+        for (framing, serializer) in
+            FRAMINGS.into_iter().flat_map(|f| Serializer::ALL.map(|s| (f, s)))
         {
             let mut random = Random::from_number(round * 31 + serializer.index() as u64);
-            let wishes = ClientOptions {
-                masking_seed: round,
-                ..ClientOptions::default()
-            };
+            let wishes = ClientOptions { masking_seed: round, ..ClientOptions::default() };
             let mut client = Client::new(framing, serializer, wishes);
             let (mut upstream, mut sent) = (Vec::new(), Vec::new());
             client.hello(&mut upstream);
@@ -90,28 +84,19 @@ fn both_ends_understand_each_other_however_the_stream_is_cut() {
             let Some((Got::Negotiated(negotiated), messages)) = router.got.split_first() else {
                 panic!("{:?}", router.got.first());
             };
-            assert_eq!(
-                (negotiated.framing, negotiated.serializer),
-                (framing, serializer)
-            );
+            assert_eq!((negotiated.framing, negotiated.serializer), (framing, serializer));
             assert_eq!(messages, sent);
             assert!(!transport.is_midway());
 
             let mut downstream = router.reply;
             for sent in messages {
-                let Got::Message(message) = sent else {
-                    panic!("{sent:?}")
-                };
+                let Got::Message(message) = sent else { panic!("{sent:?}") };
                 frame_by_router(*negotiated, message, &mut downstream);
             }
             let mut back = Played::default();
             feed_client(&mut client, &mut random, &downstream, &mut back);
-            let got: Vec<Got> = back
-                .got
-                .iter()
-                .filter(|got| **got != Got::Alive)
-                .cloned()
-                .collect();
+            let got: Vec<Got> =
+                back.got.iter().filter(|got| **got != Got::Alive).cloned().collect();
             assert!(matches!(got[0], Got::Negotiated(found) if found.serializer == serializer));
             assert_eq!(got[1..], sent);
             assert_eq!(back.reply, b"");
@@ -131,28 +116,15 @@ fn greeting(framing: Framing, options: ClientOptions) -> (Client, Vec<u8>) {
 fn answered(framing: Framing, options: ClientOptions, answer: &[u8]) -> Played {
     let (mut client, _) = greeting(framing, options);
     let mut played = Played::default();
-    feed_client(
-        &mut client,
-        &mut Random::from_number(3),
-        answer,
-        &mut played,
-    );
+    feed_client(&mut client, &mut Random::from_number(3), answer, &mut played);
     // Nothing is processed after a failure.
-    feed_client(
-        &mut client,
-        &mut Random::from_number(4),
-        b"\0\0\0\0",
-        &mut played,
-    );
+    feed_client(&mut client, &mut Random::from_number(4), b"\0\0\0\0", &mut played);
     played
 }
 
 #[test]
 fn a_rawsocket_client_understands_every_answer() {
-    let wishes = ClientOptions {
-        message_bytes_max: 1_000_000,
-        ..ClientOptions::default()
-    };
+    let wishes = ClientOptions { message_bytes_max: 1_000_000, ..ClientOptions::default() };
     let (_, hello) = greeting(Framing::RawSocket, wishes.clone());
     assert_eq!(hello, [0x7F, 0xA3, 0, 0]);
 
@@ -162,10 +134,7 @@ fn a_rawsocket_client_understands_every_answer() {
         framing: Framing::RawSocket,
         peer_message_bytes_max: 2_048,
     };
-    assert_eq!(
-        played.got,
-        [Got::Negotiated(negotiated), Got::Message(vec![])]
-    );
+    assert_eq!(played.got, [Got::Negotiated(negotiated), Got::Message(vec![])]);
 
     let wrong: [[u8; 4]; 9] = [
         rawsocket::REFUSED_SERIALIZER,
@@ -180,10 +149,7 @@ fn a_rawsocket_client_understands_every_answer() {
     ];
     for answer in wrong {
         let played = answered(Framing::RawSocket, wishes.clone(), &answer);
-        assert!(
-            matches!(played.got[..], [Got::Failed(Failure::Refused(_))]),
-            "{answer:02X?}"
-        );
+        assert!(matches!(played.got[..], [Got::Failed(Failure::Refused(_))]), "{answer:02X?}");
     }
 }
 
@@ -230,8 +196,19 @@ fn a_websocket_client_checks_the_answer() {
     ];
     for answer in wrong {
         let played = answered(Framing::WebSocket, wishes.clone(), answer.as_bytes());
-        assert!(
-            matches!(played.got[..], [Got::Failed(Failure::Refused(_))]),
+        assert!(matches!(played.got[..], [Got::Failed(Failure::Refused(_))]), "{answer}");
+    }
+    // Without a list, only the client's own serializer was offered.
+    for (protocols, is_granted) in [(cbor, true), (json, false)] {
+        let answer = answer(switching, &accept, protocols);
+        let played = answered(
+            Framing::WebSocket,
+            ClientOptions::default(),
+            answer.as_bytes(),
+        );
+        assert_eq!(
+            matches!(played.got[0], Got::Negotiated(_)),
+            is_granted,
             "{answer}"
         );
     }
@@ -244,12 +221,7 @@ fn a_client_wants_bare_frames_and_answers_with_masked_ones() {
         let (mut transport, mut router) = (Transport::new(), Played::default());
         feed(&mut transport, &options(), &hello, &mut router);
         let mut random = Random::from_number(1);
-        feed_client(
-            &mut client,
-            &mut random,
-            &router.reply,
-            &mut Played::default(),
-        );
+        feed_client(&mut client, &mut random, &router.reply, &mut Played::default());
         (client, transport)
     };
     let tables: [(&[u8], Vec<Got>); 4] = [
@@ -262,12 +234,7 @@ fn a_client_wants_bare_frames_and_answers_with_masked_ones() {
     for (octets, got) in tables {
         let (mut client, mut transport) = opened();
         let mut played = Played::default();
-        feed_client(
-            &mut client,
-            &mut Random::from_number(2),
-            octets,
-            &mut played,
-        );
+        feed_client(&mut client, &mut Random::from_number(2), octets, &mut played);
         // The router would refuse the client's answer if it were not masked.
         let mut router = Played::default();
         feed(&mut transport, &options(), &played.reply, &mut router);
@@ -282,12 +249,7 @@ fn a_client_wants_bare_frames_and_answers_with_masked_ones() {
     feed(&mut transport, &options(), &out, &mut router);
     assert_eq!(router.got, [Got::Finished]);
     let mut played = Played::default();
-    feed_client(
-        &mut client,
-        &mut Random::from_number(5),
-        &router.reply,
-        &mut played,
-    );
+    feed_client(&mut client, &mut Random::from_number(5), &router.reply, &mut played);
     assert_eq!((played.got, played.reply.len()), (vec![Got::Finished], 0));
 }
 
@@ -295,9 +257,5 @@ fn a_client_wants_bare_frames_and_answers_with_masked_ones() {
 fn masking_keys_differ() {
     let mut masking = Masking::new(0);
     let keys: Vec<[u8; 4]> = (0..100).map(|_| masking.key()).collect();
-    assert!(
-        keys.iter()
-            .enumerate()
-            .all(|(index, key)| !keys[..index].contains(key))
-    );
+    assert!(keys.iter().enumerate().all(|(index, key)| !keys[..index].contains(key)));
 }

@@ -3,6 +3,7 @@
 //! No comments, no trailing commas, no byte order mark, no half surrogate pairs. A number must be
 //! within the range of a double. Binary travels as text: a NUL character, then base64.
 
+mod block;
 mod number;
 mod payload;
 #[cfg(test)]
@@ -30,13 +31,17 @@ impl<'a> JsonReader<'a> {
     /// Consumes white space; returns the octet that stands behind it.
     #[inline]
     fn peek(&mut self) -> Option<u8> {
-        loop {
-            let byte = self.cursor.peek()?;
-            if !matches!(byte, b' ' | b'\t' | b'\n' | b'\r') {
-                return Some(byte);
-            }
+        match self.cursor.peek() {
+            Some(b'\0'..=b' ') => self.peek_behind_space(),
+            next => next,
+        }
+    }
+
+    fn peek_behind_space(&mut self) -> Option<u8> {
+        while let Some(b' ' | b'\t' | b'\n' | b'\r') = self.cursor.peek() {
             self.pass(1);
         }
+        self.cursor.peek()
     }
 
     /// Consumes `count` octets that were seen already.
@@ -48,11 +53,7 @@ impl<'a> JsonReader<'a> {
     /// Consumes `word`, whose first letter was seen already.
     #[inline]
     fn pass_word(&mut self, word: &[u8]) -> Result<(), Malformed> {
-        let rest = self
-            .cursor
-            .bytes()
-            .get(self.cursor.at()..)
-            .unwrap_or_default();
+        let rest = self.cursor.bytes().get(self.cursor.at()..).unwrap_or_default();
         if !rest.starts_with(word) {
             return Err(NO_ELEMENT);
         }
@@ -86,12 +87,18 @@ impl<'a> JsonReader<'a> {
         Ok(())
     }
 
-    /// Consumes a number; returns its characters and whether it is written as a whole one.
+    /// Consumes a number.
     #[inline]
+    fn pass_number(&mut self) -> Result<number::Passed, Malformed> {
+        let passed = number::pass(self.cursor.bytes(), self.cursor.at())?;
+        self.cursor.move_to(passed.end);
+        Ok(passed)
+    }
+
+    /// Consumes a number; returns its characters and whether it is written as a whole one.
     fn number(&mut self) -> Result<(&'a [u8], bool), Malformed> {
         let start = self.cursor.at();
-        let passed = number::pass(self.cursor.bytes(), start)?;
-        self.cursor.move_to(passed.end);
+        let passed = self.pass_number()?;
         Ok((self.cursor.since(start), passed.whole))
     }
 
@@ -104,11 +111,7 @@ impl<'a> JsonReader<'a> {
         }
         self.cursor.enter()?;
         self.pass(1);
-        Ok(Sequence {
-            left: Sequence::UNCOUNTED,
-            first: true,
-            dict: opening == b'{',
-        })
+        Ok(Sequence { left: Sequence::UNCOUNTED, first: true, dict: opening == b'{' })
     }
 
     /// Consumes the head of an element: all of it, or the opening bracket and, in a dict that is
@@ -117,7 +120,7 @@ impl<'a> JsonReader<'a> {
     fn pass_head(&mut self, dicts: &mut u64) -> Result<bool, Malformed> {
         match self.peek().ok_or(ENDS_EARLY)? {
             b'"' => self.pass_text().map(drop)?,
-            b'-' | b'0'..=b'9' => self.number().map(drop)?,
+            b'-' | b'0'..=b'9' => self.pass_number().map(drop)?,
             b'[' => {
                 self.cursor.enter()?;
                 self.pass(1);
@@ -146,9 +149,7 @@ impl<'a> Reader<'a> for JsonReader<'a> {
     const SERIALIZER: Serializer = Serializer::Json;
 
     fn open(bytes: &'a [u8]) -> Self {
-        Self {
-            cursor: Cursor::open(bytes),
-        }
+        Self { cursor: Cursor::open(bytes) }
     }
 
     fn kind(&mut self) -> Result<Kind, Malformed> {
@@ -159,8 +160,12 @@ impl<'a> Reader<'a> for JsonReader<'a> {
             b't' | b'f' => Kind::Boolean,
             b'n' => Kind::Null,
             b'-' | b'0'..=b'9' => {
-                let (_, whole) = self.clone().number()?;
-                if whole { Kind::Integer } else { Kind::Float }
+                let passed = self.clone().pass_number()?;
+                if passed.whole {
+                    Kind::Integer
+                } else {
+                    Kind::Float
+                }
             }
             _ => return Err(NO_ELEMENT),
         })
@@ -175,11 +180,15 @@ impl<'a> Reader<'a> for JsonReader<'a> {
     }
 
     fn more(&mut self, sequence: &mut Sequence) -> Result<bool, Malformed> {
+        if sequence.left == 0 {
+            return Ok(false);
+        }
         let closing = if sequence.dict { b'}' } else { b']' };
         let next = self.peek().ok_or(ENDS_EARLY)?;
         if next == closing {
             self.pass(1);
             self.cursor.leave();
+            sequence.left = 0;
             return Ok(false);
         }
         // A comma before the bracket is found by whoever reads the element that should follow.
@@ -223,17 +232,9 @@ impl<'a> Reader<'a> for JsonReader<'a> {
         }
         let first = self.cursor.at() + 1;
         let passed = self.pass_text()?;
-        let inside = self
-            .cursor
-            .bytes()
-            .get(first..passed.end - 1)
-            .unwrap_or_default();
+        let inside = self.cursor.bytes().get(first..passed.end - 1).unwrap_or_default();
         let raw = cursor::text(inside)?;
-        if passed.escaped {
-            text::resolve(raw).map(Cow::Owned)
-        } else {
-            Ok(Cow::Borrowed(raw))
-        }
+        if passed.escaped { text::resolve(raw).map(Cow::Owned) } else { Ok(Cow::Borrowed(raw)) }
     }
 
     fn skip(&mut self) -> Result<&'a [u8], Malformed> {
@@ -278,10 +279,7 @@ impl<'a> Reader<'a> for JsonReader<'a> {
     }
 }
 
-const _: () = assert!(
-    crate::limits::DEPTH_MAX <= u64::BITS,
-    "skip() keeps one bit per level"
-);
+const _: () = assert!(crate::limits::DEPTH_MAX <= u64::BITS, "skip() keeps one bit per level");
 
 /// Appends JSON.
 #[derive(Debug)]
@@ -359,11 +357,7 @@ impl<'o> Writer<'o> for JsonWriter<'o> {
         self.out.resize(start + length, 0);
         let room = self.out.get_mut(start..).unwrap_or_default();
         let written = STANDARD.encode_slice(value, room);
-        debug_assert_eq!(
-            written,
-            Ok(length),
-            "base64 makes four characters of each three octets"
-        );
+        debug_assert_eq!(written, Ok(length), "base64 makes four characters of each three octets");
         self.out.push(b'"');
     }
 

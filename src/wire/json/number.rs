@@ -64,8 +64,7 @@ fn pass_exponent(bytes: &[u8], start: usize) -> Result<(i64, usize), Malformed> 
     let end = pass_digits(bytes, first)?;
     let digits = bytes.get(first..end).unwrap_or_default();
     let size = digits.iter().fold(0_i64, |size, digit| {
-        size.saturating_mul(10)
-            .saturating_add(i64::from(digit.wrapping_sub(b'0')))
+        size.saturating_mul(10).saturating_add(i64::from(digit.wrapping_sub(b'0')))
     });
     Ok((if sign == Some(&b'-') { -size } else { size }, end))
 }
@@ -82,9 +81,5 @@ fn pass_digits(bytes: &[u8], start: usize) -> Result<usize, Malformed> {
 
 #[cold]
 fn check_finite(number: &[u8]) -> Result<(), Malformed> {
-    if double(number)?.is_finite() {
-        Ok(())
-    } else {
-        Err(RANGE)
-    }
+    if double(number)?.is_finite() { Ok(()) } else { Err(RANGE) }
 }

@@ -1,9 +1,6 @@
 //! What the JSON reader takes and refuses, and what the writer writes.
 
-#![expect(
-    clippy::indexing_slicing,
-    reason = "a test that indexes wrongly should fail"
-)]
+#![expect(clippy::indexing_slicing, reason = "a test that indexes wrongly should fail")]
 #![expect(clippy::cast_possible_truncation, reason = "what tests count is small")]
 
 use super::*;
@@ -158,10 +155,7 @@ fn a_cut_message_is_refused_at_every_length() {
         let message = format!("[{}]", text.trim());
         assert!(skip(message.as_bytes()).is_ok(), "{message}");
         for length in 0..message.len() {
-            assert!(
-                skip(&message.as_bytes()[..length]).is_err(),
-                "{length} of {message}"
-            );
+            assert!(skip(&message.as_bytes()[..length]).is_err(), "{length} of {message}");
         }
     }
 }
@@ -263,26 +257,12 @@ fn integers_are_whole_and_in_range() {
     let integer = |text: &str| JsonReader::open(text.as_bytes()).integer();
     assert_eq!(integer("0"), Ok(0));
     assert_eq!(integer(" 18446744073709551615"), Ok(u64::MAX));
-    let refused = [
-        "18446744073709551616",
-        "-0",
-        "-1",
-        "1.0",
-        "1e3",
-        "1e0",
-        "01",
-        "true",
-        "\"1\"",
-        "",
-    ];
+    let refused =
+        ["18446744073709551616", "-0", "-1", "1.0", "1e3", "1e0", "01", "true", "\"1\"", ""];
     for text in refused {
         assert!(integer(text).is_err(), "{text}");
     }
-    for (text, kind) in [
-        ("1", Kind::Integer),
-        ("-1", Kind::Integer),
-        ("1.0", Kind::Float),
-    ] {
+    for (text, kind) in [("1", Kind::Integer), ("-1", Kind::Integer), ("1.0", Kind::Float)] {
         assert_eq!(JsonReader::open(text.as_bytes()).kind(), Ok(kind));
     }
     assert_eq!(JsonReader::open(b"1e3").kind(), Ok(Kind::Float));
@@ -295,10 +275,7 @@ fn integers_are_whole_and_in_range() {
 #[test]
 fn escapes_are_resolved() {
     let mut reader = JsonReader::open(br#""\"\\\/\b\f\n\r\t\u00E9\ud83d\ude00x\u0000""#);
-    assert_eq!(
-        reader.text().unwrap(),
-        "\"\\/\u{8}\u{c}\n\r\t\u{e9}\u{1f600}x\0"
-    );
+    assert_eq!(reader.text().unwrap(), "\"\\/\u{8}\u{c}\n\r\t\u{e9}\u{1f600}x\0");
 }
 
 #[test]
@@ -349,19 +326,7 @@ fn every_text_comes_back() {
 
 #[test]
 fn floats_keep_their_value_and_their_kind() {
-    let values = [
-        0.0,
-        -0.0,
-        1.0,
-        -1.5,
-        0.1,
-        1e16,
-        1e21,
-        1e300,
-        5e-324,
-        f64::MAX,
-        1e-7,
-    ];
+    let values = [0.0, -0.0, 1.0, -1.5, 0.1, 1e16, 1e21, 1e300, 5e-324, f64::MAX, 1e-7];
     for value in values {
         let mut out = Vec::new();
         JsonWriter::open(&mut out).double(value);
@@ -411,8 +376,5 @@ fn agrees_with_serde_json_about_mutants() {
         assert_eq!(ours, theirs, "{}", String::from_utf8_lossy(&document));
         accepted += u32::from(ours);
     }
-    assert!(
-        accepted > 1_000,
-        "mutants must not all be hopeless: {accepted}"
-    );
+    assert!(accepted > 1_000, "mutants must not all be hopeless: {accepted}");
 }

@@ -1,9 +1,6 @@
 //! What the MessagePack reader takes and refuses, and what the writer writes.
 
-#![expect(
-    clippy::indexing_slicing,
-    reason = "a test that indexes wrongly should fail"
-)]
+#![expect(clippy::indexing_slicing, reason = "a test that indexes wrongly should fail")]
 #![expect(clippy::cast_possible_truncation, reason = "what tests count is small")]
 
 use super::*;
@@ -58,10 +55,7 @@ const ACCEPTED: &[(&[u8], Kind)] = &[
     (b"\xd5\x01\xff\xff", Kind::Other),
     (b"\xd6\xff\x00\x00\x00\x00", Kind::Other),
     (b"\xd7\xff\x00\x00\x00\x00\x00\x00\x00\x00", Kind::Other),
-    (
-        b"\xd8\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00",
-        Kind::Other,
-    ),
+    (b"\xd8\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00", Kind::Other),
     (b"\xc7\x00\x05", Kind::Other),
     (b"\xc7\x01\x05\xff", Kind::Other),
     (b"\xc8\x00\x01\x05\xff", Kind::Other),
@@ -124,11 +118,7 @@ fn announced_lengths_are_checked_before_anything_is_read() {
 #[test]
 fn depth_is_bounded() {
     let bound = DEPTH_MAX as usize;
-    for (open, leaf) in [
-        (&b"\x91"[..], 0x01),
-        (b"\x81\x01", 0xc0),
-        (b"\xdc\x00\x01", 0x90),
-    ] {
+    for (open, leaf) in [(&b"\x91"[..], 0x01), (b"\x81\x01", 0xc0), (b"\xdc\x00\x01", 0x90)] {
         let nested = |depth: usize| [&open.repeat(depth)[..], &[leaf]].concat();
         let deepest = if leaf == 0x90 { bound - 1 } else { bound };
         assert!(skip(&nested(deepest)).is_ok());
@@ -201,32 +191,13 @@ fn a_message_is_read_element_by_element() {
 #[test]
 fn integers_of_every_width() {
     let integer = |bytes: &[u8]| MsgPackReader::open(bytes).integer();
-    assert_eq!(
-        integer(b"\xcf\xff\xff\xff\xff\xff\xff\xff\xff"),
-        Ok(u64::MAX)
-    );
+    assert_eq!(integer(b"\xcf\xff\xff\xff\xff\xff\xff\xff\xff"), Ok(u64::MAX));
     assert_eq!(integer(b"\xd0\x05"), Ok(5), "signed, but not negative");
     assert_eq!(integer(b"\xd3\x00\x00\x00\x00\x00\x00\x00\x05"), Ok(5));
-    for bytes in [
-        &b"\xff"[..],
-        b"\xd0\x80",
-        b"\xcb\x3f\xf0\x00\x00\x00\x00\x00\x00",
-        b"\xc3",
-    ] {
+    for bytes in [&b"\xff"[..], b"\xd0\x80", b"\xcb\x3f\xf0\x00\x00\x00\x00\x00\x00", b"\xc3"] {
         assert!(integer(bytes).is_err(), "{bytes:02x?}");
     }
-    for value in [
-        0,
-        127,
-        128,
-        255,
-        256,
-        65_535,
-        65_536,
-        u64::from(u32::MAX),
-        1 << 32,
-        u64::MAX,
-    ] {
+    for value in [0, 127, 128, 255, 256, 65_535, 65_536, u64::from(u32::MAX), 1 << 32, u64::MAX] {
         let mut out = Vec::new();
         MsgPackWriter::open(&mut out).integer(value);
         assert_eq!(integer(&out), Ok(value));
@@ -250,25 +221,16 @@ fn the_shortest_form_is_written() {
     assert_eq!(written(|w| w.signed(-33)), b"\xd0\xdf");
     assert_eq!(written(|w| w.signed(-129)), b"\xd1\xff\x7f");
     assert_eq!(written(|w| w.signed(-32_769)), b"\xd2\xff\xff\x7f\xff");
-    assert_eq!(
-        written(|w| w.signed(i64::MIN)),
-        b"\xd3\x80\x00\x00\x00\x00\x00\x00\x00"
-    );
+    assert_eq!(written(|w| w.signed(i64::MIN)), b"\xd3\x80\x00\x00\x00\x00\x00\x00\x00");
     assert_eq!(written(|w| w.list(15)), b"\x9f");
     assert_eq!(written(|w| w.list(16)), b"\xdc\x00\x10");
     assert_eq!(written(|w| w.dict(16)), b"\xde\x00\x10");
     assert_eq!(written(|w| w.dict(65_536)), b"\xdf\x00\x01\x00\x00");
     assert_eq!(written(|w| w.text(&"a".repeat(31)))[..2], b"\xbfa"[..]);
     assert_eq!(written(|w| w.text(&"a".repeat(32)))[..3], b"\xd9\x20a"[..]);
-    assert_eq!(
-        written(|w| w.text(&"a".repeat(256)))[..4],
-        b"\xda\x01\x00a"[..]
-    );
+    assert_eq!(written(|w| w.text(&"a".repeat(256)))[..4], b"\xda\x01\x00a"[..]);
     assert_eq!(written(|w| w.binary(&[7])), b"\xc4\x01\x07");
-    assert_eq!(
-        written(|w| w.binary(&[7; 65_536]))[..6],
-        b"\xc6\x00\x01\x00\x00\x07"[..]
-    );
+    assert_eq!(written(|w| w.binary(&[7; 65_536]))[..6], b"\xc6\x00\x01\x00\x00\x07"[..]);
 }
 
 #[test]
@@ -280,11 +242,7 @@ fn noise_never_panics_and_skipping_stays_inside() {
         let mut reader = MsgPackReader::open(&bytes);
         if let Ok(element) = reader.skip() {
             assert_eq!(element, &bytes[..element.len()]);
-            assert_eq!(
-                skip(element),
-                Ok(element),
-                "what was skipped stands by itself"
-            );
+            assert_eq!(skip(element), Ok(element), "what was skipped stands by itself");
         }
     }
 }

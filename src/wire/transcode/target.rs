@@ -1,8 +1,7 @@
 //! What is written: lists and dicts whose number of items may be known only at their end.
 
-use super::Unrepresentable;
-use crate::wire::payload::{Item, PayloadWriter};
-use crate::wire::{Sequence, Serializer};
+use crate::wire::Sequence;
+use crate::wire::payload::PayloadWriter;
 
 /// Writes one element.
 ///
@@ -27,33 +26,14 @@ struct Late {
 pub(super) type Place = Option<usize>;
 
 impl<'o, W: PayloadWriter<'o>> Target<W> {
-    /// Whether this target is of the one serializer that has no counts, and texts alone for keys.
-    const JSON: bool = matches!(W::SERIALIZER, Serializer::Json);
-
     pub(super) fn open(out: &'o mut Vec<u8>) -> Self {
-        Self {
-            writer: W::open(out),
-            late: Vec::new(),
-        }
+        Self { writer: W::open(out), late: Vec::new() }
     }
 
-    /// Writes a scalar.
+    /// Where scalars are written.
     #[inline]
-    pub(super) fn scalar(&mut self, item: &Item<'_>) {
-        self.writer.scalar(item);
-    }
-
-    /// Writes `item` if it must be a key and nothing else here; false if a key is like any item.
-    #[inline]
-    pub(super) fn takes_key(&mut self, item: &Item<'_>) -> Result<bool, Unrepresentable> {
-        if let Item::Text(key) = item {
-            self.writer.key(key);
-            return Ok(true);
-        }
-        if Self::JSON {
-            return Err(Unrepresentable("JSON: a key that is not a text"));
-        }
-        Ok(false)
+    pub(super) const fn writer(&mut self) -> &mut W {
+        &mut self.writer
     }
 
     /// Begins a list or dict.
@@ -67,7 +47,7 @@ impl<'o, W: PayloadWriter<'o>> Target<W> {
             }
             _ => {
                 self.head(sequence.dict, 0);
-                if Self::JSON { None } else { Some(place) }
+                W::COUNTS.then_some(place)
             }
         }
     }
@@ -78,11 +58,7 @@ impl<'o, W: PayloadWriter<'o>> Target<W> {
         if let Some(place) = place {
             self.put_head(dict, place, count);
         }
-        if dict {
-            self.writer.end_dict()
-        } else {
-            self.writer.end_list()
-        }
+        if dict { self.writer.end_dict() } else { self.writer.end_list() }
     }
 
     /// Everything is written: pushes in what was kept.
@@ -96,10 +72,7 @@ impl<'o, W: PayloadWriter<'o>> Target<W> {
             let moved = from - late.place;
             out.copy_within(late.place..from, to - moved);
             (from, to) = (late.place, to - moved - late.length);
-            for (octet, &kept) in out
-                .iter_mut()
-                .skip(to)
-                .zip(late.octets.iter().take(late.length))
+            for (octet, &kept) in out.iter_mut().skip(to).zip(late.octets.iter().take(late.length))
             {
                 *octet = kept;
             }
@@ -108,11 +81,7 @@ impl<'o, W: PayloadWriter<'o>> Target<W> {
 
     #[inline]
     fn head(&mut self, dict: bool, count: usize) {
-        if dict {
-            self.writer.dict(count)
-        } else {
-            self.writer.list(count)
-        }
+        if dict { self.writer.dict(count) } else { self.writer.list(count) }
     }
 
     fn put_head(&mut self, dict: bool, place: usize, count: usize) {
@@ -123,11 +92,7 @@ impl<'o, W: PayloadWriter<'o>> Target<W> {
         let Some((&first, rest)) = out.get(end..).unwrap_or_default().split_first() else {
             return;
         };
-        let mut late = Late {
-            place: place + 1,
-            octets: [0; 4],
-            length: rest.len(),
-        };
+        let mut late = Late { place: place + 1, octets: [0; 4], length: rest.len() };
         for (octet, &written) in late.octets.iter_mut().zip(rest) {
             *octet = written;
         }

@@ -8,11 +8,7 @@ use crate::wire::Writer;
 fn carried(from: Serializer, to: Serializer, bytes: &[u8]) -> Result<Vec<u8>, Unrepresentable> {
     let mut out = b"before".to_vec();
     let result = element(from, to, bytes, &mut out);
-    assert_eq!(
-        out.get(..6),
-        Some(&b"before"[..]),
-        "what stood before stays"
-    );
+    assert_eq!(out.get(..6), Some(&b"before"[..]), "what stood before stays");
     let written = out.split_off(6);
     match result {
         Ok(()) => Ok(written),
@@ -47,26 +43,10 @@ const SAME: &[(&[u8], &[u8], &[u8])] = &[
         b"\xd3\x80\x00\x00\x00\x00\x00\x00\x00",
         b"\x3b\x7f\xff\xff\xff\xff\xff\xff\xff",
     ),
-    (
-        b"1.0",
-        b"\xcb\x3f\xf0\x00\x00\x00\x00\x00\x00",
-        b"\xfb\x3f\xf0\x00\x00\x00\x00\x00\x00",
-    ),
-    (
-        b"-0.0",
-        b"\xcb\x80\x00\x00\x00\x00\x00\x00\x00",
-        b"\xfb\x80\x00\x00\x00\x00\x00\x00\x00",
-    ),
-    (
-        b"1.1",
-        b"\xcb\x3f\xf1\x99\x99\x99\x99\x99\x9a",
-        b"\xfb\x3f\xf1\x99\x99\x99\x99\x99\x9a",
-    ),
-    (
-        b"1e300",
-        b"\xcb\x7e\x37\xe4\x3c\x88\x00\x75\x9c",
-        b"\xfb\x7e\x37\xe4\x3c\x88\x00\x75\x9c",
-    ),
+    (b"1.0", b"\xcb\x3f\xf0\x00\x00\x00\x00\x00\x00", b"\xfb\x3f\xf0\x00\x00\x00\x00\x00\x00"),
+    (b"-0.0", b"\xcb\x80\x00\x00\x00\x00\x00\x00\x00", b"\xfb\x80\x00\x00\x00\x00\x00\x00\x00"),
+    (b"1.1", b"\xcb\x3f\xf1\x99\x99\x99\x99\x99\x9a", b"\xfb\x3f\xf1\x99\x99\x99\x99\x99\x9a"),
+    (b"1e300", b"\xcb\x7e\x37\xe4\x3c\x88\x00\x75\x9c", b"\xfb\x7e\x37\xe4\x3c\x88\x00\x75\x9c"),
     (b"\"\"", b"\xa0", b"\x60"),
     (b"\"a\\n\\\"\\u0001\"", b"\xa4a\n\"\x01", b"\x64a\n\"\x01"),
     (
@@ -75,18 +55,10 @@ const SAME: &[(&[u8], &[u8], &[u8])] = &[
         b"\x66\xc3\xb6\xf0\x9f\x98\x80",
     ),
     (b"\"\\u0000\"", b"\xc4\x00", b"\x40"),
-    (
-        b"\"\\u0000AAH/\"",
-        b"\xc4\x03\x00\x01\xff",
-        b"\x43\x00\x01\xff",
-    ),
+    (b"\"\\u0000AAH/\"", b"\xc4\x03\x00\x01\xff", b"\x43\x00\x01\xff"),
     (b"[]", b"\x90", b"\x80"),
     (b"{}", b"\x80", b"\xa0"),
-    (
-        b"[1,[],{\"a\":[2]}]",
-        b"\x93\x01\x90\x81\xa1a\x91\x02",
-        b"\x83\x01\x80\xa1\x61a\x81\x02",
-    ),
+    (b"[1,[],{\"a\":[2]}]", b"\x93\x01\x90\x81\xa1a\x91\x02", b"\x83\x01\x80\xa1\x61a\x81\x02"),
     (
         b"{\"a\":{\"\":null},\"b\":\"\\u0000AA==\"}",
         b"\x82\xa1a\x81\xa0\xc0\xa1b\xc4\x01\x00",
@@ -125,24 +97,9 @@ const CHANGED: &[(Serializer, &[u8], Serializer, &[u8])] = &[
     (Json, b"-0", MessagePack, b"\x00"),
     (Json, b"-0", Cbor, b"\x00"),
     // Beyond 64 bits: the nearest float.
-    (
-        Json,
-        b"18446744073709551616",
-        MessagePack,
-        b"\xcb\x43\xf0\x00\x00\x00\x00\x00\x00",
-    ),
-    (
-        Json,
-        b"-9223372036854775809",
-        Cbor,
-        b"\xfb\xc3\xe0\x00\x00\x00\x00\x00\x00",
-    ),
-    (
-        Cbor,
-        b"\x3b\xff\xff\xff\xff\xff\xff\xff\xff",
-        Json,
-        b"-1.8446744073709552e19",
-    ),
+    (Json, b"18446744073709551616", MessagePack, b"\xcb\x43\xf0\x00\x00\x00\x00\x00\x00"),
+    (Json, b"-9223372036854775809", Cbor, b"\xfb\xc3\xe0\x00\x00\x00\x00\x00\x00"),
+    (Cbor, b"\x3b\xff\xff\xff\xff\xff\xff\xff\xff", Json, b"-1.8446744073709552e19"),
     (
         Cbor,
         b"\x3b\x80\x00\x00\x00\x00\x00\x00\x00",
@@ -152,34 +109,14 @@ const CHANGED: &[(Serializer, &[u8], Serializer, &[u8])] = &[
     // Bignums within 64 bits.
     (Cbor, b"\xc2\x41\x05", Json, b"5"),
     (Cbor, b"\xc2\x40", Json, b"0"),
-    (
-        Cbor,
-        b"\xc2\x49\x00\xff\xff\xff\xff\xff\xff\xff\xff",
-        Json,
-        b"18446744073709551615",
-    ),
-    (
-        Cbor,
-        b"\xc2\x5f\x41\x01\x41\x00\xff",
-        MessagePack,
-        b"\xcd\x01\x00",
-    ),
-    (
-        Cbor,
-        b"\xc3\x48\x7f\xff\xff\xff\xff\xff\xff\xff",
-        Json,
-        b"-9223372036854775808",
-    ),
+    (Cbor, b"\xc2\x49\x00\xff\xff\xff\xff\xff\xff\xff\xff", Json, b"18446744073709551615"),
+    (Cbor, b"\xc2\x5f\x41\x01\x41\x00\xff", MessagePack, b"\xcd\x01\x00"),
+    (Cbor, b"\xc3\x48\x7f\xff\xff\xff\xff\xff\xff\xff", Json, b"-9223372036854775808"),
     // Other tags are dropped, as often as they come.
     (Cbor, b"\xc1\x1a\x00\x00\x00\x01", Json, b"1"),
     (Cbor, b"\xd9\xd9\xf7\xd8\x20\x61a", MessagePack, b"\xa1a"),
     (Cbor, b"\xc2\xd8\x20\x41\x05", MessagePack, b"\xc4\x01\x05"),
-    (
-        Cbor,
-        b"\x82\xc1\x01\xa1\xc1\x61a\xc1\x80",
-        Json,
-        b"[1,{\"a\":[]}]",
-    ),
+    (Cbor, b"\x82\xc1\x01\xa1\xc1\x61a\xc1\x80", Json, b"[1,{\"a\":[]}]"),
     // Floats that JSON does not have.
     (
         MessagePack,
@@ -190,59 +127,24 @@ const CHANGED: &[(Serializer, &[u8], Serializer, &[u8])] = &[
     (Cbor, b"\xf9\x7e\x00", Json, b"null"),
     // Widths of floats.
     (MessagePack, b"\xca\x3f\x80\x00\x00", Json, b"1.0"),
-    (
-        MessagePack,
-        b"\xca\x3d\xcc\xcc\xcd",
-        Json,
-        b"0.10000000149011612",
-    ),
-    (
-        MessagePack,
-        b"\xca\x3f\x80\x00\x00",
-        Cbor,
-        b"\xfa\x3f\x80\x00\x00",
-    ),
-    (
-        Cbor,
-        b"\xfa\x3f\x80\x00\x00",
-        MessagePack,
-        b"\xca\x3f\x80\x00\x00",
-    ),
+    (MessagePack, b"\xca\x3d\xcc\xcc\xcd", Json, b"0.10000000149011612"),
+    (MessagePack, b"\xca\x3f\x80\x00\x00", Cbor, b"\xfa\x3f\x80\x00\x00"),
+    (Cbor, b"\xfa\x3f\x80\x00\x00", MessagePack, b"\xca\x3f\x80\x00\x00"),
     (Cbor, b"\xf9\x3c\x00", MessagePack, b"\xca\x3f\x80\x00\x00"),
     (Cbor, b"\xf9\x00\x01", Json, b"5.960464477539063e-8"),
     (Cbor, b"\xf9\x7b\xff", Json, b"65504.0"),
     (Cbor, b"\xf9\x80\x00", Json, b"-0.0"),
     (Cbor, b"\xf9\x7c\x00", MessagePack, b"\xca\x7f\x80\x00\x00"),
-    (
-        Json,
-        b"1E2",
-        MessagePack,
-        b"\xcb\x40\x59\x00\x00\x00\x00\x00\x00",
-    ),
+    (Json, b"1E2", MessagePack, b"\xcb\x40\x59\x00\x00\x00\x00\x00\x00"),
     // CBOR's second nothing.
     (Cbor, b"\xf7", MessagePack, b"\xc0"),
     (Cbor, b"\xf7", Json, b"null"),
     // Texts that only look like octets, where nothing was said of octets.
     (MessagePack, b"\xa3\x00a?", Json, b"\"\\u0000a?\""),
-    (
-        Json,
-        b"{\"\\u0000AA==\":1}",
-        MessagePack,
-        b"\x81\xa5\x00AA==\x01",
-    ),
+    (Json, b"{\"\\u0000AA==\":1}", MessagePack, b"\x81\xa5\x00AA==\x01"),
     // Keys that are no texts.
-    (
-        MessagePack,
-        b"\x82\x01\xa1a\x91\x02\xc0",
-        Cbor,
-        b"\xa2\x01\x61a\x81\x02\xf6",
-    ),
-    (
-        Cbor,
-        b"\xbf\xbf\x01\x02\xff\x9f\xff\xff",
-        MessagePack,
-        b"\x81\x81\x01\x02\x90",
-    ),
+    (MessagePack, b"\x82\x01\xa1a\x91\x02\xc0", Cbor, b"\xa2\x01\x61a\x81\x02\xf6"),
+    (Cbor, b"\xbf\xbf\x01\x02\xff\x9f\xff\xff", MessagePack, b"\x81\x81\x01\x02\x90"),
     // Indefinite lengths.
     (
         Cbor,
@@ -252,28 +154,14 @@ const CHANGED: &[(Serializer, &[u8], Serializer, &[u8])] = &[
     ),
     (Cbor, b"\xbf\x61a\x9f\xff\xff", Json, b"{\"a\":[]}"),
     // Any width and any white space in, the shortest out.
-    (
-        MessagePack,
-        b"\xdd\x00\x00\x00\x01\xd3\x00\x00\x00\x00\x00\x00\x00\x05",
-        Cbor,
-        b"\x81\x05",
-    ),
-    (
-        Json,
-        b"{ \"a\" :\n[ 1 , 2 ] , \"b\" : { } }",
-        Cbor,
-        b"\xa2\x61a\x82\x01\x02\x61b\xa0",
-    ),
+    (MessagePack, b"\xdd\x00\x00\x00\x01\xd3\x00\x00\x00\x00\x00\x00\x00\x05", Cbor, b"\x81\x05"),
+    (Json, b"{ \"a\" :\n[ 1 , 2 ] , \"b\" : { } }", Cbor, b"\xa2\x61a\x82\x01\x02\x61b\xa0"),
 ];
 
 #[test]
 fn what_only_some_have_follows_the_rules() {
     for (from, bytes, to, expected) in CHANGED {
-        assert_eq!(
-            carried(*from, *to, bytes).as_deref(),
-            Ok(*expected),
-            "{from:?} {bytes:02x?}"
-        );
+        assert_eq!(carried(*from, *to, bytes).as_deref(), Ok(*expected), "{from:?} {bytes:02x?}");
     }
 }
 
@@ -294,11 +182,7 @@ const REFUSED: &[(Serializer, &[u8], Serializer)] = &[
     (MessagePack, b"\x92\x01\xd6\xff\x00\x00\x00\x00", Cbor),
     (MessagePack, b"\x81\xc7\x00\x05\x01", Cbor),
     (Cbor, b"\xc2\x49\x01\x00\x00\x00\x00\x00\x00\x00\x00", Json),
-    (
-        Cbor,
-        b"\xc3\x48\x80\x00\x00\x00\x00\x00\x00\x00",
-        MessagePack,
-    ),
+    (Cbor, b"\xc3\x48\x80\x00\x00\x00\x00\x00\x00\x00", MessagePack),
     (Cbor, b"\xe0", MessagePack),
     (Cbor, b"\xf8\xff", Json),
 ];
@@ -306,15 +190,8 @@ const REFUSED: &[(Serializer, &[u8], Serializer)] = &[
 #[test]
 fn what_has_no_counterpart_is_refused_and_leaves_nothing() {
     for (from, bytes, to) in REFUSED {
-        assert!(
-            carried(*from, *to, bytes).is_err(),
-            "{from:?} to {to:?} {bytes:02x?}"
-        );
-        assert_eq!(
-            carried(*from, *from, bytes).as_deref(),
-            Ok(*bytes),
-            "a copy is a copy"
-        );
+        assert!(carried(*from, *to, bytes).is_err(), "{from:?} to {to:?} {bytes:02x?}");
+        assert_eq!(carried(*from, *from, bytes).as_deref(), Ok(*bytes), "a copy is a copy");
     }
 }
 
@@ -322,19 +199,9 @@ fn what_has_no_counterpart_is_refused_and_leaves_nothing() {
 fn what_is_not_an_element_is_an_error_and_no_panic() {
     for from in Serializer::ALL {
         for to in Serializer::ALL.into_iter().filter(|&to| to != from) {
-            for bytes in [
-                &b""[..],
-                b"[1",
-                b"\x92\x01",
-                b"\x9f\x01",
-                b"\xc1",
-                b"[1] 2",
-                b"\x01\x01",
-            ] {
-                assert!(
-                    carried(from, to, bytes).is_err(),
-                    "{from:?} {to:?} {bytes:02x?}"
-                );
+            for bytes in [&b""[..], b"[1", b"\x92\x01", b"\x9f\x01", b"\xc1", b"[1] 2", b"\x01\x01"]
+            {
+                assert!(carried(from, to, bytes).is_err(), "{from:?} {to:?} {bytes:02x?}");
             }
         }
     }
@@ -459,22 +326,12 @@ fn large_payloads_follow_the_same_rules() {
     let filler = "\"filler\",".repeat(1_000);
     let with = |last: &str| format!("[{filler}{last}]").into_bytes();
     assert!(tape::pays(&with("1")));
-    for last in [
-        "18446744073709551616",
-        "-9223372036854775809",
-        "-0",
-        "1E2",
-        "{\"\\u0000?\":1}",
-    ] {
+    for last in ["18446744073709551616", "-9223372036854775809", "-0", "1E2", "{\"\\u0000?\":1}"] {
         let large = carried(Json, Cbor, &with(last)).unwrap();
         let small = carried(Json, Cbor, last.as_bytes()).unwrap();
         assert!(large.ends_with(&small), "{last}");
     }
-    assert!(
-        carried(Json, Cbor, &with("\"\\u0000AA==\""))
-            .unwrap()
-            .ends_with(b"\x41\x00")
-    );
+    assert!(carried(Json, Cbor, &with("\"\\u0000AA==\"")).unwrap().ends_with(b"\x41\x00"));
     assert!(carried(Json, Cbor, &with("\"\\u0000?\"")).is_err());
 }
 
@@ -490,46 +347,23 @@ fn counts_of_every_width_are_put_in_late() {
                 Cbor => CborWriter::open(out).list(count),
                 Json | MessagePack => MsgPackWriter::open(out).list(count),
             };
-            let item = if to == Cbor {
-                b"\x82\x80\x07"
-            } else {
-                b"\x92\x90\x07"
-            };
-            expected.extend_from_slice(if to == Cbor {
-                b"\x83\x40"
-            } else {
-                b"\x93\xc4\x00"
-            });
+            let item = if to == Cbor { b"\x82\x80\x07" } else { b"\x92\x90\x07" };
+            expected.extend_from_slice(if to == Cbor { b"\x83\x40" } else { b"\x93\xc4\x00" });
             list(&mut expected, count);
             expected.extend(item.repeat(count));
-            expected.extend_from_slice(if to == Cbor {
-                b"\xa1\x61a"
-            } else {
-                b"\x81\xa1a"
-            });
+            expected.extend_from_slice(if to == Cbor { b"\xa1\x61a" } else { b"\x81\xa1a" });
             list(&mut expected, count);
             expected.extend(item.repeat(count));
-            assert!(
-                carried(Json, to, json.as_bytes()).unwrap() == expected,
-                "{count} {to:?}"
-            );
+            assert!(carried(Json, to, json.as_bytes()).unwrap() == expected, "{count} {to:?}");
             let back = carried(to, Json, &expected).unwrap();
             assert!(back == json.as_bytes(), "{count} {to:?}");
         }
         // The same from CBOR's indefinite lengths.
-        let cbor = [
-            &b"\x9f"[..],
-            &b"\x9f\x9f\xff\x07\xff".repeat(count),
-            b"\xff",
-        ]
-        .concat();
+        let cbor = [&b"\x9f"[..], &b"\x9f\x9f\xff\x07\xff".repeat(count), b"\xff"].concat();
         let mut expected = Vec::new();
         MsgPackWriter::open(&mut expected).list(count);
         expected.extend(b"\x92\x90\x07".repeat(count));
-        assert!(
-            carried(Cbor, MessagePack, &cbor).unwrap() == expected,
-            "{count}"
-        );
+        assert!(carried(Cbor, MessagePack, &cbor).unwrap() == expected, "{count}");
     }
 }
 
@@ -538,14 +372,8 @@ fn the_deepest_element_is_carried() {
     let deepest = crate::limits::DEPTH_MAX as usize;
     let json = format!("{}1{}", "[".repeat(deepest), "]".repeat(deepest));
     let msgpack = [&b"\x91".repeat(deepest)[..], b"\x01"].concat();
-    assert_eq!(
-        carried(Json, MessagePack, json.as_bytes()).as_deref(),
-        Ok(&msgpack[..])
-    );
-    assert_eq!(
-        carried(MessagePack, Json, &msgpack).as_deref(),
-        Ok(json.as_bytes())
-    );
+    assert_eq!(carried(Json, MessagePack, json.as_bytes()).as_deref(), Ok(&msgpack[..]));
+    assert_eq!(carried(MessagePack, Json, &msgpack).as_deref(), Ok(json.as_bytes()));
     assert!(carried(MessagePack, Cbor, &b"\x91".repeat(100_000)).is_err());
 }
 

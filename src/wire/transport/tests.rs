@@ -97,11 +97,7 @@ pub(crate) fn play_every_way(options: &TransportOptions, stream: &[u8]) -> Playe
     assert_eq!(play(options, stream.chunks(1)), whole, "octet by octet");
     let mut random = Random::from_number(stream.len() as u64);
     for round in 0..20 {
-        assert_eq!(
-            play(options, cut(&mut random, stream)),
-            whole,
-            "random cut {round}"
-        );
+        assert_eq!(play(options, cut(&mut random, stream)), whole, "random cut {round}");
     }
     whole
 }
@@ -109,9 +105,7 @@ pub(crate) fn play_every_way(options: &TransportOptions, stream: &[u8]) -> Playe
 /// Collects what a failed opening came to: the reply and the failure, and nothing else.
 pub(crate) fn refused(options: &TransportOptions, stream: &[u8]) -> (Vec<u8>, Failure) {
     let played = play_every_way(options, stream);
-    let [Got::Failed(failure)] = played.got.as_slice() else {
-        panic!("{played:?}")
-    };
+    let [Got::Failed(failure)] = played.got.as_slice() else { panic!("{played:?}") };
     (played.reply, *failure)
 }
 
@@ -122,14 +116,8 @@ fn a_connection_is_small() {
 
 #[test]
 fn strangers_are_dropped_without_an_answer() {
-    let no_websocket = TransportOptions {
-        websocket: false,
-        ..options()
-    };
-    let no_rawsocket = TransportOptions {
-        rawsocket: false,
-        ..options()
-    };
+    let no_websocket = TransportOptions { websocket: false, ..options() };
+    let no_rawsocket = TransportOptions { rawsocket: false, ..options() };
     let tables: [(&TransportOptions, &[u8]); 7] = [
         (&no_websocket, b"GET /ws HTTP/1.1\r\n\r\n"),
         (&no_rawsocket, &[0x7F, 0xF1, 0, 0]),
@@ -168,24 +156,14 @@ fn a_head_is_written_right_before_the_body() {
     let tables: [(Framing, Serializer, usize, Vec<u8>); 11] = [
         (Framing::RawSocket, json, 0, vec![0, 0, 0, 0]),
         (Framing::RawSocket, cbor, 0x01_02_03, vec![0, 1, 2, 3]),
-        (
-            Framing::RawSocket,
-            json,
-            (1 << 24) - 1,
-            vec![0, 255, 255, 255],
-        ),
+        (Framing::RawSocket, json, (1 << 24) - 1, vec![0, 255, 255, 255]),
         (Framing::RawSocket, json, 1 << 24, vec![8, 0, 0, 0]),
         (Framing::WebSocket, json, 0, vec![text, 0]),
         (Framing::WebSocket, cbor, 125, vec![binary, 125]),
         (Framing::WebSocket, cbor, 126, vec![binary, 126, 0, 126]),
         (Framing::WebSocket, json, 65_535, vec![text, 126, 255, 255]),
         (Framing::WebSocket, json, 65_536, wide(text, 65_536)),
-        (
-            Framing::WebSocket,
-            Serializer::MessagePack,
-            65_536,
-            wide(binary, 65_536),
-        ),
+        (Framing::WebSocket, Serializer::MessagePack, 65_536, wide(binary, 65_536)),
         (Framing::WebSocket, cbor, 1 << 24, wide(binary, 1 << 24)),
     ];
     for (framing, serializer, length, head) in tables {
@@ -195,11 +173,7 @@ fn a_head_is_written_right_before_the_body() {
         let range = framing.finish(serializer, &mut out, mark);
         assert_eq!(&out[..6], b"before");
         assert_eq!(range.end, out.len());
-        assert_eq!(
-            &out[range.start..range.start + head.len()],
-            head,
-            "{framing:?} {length}"
-        );
+        assert_eq!(&out[range.start..range.start + head.len()], head, "{framing:?} {length}");
         assert_eq!(range.len(), head.len() + length);
     }
 }

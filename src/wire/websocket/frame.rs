@@ -195,10 +195,7 @@ pub(crate) fn parse(bytes: &[u8], expected: Expected) -> Result<Option<Head>, Fa
             let Some((bytes, rest)) = rest.split_first_chunk() else {
                 return Ok(None);
             };
-            (
-                check_minimal(u64::from(u16::from_be_bytes(*bytes)), 126)?,
-                rest,
-            )
+            (check_minimal(u64::from(u16::from_be_bytes(*bytes)), 126)?, rest)
         }
         127 => {
             let Some((bytes, rest)) = rest.split_first_chunk() else {
@@ -220,13 +217,7 @@ pub(crate) fn parse(bytes: &[u8], expected: Expected) -> Result<Option<Head>, Fa
     } else {
         ([0; 4], rest)
     };
-    Ok(Some(Head {
-        opcode,
-        is_final,
-        key,
-        size: bytes.len() - rest.len(),
-        length,
-    }))
+    Ok(Some(Head { opcode, is_final, key, size: bytes.len() - rest.len(), length }))
 }
 
 /// Checks the first octet: flags, opcode, and whether that opcode may come now.
@@ -246,10 +237,9 @@ fn check_first(first: u8, expected: Expected) -> Result<(Opcode, bool), Fault> {
         Opcode::Text | Opcode::Binary if expected.is_inside => {
             Err(Fault::protocol("a new message inside a fragmented one"))
         }
-        Opcode::Text | Opcode::Binary if opcode != expected.opcode => Err(Fault {
-            code: 1003,
-            text: "text and binary do not fit the subprotocol",
-        }),
+        Opcode::Text | Opcode::Binary if opcode != expected.opcode => {
+            Err(Fault { code: 1003, text: "text and binary do not fit the subprotocol" })
+        }
         Opcode::Close | Opcode::Ping | Opcode::Pong if !is_final => {
             Err(Fault::protocol("a fragmented control frame"))
         }
@@ -289,13 +279,7 @@ fn head(first: u8, mask_bit: u8, length: usize) -> ([u8; FRAME_HEAD_BYTES_MAX], 
         126..=0xFFFF => (first << 24 | (mask_bit | 126) << 16 | length, 4),
         _ => (first << 72 | (mask_bit | 127) << 64 | length, 10),
     };
-    (
-        *number
-            .to_be_bytes()
-            .last_chunk()
-            .expect("sixteen octets end with ten"),
-        size,
-    )
+    (*number.to_be_bytes().last_chunk().expect("sixteen octets end with ten"), size)
 }
 
 /// Appends one frame, masked if there is a `key`.

@@ -37,19 +37,11 @@ struct Rejection {
 
 impl Rejection {
     const fn bad(text: &'static str) -> Self {
-        Self {
-            status: "400 Bad Request",
-            text,
-            is_ordinary: false,
-        }
+        Self { status: "400 Bad Request", text, is_ordinary: false }
     }
 
     const fn upgrade(text: &'static str, is_ordinary: bool) -> Self {
-        Self {
-            status: "426 Upgrade Required",
-            text,
-            is_ordinary,
-        }
+        Self { status: "426 Upgrade Required", text, is_ordinary }
     }
 }
 
@@ -93,10 +85,7 @@ const TOO_LARGE: Rejection = Rejection {
 
 /// The answer to a client's key.
 pub(crate) fn accept_key(key: &[u8]) -> String {
-    let digest = Sha1::new()
-        .chain_update(key)
-        .chain_update(ACCEPT_SUFFIX)
-        .finalize();
+    let digest = Sha1::new().chain_update(key).chain_update(ACCEPT_SUFFIX).finalize();
     STANDARD.encode(digest)
 }
 
@@ -160,10 +149,7 @@ fn check_upgrade(version: Option<u8>, headers: &[Header<'_>]) -> Result<(), Reje
     }
     match only(headers, "Sec-WebSocket-Version")? {
         Some(b"13") => Ok(()),
-        Some(_) => Err(Rejection::upgrade(
-            "another WebSocket version than 13",
-            false,
-        )),
+        Some(_) => Err(Rejection::upgrade("another WebSocket version than 13", false)),
         None => Err(Rejection::bad("no Sec-WebSocket-Version")),
     }
 }
@@ -173,9 +159,7 @@ fn check_key(headers: &[Header<'_>]) -> Result<Vec<u8>, Rejection> {
     let key = only(headers, "Sec-WebSocket-Key")?.ok_or(Rejection::bad("no Sec-WebSocket-Key"))?;
     match KEY_ENCODING.decode(key) {
         Ok(octets) if octets.len() == 16 => Ok(key.to_vec()),
-        _ => Err(Rejection::bad(
-            "a Sec-WebSocket-Key that is not 16 octets in base64",
-        )),
+        _ => Err(Rejection::bad("a Sec-WebSocket-Key that is not 16 octets in base64")),
     }
 }
 
@@ -191,9 +175,7 @@ fn choose_serializer(
     };
     http::members(headers, "Sec-WebSocket-Protocol")
         .find_map(offered)
-        .ok_or(Rejection::bad(
-            "no Sec-WebSocket-Protocol that is offered here",
-        ))
+        .ok_or(Rejection::bad("no Sec-WebSocket-Protocol that is offered here"))
 }
 
 /// The only value under `name`, if there is one.

@@ -28,8 +28,7 @@ impl Head {
     pub(crate) fn take(&mut self, input: &mut &mut [u8]) -> Result<bool, Fault> {
         let known = self.bytes.len();
         let visible = input.len().min(HTTP_HEAD_BYTES_MAX - known);
-        self.bytes
-            .extend_from_slice(input.get(..visible).unwrap_or_default());
+        self.bytes.extend_from_slice(input.get(..visible).unwrap_or_default());
         let unsearched = |head: &Self| {
             let at = memchr::memchr(b'\n', head.bytes.get(head.searched_count..)?)?;
             Some(head.searched_count + at + 1)
@@ -48,11 +47,7 @@ impl Head {
         }
         self.searched_count = self.bytes.len();
         let _ = input.split_off_mut(..visible);
-        if self.bytes.len() == HTTP_HEAD_BYTES_MAX {
-            Err(Fault::TooLong)
-        } else {
-            Ok(false)
-        }
+        if self.bytes.len() == HTTP_HEAD_BYTES_MAX { Err(Fault::TooLong) } else { Ok(false) }
     }
 
     /// The octets so far.
@@ -67,10 +62,7 @@ pub(crate) fn values<'a>(
     name: &'a str,
 ) -> impl Iterator<Item = &'a [u8]> {
     let matching = move |header: &&Header<'a>| header.name.eq_ignore_ascii_case(name);
-    headers
-        .iter()
-        .filter(matching)
-        .map(|header| header.value.trim_ascii())
+    headers.iter().filter(matching).map(|header| header.value.trim_ascii())
 }
 
 /// The members of the comma-separated list that all headers called `name` make up.

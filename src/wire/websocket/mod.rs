@@ -1,10 +1,10 @@
 //! WebSocket: an HTTP upgrade, then messages in frames that may be masked, fragmented and
 //! interleaved with control frames.
 //!
-//! - [`http`]: the head of an HTTP message, collected until it is whole.
-//! - [`handshake`]: the router's answer to an upgrade, and to everything that is none.
-//! - [`frame`]: one frame.
-//! - [`Stream`]: frames become messages; the same code for router and client.
+//! - `http`: the head of an HTTP message, collected until it is whole.
+//! - `handshake`: the router's answer to an upgrade, and to everything that is none.
+//! - `frame`: one frame.
+//! - `Stream`: frames become messages; the same code for router and client.
 //!
 //! No extension is negotiated.
 
@@ -88,13 +88,7 @@ impl Stream {
     /// A stream behind a handshake that settled `serializer`.
     pub(crate) fn new(role: Role, serializer: Serializer) -> Self {
         let opcode = Opcode::of(serializer);
-        Self {
-            partial: None,
-            role,
-            pings: 0,
-            opcode,
-            phase: Phase::Open,
-        }
+        Self { partial: None, role, pings: 0, opcode, phase: Phase::Open }
     }
 
     /// See [`Transport::next`](super::Transport::next).
@@ -153,9 +147,13 @@ impl Stream {
         self.opcode = Opcode::of(serializer);
     }
 
-    /// Appends a ping, unless the end has begun; the peer's own are counted anew.
-    pub(crate) fn ping(&mut self, payload: &[u8], out: &mut Vec<u8>) -> bool {
+    /// Counts the peer's pings anew.
+    pub(crate) const fn forgive_pings(&mut self) {
         self.pings = 0;
+    }
+
+    /// Appends a ping, unless the end has begun.
+    pub(crate) fn ping(&mut self, payload: &[u8], out: &mut Vec<u8>) -> bool {
         if self.phase != Phase::Open {
             return false;
         }
@@ -183,9 +181,7 @@ impl Stream {
         let mut opcode = self.opcode;
         let mut rest = message;
         loop {
-            let cut = fragment_bytes_max
-                .clamp(1, rest.len().max(1))
-                .min(rest.len());
+            let cut = fragment_bytes_max.clamp(1, rest.len().max(1)).min(rest.len());
             let (fragment, left) = rest.split_at_checked(cut).unwrap_or((rest, &[]));
             frame::write((opcode, left.is_empty()), self.role.key(), fragment, out);
             if left.is_empty() {
@@ -197,9 +193,7 @@ impl Stream {
 
     /// Whether a frame or a fragmented message has come in part.
     pub(crate) fn is_midway(&self) -> bool {
-        self.partial
-            .as_ref()
-            .is_some_and(|partial| !partial.is_delivered)
+        self.partial.as_ref().is_some_and(|partial| !partial.is_delivered)
     }
 
     /// What the next frame may be.
@@ -225,11 +219,7 @@ impl Stream {
             *input = &mut [];
             return Ok(Resumed::Dry);
         }
-        if self
-            .partial
-            .as_ref()
-            .is_some_and(|partial| partial.is_delivered)
-        {
+        if self.partial.as_ref().is_some_and(|partial| partial.is_delivered) {
             self.partial = None;
         }
         let expected = self.expected(room);
@@ -281,10 +271,7 @@ impl Stream {
         }
         self.pings += 1;
         if self.pings > PINGS_MAX {
-            return Err(Fault {
-                code: 1008,
-                text: "too many pings without a message",
-            });
+            return Err(Fault { code: 1008, text: "too many pings without a message" });
         }
         if self.phase == Phase::Open {
             pongs.make_room(reply);
@@ -325,20 +312,9 @@ impl Partial {
         loop {
             let head = self.head.get(..self.head_count).unwrap_or_default();
             if let Some(head) = frame::parse(head, expected)? {
-                let Head {
-                    opcode,
-                    is_final,
-                    key,
-                    length: left,
-                    ..
-                } = head;
+                let Head { opcode, is_final, key, length: left, .. } = head;
                 self.head_count = 0;
-                self.frame = Some(Payload {
-                    opcode,
-                    is_final,
-                    key,
-                    left,
-                });
+                self.frame = Some(Payload { opcode, is_final, key, left });
                 self.fragments += u32::from(!opcode.is_control());
                 if self.fragments > FRAGMENTS_MAX {
                     return Err(Fault::too_big("a message in too many fragments"));
@@ -348,10 +324,7 @@ impl Partial {
             let Some(octet) = input.split_off_first_mut() else {
                 return Ok(false);
             };
-            *self
-                .head
-                .get_mut(self.head_count)
-                .expect("a head that long would be whole") = *octet;
+            *self.head.get_mut(self.head_count).expect("a head that long would be whole") = *octet;
             self.head_count += 1;
         }
     }

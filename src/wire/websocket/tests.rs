@@ -33,11 +33,7 @@ fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
 /// A head that announces `length` in as many octets as `short` (126 or 127) says.
 fn announce(first: u8, short: u8, length: u64) -> Vec<u8> {
     let octets = length.to_be_bytes();
-    let octets = if short == 126 {
-        &octets[6..]
-    } else {
-        &octets[..]
-    };
+    let octets = if short == 126 { &octets[6..] } else { &octets[..] };
     [&[first, 0x80 | short], octets, &KEY].concat()
 }
 
@@ -56,12 +52,7 @@ fn hello(serializer: Serializer) -> Vec<u8> {
 /// Leaves the handshake out of what came.
 fn strip(mut played: Played) -> Played {
     assert!(matches!(played.got[0], Got::Negotiated(_)), "{played:?}");
-    let head = played
-        .reply
-        .windows(4)
-        .position(|window| window == b"\r\n\r\n")
-        .unwrap()
-        + 4;
+    let head = played.reply.windows(4).position(|window| window == b"\r\n\r\n").unwrap() + 4;
     played.reply.drain(..head);
     played.got.remove(0);
     played
@@ -80,14 +71,9 @@ fn message(body: &[u8]) -> Got {
 /// Asserts that `played` came to `got`, then a failure that the peer was told as `code`.
 fn assert_failed(played: &Played, got: &[Got], code: u16) {
     let (last, before) = played.got.split_last().expect("something came");
-    assert!(
-        matches!(last, Got::Failed(Failure::Refused(_))),
-        "{played:?}"
-    );
+    assert!(matches!(last, Got::Failed(Failure::Refused(_))), "{played:?}");
     assert_eq!(before, got);
-    let Got::Failed(Failure::Refused(text)) = last else {
-        unreachable!()
-    };
+    let Got::Failed(Failure::Refused(text)) = last else { unreachable!() };
     let reason = [&code.to_be_bytes(), text.as_bytes()].concat();
     assert_eq!(played.reply, bare(CLOSE, &reason), "{text}");
 }
@@ -100,9 +86,7 @@ fn both_kinds() -> [(Serializer, u8); 3] {
 #[test]
 fn whole_messages_of_every_length_arrive() {
     for (serializer, opcode) in both_kinds() {
-        for length in [
-            0, 1, 3, 4, 5, 7, 8, 9, 63, 64, 125, 126, 127, 1_000, 65_535, 65_536,
-        ] {
+        for length in [0, 1, 3, 4, 5, 7, 8, 9, 63, 64, 125, 126, 127, 1_000, 65_535, 65_536] {
             let body: Vec<u8> = (0..length).map(|n: usize| (n % 128) as u8).collect();
             let frames = [frame(FIN | opcode, &body), frame(FIN | opcode, b"next")];
             let got = vec![message(&body), message(b"next")];
@@ -137,17 +121,9 @@ fn fragments_become_one_message_with_control_frames_between() {
         frame(FIN | CONTINUATION, b""),
         frame(FIN | BINARY, b"four"),
     ];
-    let got = vec![
-        Got::Alive,
-        message(b"one two three"),
-        message(b""),
-        message(b"four"),
-    ];
+    let got = vec![Got::Alive, message(b"one two three"), message(b""), message(b"four")];
     let reply = bare(PONG, b"p");
-    assert_eq!(
-        play_frames(Serializer::Cbor, &frames),
-        Played { got, reply }
-    );
+    assert_eq!(play_frames(Serializer::Cbor, &frames), Played { got, reply });
 }
 
 /// Plays each row's frames between others: they must fail with the row's code, and what lies
@@ -196,12 +172,7 @@ fn a_wrong_head_is_refused() {
         announce(FIN | BINARY, 127, u64::MAX),
     ];
     wrong.extend([3, 4, 5, 6, 7, 11, 12, 13, 14, 15].map(|opcode| frame(FIN | opcode, b"")));
-    assert_all_fail(
-        wrong
-            .into_iter()
-            .map(|frame| (CBOR, vec![frame], 1002))
-            .collect(),
-    );
+    assert_all_fail(wrong.into_iter().map(|frame| (CBOR, vec![frame], 1002)).collect());
     assert_all_fail(vec![
         (CBOR, vec![announce(FIN | BINARY, 127, (1 << 63) - 1)], 1009),
         (CBOR, vec![announce(FIN | BINARY, 127, (1 << 20) + 1)], 1009),
@@ -214,28 +185,12 @@ fn a_frame_out_of_place_is_refused() {
     assert_all_fail(vec![
         (CBOR, vec![frame(FIN | CONTINUATION, b"x")], 1002),
         (CBOR, vec![frame(CONTINUATION, b"x")], 1002),
-        (
-            CBOR,
-            vec![frame(BINARY, b"x"), frame(FIN | BINARY, b"y")],
-            1002,
-        ),
+        (CBOR, vec![frame(BINARY, b"x"), frame(FIN | BINARY, b"y")], 1002),
         (CBOR, vec![frame(BINARY, b"x"), frame(BINARY, b"y")], 1002),
-        (
-            CBOR,
-            vec![frame(BINARY, b"x"), frame(FIN | TEXT, b"y")],
-            1002,
-        ),
-        (
-            CBOR,
-            vec![frame(BINARY, b"x"), frame(FIN | 0x40, b"x")],
-            1002,
-        ),
+        (CBOR, vec![frame(BINARY, b"x"), frame(FIN | TEXT, b"y")], 1002),
+        (CBOR, vec![frame(BINARY, b"x"), frame(FIN | 0x40, b"x")], 1002),
         (CBOR, vec![frame(BINARY, b"x"), frame(FIN | 3, b"")], 1002),
-        (
-            CBOR,
-            vec![frame(BINARY, b"x"), announce(FIN, 127, 1 << 20)],
-            1009,
-        ),
+        (CBOR, vec![frame(BINARY, b"x"), announce(FIN, 127, 1 << 20)], 1009),
         (JSON, vec![frame(TEXT, b"x"), frame(FIN | TEXT, b"y")], 1002),
         // Text where octets belong, and the reverse.
         (CBOR, vec![frame(FIN | TEXT, b"x")], 1003),
@@ -251,26 +206,10 @@ fn text_that_is_none_is_refused() {
         (JSON, vec![frame(FIN | TEXT, b"\xFF")], 1007),
         (JSON, vec![frame(FIN | TEXT, b"cut \xE6\xBC")], 1007),
         (JSON, vec![frame(FIN | TEXT, b"overlong \xC0\xAF")], 1007),
-        (
-            JSON,
-            vec![frame(FIN | TEXT, b"surrogate \xED\xA0\x80")],
-            1007,
-        ),
-        (
-            JSON,
-            vec![frame(TEXT, b"\xE6\xBC"), frame(FIN | CONTINUATION, b"x")],
-            1007,
-        ),
-        (
-            JSON,
-            vec![frame(TEXT, b"\xE6\xBC"), frame(FIN | CONTINUATION, b"")],
-            1007,
-        ),
-        (
-            JSON,
-            vec![frame(TEXT, b"\xF4"), frame(CONTINUATION, b"\x90")],
-            1007,
-        ),
+        (JSON, vec![frame(FIN | TEXT, b"surrogate \xED\xA0\x80")], 1007),
+        (JSON, vec![frame(TEXT, b"\xE6\xBC"), frame(FIN | CONTINUATION, b"x")], 1007),
+        (JSON, vec![frame(TEXT, b"\xE6\xBC"), frame(FIN | CONTINUATION, b"")], 1007),
+        (JSON, vec![frame(TEXT, b"\xF4"), frame(CONTINUATION, b"\x90")], 1007),
     ]);
 }
 
@@ -278,14 +217,8 @@ fn text_that_is_none_is_refused() {
 #[test]
 fn a_wrong_close_is_refused() {
     let close = |code: u16, reason: &[u8]| frame(CLOSE, &[&code.to_be_bytes(), reason].concat());
-    let codes = [
-        0, 1, 999, 1004, 1005, 1006, 1015, 1016, 2000, 2999, 5000, 65_535,
-    ];
-    assert_all_fail(
-        codes
-            .map(|code| (CBOR, vec![close(code, b"")], 1002))
-            .into(),
-    );
+    let codes = [0, 1, 999, 1004, 1005, 1006, 1015, 1016, 2000, 2999, 5000, 65_535];
+    assert_all_fail(codes.map(|code| (CBOR, vec![close(code, b"")], 1002)).into());
     assert_all_fail(vec![
         (CBOR, vec![frame(CLOSE, b"x")], 1002),
         (CBOR, vec![close(1000, b"\xFF")], 1007),
@@ -304,11 +237,7 @@ fn a_fault_is_seen_before_its_frame_is_complete() {
         (json, vec![PING, 0xFE], 1002),
         (json, vec![FIN | TEXT, 0xFF, 0, 0, 0, 0, 0, 0, 0, 1], 1002),
         (json, vec![FIN | TEXT, 0xFF, 0, 0, 0, 0, 1, 0, 0, 0], 1009),
-        (
-            json,
-            [announce(FIN | TEXT, 126, 1_000), vec![0xFF ^ KEY[0]]].concat(),
-            1007,
-        ),
+        (json, [announce(FIN | TEXT, 126, 1_000), vec![0xFF ^ KEY[0]]].concat(), 1007),
     ];
     for (serializer, octets, code) in tables {
         assert_failed(&play_frames(serializer, &[octets]), &[], code);
@@ -335,10 +264,7 @@ fn text_may_be_cut_inside_its_characters() {
 
 #[test]
 fn a_message_may_be_as_long_as_the_limit_and_no_longer() {
-    let options = TransportOptions {
-        message_bytes_max: 300,
-        ..options()
-    };
+    let options = TransportOptions { message_bytes_max: 300, ..options() };
     let play = |frames: &[Vec<u8>]| {
         let stream = [hello(Serializer::Cbor), frames.concat()].concat();
         strip(play_every_way(&options, &stream))
@@ -368,10 +294,7 @@ fn fragments_are_counted() {
         frames.resize(most - 1, frame(CONTINUATION, payload));
         let last = frame(FIN | CONTINUATION, payload);
         let enough = [frames.clone(), vec![last.clone()]].concat();
-        assert_eq!(
-            play_frames(Serializer::Cbor, &enough).got,
-            [message(&payload.repeat(most))]
-        );
+        assert_eq!(play_frames(Serializer::Cbor, &enough).got, [message(&payload.repeat(most))]);
         frames.extend([frame(CONTINUATION, payload), last]);
         assert_failed(&play_frames(Serializer::Cbor, &frames), &[], 1009);
     }
@@ -390,22 +313,14 @@ fn pings_are_answered_and_pongs_noted() {
     ];
     let got = vec![message(b"m"), Got::Alive];
     let reply = [bare(PONG, b""), bare(PONG, &long), bare(PONG, b"c")].concat();
-    assert_eq!(
-        play_frames(Serializer::Json, &frames),
-        Played { got, reply }
-    );
+    assert_eq!(play_frames(Serializer::Json, &frames), Played { got, reply });
 }
 
 // spec: rfc6455#section-5.5.3
 #[test]
 fn a_swarm_of_pings_is_answered_by_few_pongs_and_the_last() {
     let pings: Vec<Vec<u8>> = (0..200_u8).map(|number| frame(PING, &[number])).collect();
-    let stream = [
-        hello(Serializer::Json),
-        pings.concat(),
-        frame(FIN | TEXT, b"m"),
-    ]
-    .concat();
+    let stream = [hello(Serializer::Json), pings.concat(), frame(FIN | TEXT, b"m")].concat();
     let played = strip(play(&options(), [stream.as_slice()]));
     assert_eq!(played.got, [message(b"m")]);
     assert_eq!(played.reply.len(), Pongs::MAX * 3);
@@ -428,31 +343,18 @@ fn too_many_pings_are_a_flood() {
     let message_frame = frame(FIN | TEXT, b"m");
     let fragments = [frame(TEXT, b"m"), frame(FIN | CONTINUATION, b"")].concat();
     let pong = frame(PONG, b"");
-    let parts = [
-        &*hello,
-        &pings,
-        &message_frame,
-        &pings,
-        &pong,
-        &pings,
-        &fragments,
-        &pings,
-    ];
+    let parts = [&*hello, &pings, &message_frame, &pings, &pong, &pings, &fragments, &pings];
     let (mut transport, played) = play(&parts);
     assert_eq!(played.got, [message(b"m"), Got::Alive, message(b"m")]);
 
     let mut later = Played::default();
-    assert!(transport.ping(&mut later.reply));
+    transport.forgive_pings();
     feed(&mut transport, &options(), &pings, &mut later);
     assert_eq!(later.got, []);
 
     let (_, flood) = play(&[&hello, &pings, &pings]);
     assert!(matches!(flood.got[..], [Got::Failed(Failure::Refused(_))]));
-    let close = flood
-        .reply
-        .windows(4)
-        .position(|window| window[0] == CLOSE)
-        .unwrap();
+    let close = flood.reply.windows(4).position(|window| window[0] == CLOSE).unwrap();
     assert_eq!(flood.reply[close + 2..close + 4], 1008_u16.to_be_bytes());
     assert!(flood.reply.len() <= 100, "{}", flood.reply.len());
 }
@@ -461,13 +363,8 @@ fn too_many_pings_are_a_flood() {
 #[test]
 fn a_close_is_echoed_and_ends_everything() {
     let close = |code: u16, reason: &[u8]| [&code.to_be_bytes(), reason].concat();
-    let mut tables = vec![
-        (vec![], vec![]),
-        (close(1000, "tschüß".as_bytes()), close(1000, b"")),
-    ];
-    for code in [
-        1001, 1002, 1003, 1007, 1011, 1012, 1013, 1014, 3000, 3999, 4000, 4999,
-    ] {
+    let mut tables = vec![(vec![], vec![]), (close(1000, "tschüß".as_bytes()), close(1000, b""))];
+    for code in [1001, 1002, 1003, 1007, 1011, 1012, 1013, 1014, 3000, 3999, 4000, 4999] {
         tables.push((close(code, b""), close(code, b"")));
         tables.push((close(code, &[b'x'; 123]), close(code, b"")));
     }
@@ -480,33 +377,18 @@ fn a_close_is_echoed_and_ends_everything() {
         ];
         let got = vec![message(b"m"), Got::Finished];
         let reply = bare(CLOSE, &echo);
-        assert_eq!(
-            play_frames(Serializer::Cbor, &frames),
-            Played { got, reply }
-        );
+        assert_eq!(play_frames(Serializer::Cbor, &frames), Played { got, reply });
     }
-    let inside = [
-        frame(BINARY, b"x"),
-        frame(CLOSE, b""),
-        frame(FIN | CONTINUATION, b"y"),
-    ];
+    let inside = [frame(BINARY, b"x"), frame(CLOSE, b""), frame(FIN | CONTINUATION, b"y")];
     let played = play_frames(Serializer::Cbor, &inside);
-    assert_eq!(
-        (played.got, played.reply),
-        (vec![Got::Finished], bare(CLOSE, b""))
-    );
+    assert_eq!((played.got, played.reply), (vec![Got::Finished], bare(CLOSE, b"")));
 }
 
 #[test]
 fn our_close_is_sent_once_whatever_follows() {
     let opened = || {
         let (mut transport, mut played) = (Transport::new(), Played::default());
-        feed(
-            &mut transport,
-            &options(),
-            &hello(Serializer::Cbor),
-            &mut played,
-        );
+        feed(&mut transport, &options(), &hello(Serializer::Cbor), &mut played);
         let mut out = Vec::new();
         transport.close(1001, &mut out);
         assert_eq!(out, bare(CLOSE, &1001_u16.to_be_bytes()));
@@ -526,22 +408,11 @@ fn our_close_is_sent_once_whatever_follows() {
     ];
     feed(&mut transport, &options(), &frames.concat(), &mut played);
     let got = vec![message(b"under way"), Got::Finished];
-    assert_eq!(
-        played,
-        Played {
-            got,
-            reply: Vec::new()
-        }
-    );
+    assert_eq!(played, Played { got, reply: Vec::new() });
 
     let (mut transport, _) = opened();
     let mut played = Played::default();
-    feed(
-        &mut transport,
-        &options(),
-        &frame(FIN | TEXT, b"wrong"),
-        &mut played,
-    );
+    feed(&mut transport, &options(), &frame(FIN | TEXT, b"wrong"), &mut played);
     assert!(matches!(played.got[..], [Got::Failed(_)]));
     assert_eq!(played.reply, b"");
 }
@@ -549,12 +420,7 @@ fn our_close_is_sent_once_whatever_follows() {
 #[test]
 fn a_ping_of_ours_is_a_bare_empty_frame() {
     let (mut transport, mut played) = (Transport::new(), Played::default());
-    feed(
-        &mut transport,
-        &options(),
-        &hello(Serializer::Cbor),
-        &mut played,
-    );
+    feed(&mut transport, &options(), &hello(Serializer::Cbor), &mut played);
     let mut out = Vec::new();
     assert!(transport.ping(&mut out));
     assert_eq!(out, bare(PING, b""));
@@ -569,10 +435,7 @@ fn open(serializer: Serializer) -> Stream {
 fn step(stream: &mut Stream, part: &[u8]) -> Option<Vec<u8>> {
     let (mut part, mut reply) = (part.to_vec(), Vec::new());
     let mut input = part.as_mut_slice();
-    match stream
-        .next(1 << 24, &mut input, &mut reply)
-        .expect("no rule is broken")
-    {
+    match stream.next(1 << 24, &mut input, &mut reply).expect("no rule is broken") {
         Some(Incoming::Message(message)) => Some(message.to_vec()),
         Some(other) => panic!("{other:?}"),
         None => None,
@@ -614,10 +477,7 @@ fn what_was_held_is_let_go_with_the_message() {
     let mut stream = open(Serializer::Json);
     assert_eq!(step(&mut stream, &frame(TEXT, b"ab")), None);
     assert!(stream.is_midway(), "the rest of the message is owed");
-    assert_eq!(
-        step(&mut stream, &frame(FIN | CONTINUATION, b"cd")),
-        Some(b"abcd".to_vec())
-    );
+    assert_eq!(step(&mut stream, &frame(FIN | CONTINUATION, b"cd")), Some(b"abcd".to_vec()));
     assert!(!stream.is_midway());
     assert_eq!(step(&mut stream, b""), None);
     assert!(stream.partial.is_none());
@@ -627,26 +487,15 @@ fn what_was_held_is_let_go_with_the_message() {
     assert_eq!(step(&mut stream, first), None);
     assert!(stream.is_midway());
     assert_eq!(step(&mut stream, second), None);
-    assert!(
-        stream.partial.is_none(),
-        "nothing is owed after a control frame"
-    );
+    assert!(stream.partial.is_none(), "nothing is owed after a control frame");
 }
 
 /// Any octets at all, most of them nearly frames.
 fn noise(random: &mut Random) -> Vec<u8> {
     let mut octets = Vec::new();
     for _ in 0..random.below(12) {
-        let first = [
-            TEXT,
-            FIN | TEXT,
-            CONTINUATION,
-            FIN,
-            PING,
-            PONG,
-            CLOSE,
-            FIN | BINARY,
-        ][random.below(8) as usize];
+        let first = [TEXT, FIN | TEXT, CONTINUATION, FIN, PING, PONG, CLOSE, FIN | BINARY]
+            [random.below(8) as usize];
         let mut payload = vec![b'a'; random.below(140) as usize];
         if random.one_in(4) {
             random.fill(&mut payload);

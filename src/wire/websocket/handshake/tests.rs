@@ -46,15 +46,8 @@ fn granted(stream: &[u8]) -> Serializer {
     let [Got::Negotiated(negotiated)] = played.got[..] else {
         panic!("{}\n{:?} {}", text(stream), played.got, text(&played.reply))
     };
-    let Negotiated {
-        serializer,
-        framing,
-        peer_message_bytes_max,
-    } = negotiated;
-    assert_eq!(
-        (framing, peer_message_bytes_max),
-        (Framing::WebSocket, MESSAGE_BYTES_CAP)
-    );
+    let Negotiated { serializer, framing, peer_message_bytes_max } = negotiated;
+    assert_eq!((framing, peer_message_bytes_max), (Framing::WebSocket, MESSAGE_BYTES_CAP));
     let expected = format!(
         "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
          Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\
@@ -69,16 +62,9 @@ fn granted(stream: &[u8]) -> Serializer {
 fn rejected(stream: &[u8], status: &str) -> (String, Failure) {
     let (reply, failure) = refused(&options(), stream);
     let reply = text(&reply).to_owned();
-    assert!(
-        reply.starts_with(&format!("HTTP/1.1 {status} ")),
-        "{}\n{reply}",
-        text(stream)
-    );
+    assert!(reply.starts_with(&format!("HTTP/1.1 {status} ")), "{}\n{reply}", text(stream));
     let (head, body) = reply.split_once("\r\n\r\n").expect("an answer has a head");
-    assert!(
-        head.contains(&format!("\r\nContent-Length: {}", body.len())),
-        "{reply}"
-    );
+    assert!(head.contains(&format!("\r\nContent-Length: {}", body.len())), "{reply}");
     assert!(head.contains("close"), "{reply}");
     assert!(body.ends_with(".\n"), "{reply}");
     (reply, failure)
@@ -94,29 +80,15 @@ fn an_upgrade_is_granted_in_every_spelling() {
         &[("Connection", "a,UPGRADE ,b")],
         &[("Connection", "keep-alive"), ("connection", "Upgrade")],
         &[("Upgrade", "h2c, websocket")],
-        &[
-            ("Sec-WebSocket-Key", "-"),
-            ("sec-websocket-key", " dGhlIHNhbXBsZSBub25jZQ==\t"),
-        ],
-        &[
-            ("Content-Length", "0"),
-            ("Origin", "http://elsewhere.example"),
-            ("Cookie", "a=b"),
-        ],
+        &[("Sec-WebSocket-Key", "-"), ("sec-websocket-key", " dGhlIHNhbXBsZSBub25jZQ==\t")],
+        &[("Content-Length", "0"), ("Origin", "http://elsewhere.example"), ("Cookie", "a=b")],
         // Extensions are not negotiated; offering them does no harm.
-        &[(
-            "Sec-WebSocket-Extensions",
-            "permessage-deflate; client_max_window_bits",
-        )],
+        &[("Sec-WebSocket-Extensions", "permessage-deflate; client_max_window_bits")],
     ];
     for headers in tables {
         assert_eq!(granted(&with(headers)), Serializer::Json);
     }
-    for line in [
-        "GET /ws?x=1&y=?/ HTTP/1.1",
-        "GET / HTTP/1.1",
-        "GET /? HTTP/1.1",
-    ] {
+    for line in ["GET /ws?x=1&y=?/ HTTP/1.1", "GET / HTTP/1.1", "GET /? HTTP/1.1"] {
         assert_eq!(granted(&request(line, &HEADERS)), Serializer::Json);
     }
 }
@@ -139,22 +111,10 @@ fn the_clients_first_subprotocol_that_we_offer_is_chosen() {
         (&[(name, "wamp.2.msgpack")], Serializer::MessagePack),
         (&[(name, "wamp.2.cbor")], Serializer::Cbor),
         (&[(name, "wamp.2.cbor,wamp.2.json")], Serializer::Cbor),
-        (
-            &[(name, "wamp.2.cbor.batched, wamp.2.msgpack ,wamp.2.json")],
-            Serializer::MessagePack,
-        ),
-        (
-            &[(name, ",, soap,\twamp.2.cbor\t, wamp.2.json")],
-            Serializer::Cbor,
-        ),
-        (
-            &[(name, "soap"), (name, "wamp.2.msgpack"), (name, "x")],
-            Serializer::MessagePack,
-        ),
-        (
-            &[(name, "-"), ("sec-webSOCKET-protocol", "wamp.2.cbor")],
-            Serializer::Cbor,
-        ),
+        (&[(name, "wamp.2.cbor.batched, wamp.2.msgpack ,wamp.2.json")], Serializer::MessagePack),
+        (&[(name, ",, soap,\twamp.2.cbor\t, wamp.2.json")], Serializer::Cbor),
+        (&[(name, "soap"), (name, "wamp.2.msgpack"), (name, "x")], Serializer::MessagePack),
+        (&[(name, "-"), ("sec-webSOCKET-protocol", "wamp.2.cbor")], Serializer::Cbor),
     ];
     for (headers, serializer) in tables {
         assert_eq!(granted(&with(headers)), serializer, "{headers:?}");
@@ -164,33 +124,15 @@ fn the_clients_first_subprotocol_that_we_offer_is_chosen() {
 #[test]
 fn without_a_common_subprotocol_there_is_no_connection() {
     let many = "x,".repeat(1_000);
-    let tables = [
-        "-",
-        "",
-        "soap",
-        "wamp",
-        "wamp.2.jso",
-        "WAMP.2.JSON",
-        "wamp.2.json.batched",
-    ];
+    let tables = ["-", "", "soap", "wamp", "wamp.2.jso", "WAMP.2.JSON", "wamp.2.json.batched"];
     for offer in tables.into_iter().chain([many.as_str()]) {
         let (reply, failure) = rejected(&with(&[("Sec-WebSocket-Protocol", offer)]), "400");
-        assert!(
-            reply.contains("wamp.2.json, wamp.2.msgpack, wamp.2.cbor"),
-            "{reply}"
-        );
+        assert!(reply.contains("wamp.2.json, wamp.2.msgpack, wamp.2.cbor"), "{reply}");
         assert!(matches!(failure, Failure::Refused(_)));
     }
-    let only_cbor = TransportOptions {
-        serializers: vec![Serializer::Cbor],
-        ..options()
-    };
+    let only_cbor = TransportOptions { serializers: vec![Serializer::Cbor], ..options() };
     let (reply, _) = refused(&only_cbor, &with(&[]));
-    assert!(
-        text(&reply).ends_with("subprotocols wamp.2.cbor.\n"),
-        "{}",
-        text(&reply)
-    );
+    assert!(text(&reply).ends_with("subprotocols wamp.2.cbor.\n"), "{}", text(&reply));
 }
 
 #[test]
@@ -204,21 +146,12 @@ fn each_missing_doubled_or_wrong_header_is_refused() {
         (&[("Connection", "not-Upgrade")], "400"),
         (&[("Upgrade", "websocket"), ("Upgrade", "websocket")], "400"),
         (&[("Sec-WebSocket-Version", "-")], "400"),
-        (
-            &[
-                ("Sec-WebSocket-Version", "13"),
-                ("Sec-WebSocket-Version", "13"),
-            ],
-            "400",
-        ),
+        (&[("Sec-WebSocket-Version", "13"), ("Sec-WebSocket-Version", "13")], "400"),
         (&[("Sec-WebSocket-Version", "8")], "426"),
         (&[("Sec-WebSocket-Version", "13, 8")], "426"),
         (&[("Sec-WebSocket-Version", "")], "426"),
         (&[("Sec-WebSocket-Key", "-")], "400"),
-        (
-            &[("Sec-WebSocket-Key", key), ("Sec-WebSocket-Key", key)],
-            "400",
-        ),
+        (&[("Sec-WebSocket-Key", key), ("Sec-WebSocket-Key", key)], "400"),
         (&[("Sec-WebSocket-Key", "")], "400"),
         (&[("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ")], "400"),
         (&[("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQo=")], "400"),
@@ -229,18 +162,12 @@ fn each_missing_doubled_or_wrong_header_is_refused() {
         (&[("Content-Length", "1")], "400"),
         (&[("Content-Length", "")], "400"),
         (&[("Content-Length", "0"), ("Content-Length", "5")], "400"),
-        (
-            &[("Content-Length", "5"), ("Transfer-Encoding", "chunked")],
-            "400",
-        ),
+        (&[("Content-Length", "5"), ("Transfer-Encoding", "chunked")], "400"),
     ];
     for (headers, status) in tables {
         let (reply, failure) = rejected(&with(headers), status);
         assert!(matches!(failure, Failure::Refused(_)), "{reply}");
-        assert_eq!(
-            reply.contains("\r\nSec-WebSocket-Version: 13\r\n"),
-            status == "426"
-        );
+        assert_eq!(reply.contains("\r\nSec-WebSocket-Version: 13\r\n"), status == "426");
     }
     rejected(&request("GET /ws HTTP/1.0", &HEADERS), "400");
 }
@@ -249,11 +176,7 @@ fn each_missing_doubled_or_wrong_header_is_refused() {
 fn ordinary_requests_get_an_answer_a_person_can_read() {
     let plain = [("Host", "router.example"), ("User-Agent", "curl/8.0")];
     let tables = [
-        (
-            "GET /ws HTTP/1.1",
-            "426",
-            "wamp.2.json, wamp.2.msgpack, wamp.2.cbor",
-        ),
+        ("GET /ws HTTP/1.1", "426", "wamp.2.json, wamp.2.msgpack, wamp.2.cbor"),
         ("GET / HTTP/1.0", "426", "A WAMP router answers here"),
         ("GET /favicon.ico HTTP/1.1", "404", "nothing is served"),
         ("GET /ws/ HTTP/1.1", "404", "nothing is served"),
@@ -268,10 +191,7 @@ fn ordinary_requests_get_an_answer_a_person_can_read() {
         let (reply, failure) = rejected(&request(line, &plain), status);
         assert_eq!(failure, Failure::Answered, "{line}");
         assert!(reply.contains(part), "{line}\n{reply}");
-        assert_eq!(
-            reply.contains("\r\nUpgrade: websocket\r\n"),
-            status == "426"
-        );
+        assert_eq!(reply.contains("\r\nUpgrade: websocket\r\n"), status == "426");
     }
     let (_, failure) = rejected(&with(&[("Upgrade", "h2c")]), "426");
     assert_eq!(failure, Failure::Answered);
@@ -279,7 +199,7 @@ fn ordinary_requests_get_an_answer_a_person_can_read() {
 
 #[test]
 fn what_is_no_http_is_refused() {
-    let tables: [&[u8]; 12] = [
+    let tables: [&[u8]; 13] = [
         b"HELLO\r\n\r\n",
         b"GET\r\n\r\n",
         b"GET /ws\r\n\r\n",
@@ -292,6 +212,7 @@ fn what_is_no_http_is_refused() {
         // one too many, with a NUL.
         b"GET /ws HTTP/1.1\r\nHost: a\r\n folded\r\n\r\n",
         b"GET /ws HTTP/1.1\nHost: a\n\n",
+        b"GET /ws HTTP/1.1\r\nHost: a\r\n\n\r\n",
         b"GET /ws HTTP/1.1\r\nHost: a\rb\r\n\r\n",
         b"GET /ws HTTP/1.1\r\nHost: a\0b\r\n\r\n",
     ];
@@ -308,14 +229,9 @@ fn a_head_is_bounded() {
     assert_eq!(granted(&filler(most)), Serializer::Json);
     rejected(&filler(most + 1), "431");
     rejected(&filler(1 << 20)[..1 << 15], "431");
-    rejected(
-        format!("GET /{} HTTP/1.1\r\n", "x".repeat(9_000)).as_bytes(),
-        "431",
-    );
+    rejected(format!("GET /{} HTTP/1.1\r\n", "x".repeat(9_000)).as_bytes(), "431");
 
-    let numbers: Vec<String> = (0..HTTP_HEADERS_MAX)
-        .map(|number| number.to_string())
-        .collect();
+    let numbers: Vec<String> = (0..HTTP_HEADERS_MAX).map(|number| number.to_string()).collect();
     let many: Vec<(&str, &str)> = numbers.iter().map(|number| (number.as_str(), "")).collect();
     let room = HTTP_HEADERS_MAX - HEADERS.len();
     assert_eq!(granted(&with(&many[..room])), Serializer::Json);
@@ -325,8 +241,5 @@ fn a_head_is_bounded() {
 #[test]
 fn an_unfinished_head_waits() {
     let stream = with(&[]);
-    assert_eq!(
-        play_every_way(&options(), &stream[..stream.len() - 1]),
-        Played::default()
-    );
+    assert_eq!(play_every_way(&options(), &stream[..stream.len() - 1]), Played::default());
 }
