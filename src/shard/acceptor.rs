@@ -58,10 +58,7 @@ impl Listener {
         listener.set_nonblocking(true)?;
         sys::listen(listener.as_fd(), backlog)?;
         let place = Place::Internet(listener.local_addr()?);
-        Ok(Self {
-            socket: listener.into(),
-            place,
-        })
+        Ok(Self { socket: listener.into(), place })
     }
 
     /// Listens at `path`, with the permissions `mode` from before the first connection on. The
@@ -75,10 +72,7 @@ impl Listener {
     pub fn bind_unix(path: &Path, mode: Option<u32>, backlog: u32) -> io::Result<Self> {
         remove_if_stale(path)?;
         let socket = sys::bind_unix(path)?;
-        let listener = Self {
-            socket,
-            place: Place::Unix(path.to_owned()),
-        };
+        let listener = Self { socket, place: Place::Unix(path.to_owned()) };
         if let Some(mode) = mode {
             std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode))?;
         }
@@ -136,25 +130,14 @@ impl Acceptor {
         gates: Arc<[Gate]>,
         connections_max: usize,
     ) -> io::Result<Self> {
-        let stop = Arc::new(Stop {
-            bell: EventFd::new()?,
-            is_asked: AtomicBool::new(false),
-        });
+        let stop = Arc::new(Stop { bell: EventFd::new()?, is_asked: AtomicBool::new(false) });
         let reserve = Some(spare_descriptor()?);
-        let accepting = Accepting {
-            listeners,
-            gates,
-            connections_max,
-            reserve,
-            stop: Arc::clone(&stop),
-        };
+        let accepting =
+            Accepting { listeners, gates, connections_max, reserve, stop: Arc::clone(&stop) };
         let thread = std::thread::Builder::new()
             .name("acceptor".to_owned())
             .spawn(move || accepting.run())?;
-        Ok(Self {
-            stop,
-            thread: Some(thread),
-        })
+        Ok(Self { stop, thread: Some(thread) })
     }
 
     /// Closes the listeners. Connections that were accepted reach their shards still.
@@ -205,19 +188,10 @@ impl Accepting {
             let mut sources = vec![stop];
             // During a pause nothing but the end of everything is of interest.
             if pause.is_none() {
-                sources.extend(
-                    self.listeners
-                        .iter()
-                        .map(|listener| listener.socket.as_fd()),
-                );
+                sources.extend(self.listeners.iter().map(|listener| listener.socket.as_fd()));
             }
             let ready = wait(&sources, pause.take());
-            for (index, _) in ready
-                .iter()
-                .skip(1)
-                .enumerate()
-                .filter(|(_, ready)| **ready)
-            {
+            for (index, _) in ready.iter().skip(1).enumerate().filter(|(_, ready)| **ready) {
                 if let Turn::Pause(duration) = self.turn(index) {
                     pause = Some(duration);
                     break;
@@ -250,17 +224,11 @@ impl Accepting {
                 continue;
             }
             let listener = u16::try_from(index).expect("listeners are fewer than 65,536");
-            let newcomer = Newcomer {
-                socket,
-                origin: Origin { listener, peer },
-            };
+            let newcomer = Newcomer { socket, origin: Origin { listener, peer } };
             let gate = &self.gates[gate];
             gate.connections.fetch_add(1, Ordering::Relaxed);
             let pushed = gate.newcomers.push(newcomer);
-            assert!(
-                pushed.is_ok(),
-                "there was room, and nobody else adds newcomers"
-            );
+            assert!(pushed.is_ok(), "there was room, and nobody else adds newcomers");
             gate.ring();
         }
         Turn::Done
@@ -279,21 +247,14 @@ impl Accepting {
 
     /// The shard with the fewest connections of those that have room for a newcomer.
     fn least_loaded(&self) -> Option<usize> {
-        let loads = self
-            .gates
-            .iter()
-            .enumerate()
-            .filter(|(_, gate)| !gate.newcomers.is_full());
+        let loads = self.gates.iter().enumerate().filter(|(_, gate)| !gate.newcomers.is_full());
         loads
             .min_by_key(|(_, gate)| gate.connections.load(Ordering::Relaxed))
             .map(|(shard, _)| shard)
     }
 
     fn connections_count(&self) -> usize {
-        self.gates
-            .iter()
-            .map(|gate| gate.connections.load(Ordering::Relaxed))
-            .sum()
+        self.gates.iter().map(|gate| gate.connections.load(Ordering::Relaxed)).sum()
     }
 }
 
@@ -352,10 +313,7 @@ mod tests {
     fn a_unix_listener_replaces_only_what_nobody_answers_at() {
         let path = path("stale");
         let first = Listener::bind_unix(&path, Some(0o600), 16).unwrap();
-        assert_eq!(
-            std::fs::metadata(&path).unwrap().permissions().mode() & 0o777,
-            0o600
-        );
+        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         assert_eq!(first.local_addr(), format!("unix:{}", path.display()));
         let error = Listener::bind_unix(&path, None, 16).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
@@ -388,15 +346,12 @@ mod tests {
         let gates: Arc<[Gate]> = (0..3).map(|_| Gate::new().unwrap()).collect();
         gates[1].connections.store(2, Ordering::Relaxed);
         let mut acceptor = Acceptor::start(vec![listener], Arc::clone(&gates), 7).unwrap();
-        let mut peers: Vec<_> = (0..5)
-            .map(|_| std::net::TcpStream::connect(&address).unwrap())
-            .collect();
+        let mut peers: Vec<_> =
+            (0..5).map(|_| std::net::TcpStream::connect(&address).unwrap()).collect();
         // Places for five are left; the sixth sees its connection closed.
         let mut refused = std::net::TcpStream::connect(&address).unwrap();
         assert_eq!(io::Read::read(&mut refused, &mut [0]).unwrap(), 0);
-        let loads = gates
-            .iter()
-            .map(|gate| gate.connections.load(Ordering::Relaxed));
+        let loads = gates.iter().map(|gate| gate.connections.load(Ordering::Relaxed));
         let mut loads: Vec<_> = loads.collect();
         loads.sort_unstable();
         assert_eq!(loads, [2, 2, 3]);

@@ -13,14 +13,9 @@ pub(super) struct Clock {
 
 impl Clock {
     /// Starts at zero, now.
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "this is the one place that asks the time"
-    )]
+    #[expect(clippy::disallowed_methods, reason = "this is the one place that asks the time")]
     pub(super) fn start() -> Self {
-        Self {
-            origin: std::time::Instant::now(),
-        }
+        Self { origin: std::time::Instant::now() }
     }
 
     /// The time since the start; never goes back.

@@ -29,9 +29,7 @@ pub(crate) struct Sleeper {
 impl Sleeper {
     /// Not up yet, which is the same as sleeping.
     pub(crate) fn new() -> Self {
-        Self {
-            sleeping: AtomicBool::new(true),
-        }
+        Self { sleeping: AtomicBool::new(true) }
     }
 
     /// Says that its thread is about to sleep. It must now look at everything that could concern
@@ -73,10 +71,7 @@ pub(crate) struct Line<T> {
 impl<T> Line<T> {
     /// An empty one that holds up to `depth`, which must not be zero.
     pub(crate) fn new(depth: usize) -> Self {
-        Self {
-            queue: ArrayQueue::new(depth),
-            congested: AtomicBool::new(false),
-        }
+        Self { queue: ArrayQueue::new(depth), congested: AtomicBool::new(false) }
     }
 
     /// Asked by the sender: whether it may [`send`](Self::send) one. If not, the taker is told to
@@ -101,10 +96,7 @@ impl<T> Line<T> {
     ///
     /// If there is no room: the one sender has to ask before.
     pub(crate) fn send(&self, item: T) {
-        assert!(
-            self.queue.push(item).is_ok(),
-            "the sender asked for room and is the only one"
-        );
+        assert!(self.queue.push(item).is_ok(), "the sender asked for room and is the only one");
     }
 
     /// Takes the oldest item.

@@ -93,8 +93,7 @@ impl Gate {
     /// By the shard: another turn begins.
     pub(super) fn count_turn(&self) {
         // The shard alone writes it.
-        self.turns
-            .store(self.turns.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+        self.turns.store(self.turns.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
     }
 
     /// Turns so far.
@@ -142,15 +141,9 @@ pub(super) struct Mesh<B> {
 impl<B> Mesh<B> {
     /// For as many shards as there are `gates`, with up to `depth` batches per line.
     pub(super) fn new(gates: Arc<[Gate]>, depth: usize) -> Self {
-        let lines = (0..gates.len() * gates.len())
-            .map(|_| Line::new(depth))
-            .collect();
+        let lines = (0..gates.len() * gates.len()).map(|_| Line::new(depth)).collect();
         let remaining = AtomicUsize::new(gates.len());
-        Self {
-            lines,
-            gates,
-            remaining,
-        }
+        Self { lines, gates, remaining }
     }
 
     /// The shards of this mesh.
@@ -251,10 +244,7 @@ mod tests {
         mesh.send(a, b, 2);
         assert!(rings(b) && !rings(a));
         mesh.gate(b).bell().clear();
-        assert!(
-            !mesh.gate(b).sleeper().must_be_woken(),
-            "it was told already"
-        );
+        assert!(!mesh.gate(b).sleeper().must_be_woken(), "it was told already");
 
         // The other way round: the sender sleeps because there is no room.
         assert!(!mesh.has_room(a, b));
@@ -281,14 +271,8 @@ mod tests {
     fn counters_stay_until_newer_ones_come() {
         let gate = Gate::new().unwrap();
         assert_eq!(gate.counters(), Counters::default());
-        gate.publish(Counters {
-            sessions: 1,
-            ..Counters::default()
-        });
-        gate.publish(Counters {
-            sessions: 2,
-            ..Counters::default()
-        });
+        gate.publish(Counters { sessions: 1, ..Counters::default() });
+        gate.publish(Counters { sessions: 2, ..Counters::default() });
         assert_eq!((gate.counters().sessions, gate.counters().sessions), (2, 2));
     }
 }

@@ -135,11 +135,7 @@ impl Shards {
         };
         let gates: Result<Arc<[Gate]>, _> = (0..options.shards).map(|_| Gate::new()).collect();
         let gates = gates.map_err(named("eventfd"))?;
-        let processors = if options.pin {
-            sys::processors().unwrap_or_default()
-        } else {
-            vec![]
-        };
+        let processors = if options.pin { sys::processors().unwrap_or_default() } else { vec![] };
         let watchdog = Watchdog::start(Arc::clone(&gates)).map_err(named("thread"))?;
         let (sender, reports) = mpsc::channel();
         let mut shards = Self {
@@ -154,16 +150,8 @@ impl Shards {
         let mesh = Arc::new(Mesh::new(Arc::clone(&gates), mesh_depth));
         let clock = Clock::start();
         for shard in mesh.shards() {
-            let settings = Settings {
-                shard,
-                clock,
-                busy_poll: options.busy_poll,
-            };
-            let berth = Berth {
-                settings,
-                gates: Arc::clone(&gates),
-                mesh: Arc::clone(&mesh),
-            };
+            let settings = Settings { shard, clock, busy_poll: options.busy_poll };
+            let berth = Berth { settings, gates: Arc::clone(&gates), mesh: Arc::clone(&mesh) };
             let place = usize::from(shard.0).checked_rem(processors.len());
             let processor = place.map(|place| processors[place]);
             let (make, mode) = (make.clone(), options.mode);
@@ -259,8 +247,7 @@ impl Shards {
             }
             let _ = sender.send(Report::Ended);
         });
-        self.threads
-            .push(thread.map_err(|error| format!("thread: {error}"))?);
+        self.threads.push(thread.map_err(|error| format!("thread: {error}"))?);
         self.running_count += 1;
         Ok(())
     }
@@ -302,7 +289,7 @@ fn run<C: core::Core>(
     let (core, mesh) = (make(berth.settings.shard), Arc::clone(&berth.mesh));
     let result = match mode {
         Mode::Epoll => host::run_epoll(berth, core, up),
-        Mode::Uring => Err("not built yet".to_owned()),
+        Mode::Uring => host::run_uring(berth, core, up),
     };
     // The others must not wait for one that could not even start.
     result.inspect_err(|_| mesh.leave())
@@ -310,6 +297,5 @@ fn run<C: core::Core>(
 
 fn panic_text(panic: &(dyn std::any::Any + Send)) -> &str {
     let text = panic.downcast_ref::<&str>().copied();
-    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str))
-        .unwrap_or("no message")
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message")
 }

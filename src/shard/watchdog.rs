@@ -46,21 +46,16 @@ impl Watchdog {
     pub(super) fn start(gates: Arc<[Gate]>) -> std::io::Result<Self> {
         let shared = Arc::new(Shared::default());
         let watched = Arc::clone(&shared);
-        let thread = std::thread::Builder::new()
-            .name("watchdog".to_owned())
-            .spawn(move || {
-                let mut lasts = vec![Last::default(); gates.len()];
-                while !watched.is_stopped.load(Ordering::Acquire) {
-                    std::thread::park_timeout(TICK);
-                    for (shard, (gate, last)) in gates.iter().zip(&mut lasts).enumerate() {
-                        look(shard, gate, last, &watched.stalls);
-                    }
+        let thread = std::thread::Builder::new().name("watchdog".to_owned()).spawn(move || {
+            let mut lasts = vec![Last::default(); gates.len()];
+            while !watched.is_stopped.load(Ordering::Acquire) {
+                std::thread::park_timeout(TICK);
+                for (shard, (gate, last)) in gates.iter().zip(&mut lasts).enumerate() {
+                    look(shard, gate, last, &watched.stalls);
                 }
-            })?;
-        Ok(Self {
-            shared,
-            thread: Some(thread),
-        })
+            }
+        })?;
+        Ok(Self { shared, thread: Some(thread) })
     }
 
     /// How often a shard stood still for more than one tick although it had something to do:
@@ -96,11 +91,7 @@ fn look(shard: usize, gate: &Gate, last: &mut Last, stalls: &AtomicU64) {
     }
     if last.ticks_stalled.is_multiple_of(TICKS_SUSPICIOUS) {
         let seconds = last.ticks_stalled / TICKS_SUSPICIOUS;
-        tracing::warn!(
-            shard,
-            seconds,
-            "a shard stands still although it has something to do"
-        );
+        tracing::warn!(shard, seconds, "a shard stands still although it has something to do");
     }
     if let Some(waker) = gate.waker.get() {
         waker.wake_by_ref();
@@ -139,10 +130,7 @@ mod tests {
         let (mut last, stalls) = (Last::default(), AtomicU64::new(0));
         let mut look = |gate: &Gate| {
             look(0, gate, &mut last, &stalls);
-            (
-                count.0.load(Ordering::Relaxed),
-                stalls.load(Ordering::Relaxed),
-            )
+            (count.0.load(Ordering::Relaxed), stalls.load(Ordering::Relaxed))
         };
         assert_eq!(look(&gate), (0, 0), "not up yet");
         gate.sleeper().get_up();
@@ -151,11 +139,7 @@ mod tests {
         gate.sleeper().lie_down();
         assert_eq!(look(&gate), (0, 0), "it sleeps, and nobody rang");
         gate.ring();
-        assert_eq!(
-            look(&gate),
-            (1, 0),
-            "its bell rings, perhaps since this moment"
-        );
+        assert_eq!(look(&gate), (1, 0), "its bell rings, perhaps since this moment");
         assert_eq!(look(&gate), (2, 1), "its bell rings unheard");
         assert_eq!(look(&gate), (3, 1), "the same stall");
         gate.bell().clear();

@@ -84,35 +84,25 @@ impl Connections {
             is_mute: false,
             written_turn: 0,
         });
-        ConnectionId {
-            slot,
-            generation: place.generation,
-        }
+        ConnectionId { slot, generation: place.generation }
     }
 
     /// The connection in `slot`, with its full id; nothing if the slot is free.
     pub(super) fn at(&mut self, slot: u32) -> Option<(ConnectionId, &mut Connection)> {
         let place = self.slots.get_mut(slot as usize)?;
-        let id = ConnectionId {
-            slot,
-            generation: place.generation,
-        };
+        let id = ConnectionId { slot, generation: place.generation };
         place.connection.as_mut().map(|connection| (id, connection))
     }
 
     /// The connection `id`; nothing if it is gone, whoever has its slot now.
     pub(super) fn get(&mut self, id: ConnectionId) -> Option<&mut Connection> {
         let place = self.slots.get_mut(id.slot as usize)?;
-        place
-            .connection
-            .as_mut()
-            .filter(|_| place.generation == id.generation)
+        place.connection.as_mut().filter(|_| place.generation == id.generation)
     }
 
     /// [`get`](Self::get), if the router knows it still.
     pub(super) fn get_open(&mut self, id: ConnectionId) -> Option<&mut Connection> {
-        self.get(id)
-            .filter(|connection| connection.phase == Phase::Open)
+        self.get(id).filter(|connection| connection.phase == Phase::Open)
     }
 
     /// Closes the socket in `slot` and frees the slot.

@@ -54,13 +54,7 @@ impl Epoll {
     pub(in crate::shard) fn new(gates: Arc<[Gate]>, shard: usize) -> io::Result<Self> {
         let epoll = sys::epoll()?;
         let bell = gates[shard].bell().as_fd().as_raw_fd();
-        sys::epoll_control(
-            epoll.as_fd(),
-            sys::Watch::Begin,
-            bell,
-            libc::EPOLLIN as u32,
-            BELL,
-        )?;
+        sys::epoll_control(epoll.as_fd(), sys::Watch::Begin, bell, libc::EPOLLIN as u32, BELL)?;
         Ok(Self {
             epoll,
             gates,
@@ -117,11 +111,7 @@ impl Driver for Epoll {
             self.watched.resize(slot as usize + 1, Watched::default());
         }
         let socket = socket.as_raw_fd();
-        *self.watched(slot) = Watched {
-            socket,
-            is_open: true,
-            ..Watched::default()
-        };
+        *self.watched(slot) = Watched { socket, is_open: true, ..Watched::default() };
         self.control(sys::Watch::Begin, socket, READING, slot)
     }
 
@@ -147,10 +137,7 @@ impl Driver for Epoll {
                 // A read that leaves room has emptied the socket, and what comes later is a new
                 // edge. The end alone may have been told together with these bytes.
                 watched.is_readable = count == self.buffer.len() || watched.is_ended;
-                Received::Bytes {
-                    bytes: &mut self.buffer[..count],
-                    more: watched.is_readable,
-                }
+                Received::Bytes { bytes: &mut self.buffer[..count], more: watched.is_readable }
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                 watched.is_readable = false;

@@ -4,10 +4,7 @@
 //! caller gets are owned and close-on-exec; descriptors that a caller passes are borrowed for the
 //! duration of the call, so a stale number can at worst make a call fail.
 
-#![expect(
-    unsafe_code,
-    reason = "libc has no safe face; every block says why it is sound"
-)]
+#![expect(unsafe_code, reason = "libc has no safe face; every block says why it is sound")]
 
 use std::io::{self, IoSlice, Read, Write};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
@@ -26,9 +23,7 @@ impl EventFd {
         // SAFETY: takes two integers; the descriptor it returns is owned by nobody else.
         let fd = check(unsafe { libc::eventfd(0, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK) })?;
         // SAFETY: as above, it was just created.
-        Ok(Self(std::fs::File::from(unsafe {
-            OwnedFd::from_raw_fd(fd)
-        })))
+        Ok(Self(std::fs::File::from(unsafe { OwnedFd::from_raw_fd(fd) })))
     }
 
     /// Makes it readable.
@@ -78,19 +73,14 @@ pub(in crate::shard) fn processors() -> io::Result<Vec<usize>> {
     check(unsafe { libc::sched_getaffinity(0, size_of_val(&set), &raw mut set) })?;
     let width = 8 * size_of_val(&set);
     // SAFETY: every index is below the width of the set.
-    Ok((0..width)
-        .filter(|&cpu| unsafe { libc::CPU_ISSET(cpu, &set) })
-        .collect())
+    Ok((0..width).filter(|&cpu| unsafe { libc::CPU_ISSET(cpu, &set) }).collect())
 }
 
 /// Ties this thread to one of [`processors`].
 pub(in crate::shard) fn pin(processor: usize) -> io::Result<()> {
     // SAFETY: a `cpu_set_t` is a bit field for which all zeroes is the empty set.
     let mut set: libc::cpu_set_t = unsafe { std::mem::zeroed() };
-    assert!(
-        processor < 8 * size_of_val(&set),
-        "a processor from the list of all"
-    );
+    assert!(processor < 8 * size_of_val(&set), "a processor from the list of all");
     // SAFETY: the index was just checked against the width of the set.
     unsafe { libc::CPU_SET(processor, &mut set) };
     // SAFETY: the size is that of the set behind the pointer.
@@ -100,10 +90,7 @@ pub(in crate::shard) fn pin(processor: usize) -> io::Result<()> {
 /// Raises how much memory this process may lock to what it may raise it to, and returns that,
 /// in octets.
 pub(in crate::shard) fn raise_lockable_memory() -> io::Result<u64> {
-    let mut limit = libc::rlimit {
-        rlim_cur: 0,
-        rlim_max: 0,
-    };
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
     // SAFETY: the pointer is to a limit of our own.
     check(unsafe { libc::getrlimit(libc::RLIMIT_MEMLOCK, &raw mut limit) })?;
     if limit.rlim_cur < limit.rlim_max {
@@ -193,12 +180,7 @@ pub(super) fn epoll_wait(
     let room = i32::try_from(events.len()).unwrap_or(i32::MAX);
     // SAFETY: `events` has room for as many as announced.
     let count = unsafe {
-        libc::epoll_wait(
-            epoll.as_raw_fd(),
-            events.as_mut_ptr(),
-            room,
-            milliseconds(timeout),
-        )
+        libc::epoll_wait(epoll.as_raw_fd(), events.as_mut_ptr(), room, milliseconds(timeout))
     };
     match check(count) {
         Ok(count) => Ok(usize::try_from(count).unwrap_or(0)),
@@ -214,19 +196,11 @@ pub(in crate::shard) fn poll_readable(
 ) -> io::Result<Vec<bool>> {
     let mut polled: Vec<libc::pollfd> = sources
         .iter()
-        .map(|fd| libc::pollfd {
-            fd: fd.as_raw_fd(),
-            events: libc::POLLIN,
-            revents: 0,
-        })
+        .map(|fd| libc::pollfd { fd: fd.as_raw_fd(), events: libc::POLLIN, revents: 0 })
         .collect();
     // SAFETY: the pointer and the count are those of one vector.
     let count = unsafe {
-        libc::poll(
-            polled.as_mut_ptr(),
-            polled.len() as libc::nfds_t,
-            milliseconds(timeout),
-        )
+        libc::poll(polled.as_mut_ptr(), polled.len() as libc::nfds_t, milliseconds(timeout))
     };
     match check(count) {
         Ok(_) => Ok(polled.iter().map(|source| source.revents != 0).collect()),
@@ -255,10 +229,7 @@ pub(in crate::shard) fn bind_unix(path: &Path) -> io::Result<OwnedFd> {
     let bytes = path.as_os_str().as_bytes();
     // One place stays zero behind the path.
     if bytes.is_empty() || bytes.len() >= address.sun_path.len() || bytes.contains(&0) {
-        let text = format!(
-            "{}: a socket's path has 1 to 107 octets, none zero",
-            path.display()
-        );
+        let text = format!("{}: a socket's path has 1 to 107 octets, none zero", path.display());
         return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
     }
     for (place, &byte) in address.sun_path.iter_mut().zip(bytes) {
@@ -282,18 +253,10 @@ pub(in crate::shard) fn accept(
     // SAFETY: the address is ours and as long as announced; the descriptor that is returned is
     // owned by nobody else.
     let fd = check(unsafe {
-        libc::accept4(
-            listener.as_raw_fd(),
-            (&raw mut address).cast(),
-            &raw mut length,
-            flags,
-        )
+        libc::accept4(listener.as_raw_fd(), (&raw mut address).cast(), &raw mut length, flags)
     })?;
     // SAFETY: as above, it was just created.
-    Ok((
-        unsafe { OwnedFd::from_raw_fd(fd) },
-        internet_address(&address),
-    ))
+    Ok((unsafe { OwnedFd::from_raw_fd(fd) }, internet_address(&address)))
 }
 
 /// Sends small writes at once instead of waiting for more. Unix sockets do so anyway.
@@ -303,13 +266,7 @@ pub(in crate::shard) fn disable_delay(socket: BorrowedFd<'_>) -> io::Result<()> 
     let length = size_of_val(&on) as libc::socklen_t;
     // SAFETY: the option's value is an integer of that length, and is only read.
     let result = unsafe {
-        libc::setsockopt(
-            socket.as_raw_fd(),
-            level,
-            option,
-            (&raw const on).cast(),
-            length,
-        )
+        libc::setsockopt(socket.as_raw_fd(), level, option, (&raw const on).cast(), length)
     };
     check(result).map(drop)
 }
@@ -325,10 +282,7 @@ fn internet_address(address: &libc::sockaddr_storage) -> Option<SocketAddr> {
         libc::AF_INET6 => {
             // SAFETY: the family says that this is what the kernel wrote; both are plain data.
             let v6 = unsafe { &*(&raw const *address).cast::<libc::sockaddr_in6>() };
-            let (ip, port) = (
-                Ipv6Addr::from(v6.sin6_addr.s6_addr),
-                u16::from_be(v6.sin6_port),
-            );
+            let (ip, port) = (Ipv6Addr::from(v6.sin6_addr.s6_addr), u16::from_be(v6.sin6_port));
             Some(SocketAddrV6::new(ip, port, v6.sin6_flowinfo, v6.sin6_scope_id).into())
         }
         _ => None,
@@ -343,11 +297,7 @@ fn milliseconds(timeout: Option<Duration>) -> i32 {
 }
 
 fn check(result: i32) -> io::Result<i32> {
-    if result < 0 {
-        Err(io::Error::last_os_error())
-    } else {
-        Ok(result)
-    }
+    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(result) }
 }
 
 fn check_size(result: isize) -> io::Result<usize> {

@@ -82,14 +82,8 @@ impl Echo {
 
     fn received(&mut self, now: Instant, connection: ConnectionId, bytes: &mut [u8]) {
         assert!(!bytes.is_empty() && bytes.len() < 1 << 20);
-        assert!(
-            !self.driver_knows_hold,
-            "nothing is read while all are held"
-        );
-        let peer = self
-            .peers
-            .get_mut(&connection)
-            .expect("only open connections are read");
+        assert!(!self.driver_knows_hold, "nothing is read while all are held");
+        let peer = self.peers.get_mut(&connection).expect("only open connections are read");
         assert!(!peer.driver_knows_pause, "a paused connection is not read");
         self.counters.messages_in += 1;
         match self.style {
@@ -103,11 +97,7 @@ impl Echo {
             }
             Style::Around { shards_count } => {
                 let to = (self.shard.0 + 1) % shards_count;
-                let parcel = Parcel {
-                    home: self.shard,
-                    connection,
-                    bytes: bytes.to_vec(),
-                };
+                let parcel = Parcel { home: self.shard, connection, bytes: bytes.to_vec() };
                 self.send(to, parcel);
             }
             Style::Farewell(count) => {
@@ -134,10 +124,7 @@ impl Echo {
     fn waiting_bytes(&self) -> usize {
         let mut sum = 0;
         for parcels in self.waiting.values() {
-            sum += parcels
-                .iter()
-                .map(|parcel| parcel.bytes.len())
-                .sum::<usize>();
+            sum += parcels.iter().map(|parcel| parcel.bytes.len()).sum::<usize>();
         }
         sum
     }
@@ -151,10 +138,7 @@ impl Echo {
     }
 
     fn transmitted(&mut self, connection: ConnectionId, count: usize) {
-        let peer = self
-            .peers
-            .get_mut(&connection)
-            .expect("only open connections are written");
+        let peer = self.peers.get_mut(&connection).expect("only open connections are written");
         peer.outbox.advance(count);
         self.counters.messages_out += 1;
         if peer.is_paused && peer.outbox.bytes_count() < RESUME {
@@ -213,10 +197,7 @@ impl Core for Echo {
             Input::Transmitted { connection, count } => self.transmitted(connection, count),
             Input::Closed { connection } => {
                 let gone = self.peers.remove(&connection);
-                assert!(
-                    gone.is_some(),
-                    "a connection is closed once, and not by both"
-                );
+                assert!(gone.is_some(), "a connection is closed once, and not by both");
                 self.counters.violations += 1;
             }
             Input::DeadlineReached => {
@@ -272,10 +253,7 @@ impl Core for Echo {
     }
 
     fn take_batch(&mut self, to: ShardId) -> Vec<Parcel> {
-        let batch = self
-            .waiting
-            .remove(&to.0)
-            .expect("a batch is taken when it was announced");
+        let batch = self.waiting.remove(&to.0).expect("a batch is taken when it was announced");
         if self.is_held && self.waiting_bytes() < HOLD / 2 {
             self.is_held = false;
             self.outputs.push_back(Output::Release);
