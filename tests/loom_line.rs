@@ -11,11 +11,7 @@ use loom::sync::{Arc, Condvar, Mutex};
 use loom::thread;
 
 #[path = "../src/shard/line.rs"]
-#[expect(
-    dead_code,
-    unreachable_pub,
-    reason = "the room it comes from uses the rest"
-)]
+#[expect(dead_code, unreachable_pub, reason = "the room it comes from uses the rest")]
 mod line;
 
 use line::{Line, Sleeper};
@@ -32,11 +28,7 @@ struct ArrayQueue<T> {
 impl<T> ArrayQueue<T> {
     fn new(depth: usize) -> Self {
         let places = (0..depth).map(|_| Mutex::new(None)).collect();
-        Self {
-            taken: AtomicUsize::new(0),
-            sent: AtomicUsize::new(0),
-            places,
-        }
+        Self { taken: AtomicUsize::new(0), sent: AtomicUsize::new(0), places }
     }
 
     fn push(&self, item: T) -> Result<(), T> {
@@ -54,10 +46,7 @@ impl<T> ArrayQueue<T> {
             return None;
         }
         let taken = self.taken.load(Ordering::Relaxed);
-        let item = self.places[taken % self.places.len()]
-            .lock()
-            .unwrap()
-            .take();
+        let item = self.places[taken % self.places.len()].lock().unwrap().take();
         self.taken.store(taken + 1, Ordering::Release);
         item
     }
@@ -83,11 +72,7 @@ impl Shard {
     fn new() -> Self {
         let sleeper = Sleeper::new();
         sleeper.get_up();
-        Self {
-            sleeper,
-            rings: Mutex::new(false),
-            bell: Condvar::new(),
-        }
+        Self { sleeper, rings: Mutex::new(false), bell: Condvar::new() }
     }
 
     fn ring(&self) {
