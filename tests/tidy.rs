@@ -86,10 +86,7 @@ fn a_room_uses_no_room_above_it() {
 /// `super` as lead there from a file that lies `depth` modules deep.
 fn room_of(path: &str, depth: usize) -> Option<(&'static str, u8)> {
     let mut names = path.split("::").peekable();
-    if names
-        .next_if(|name| ["crate", "gigawamp"].contains(name))
-        .is_none()
-    {
+    if names.next_if(|name| ["crate", "gigawamp"].contains(name)).is_none() {
         let mut climbed = 0;
         while names.next_if_eq(&"super").is_some() {
             climbed += 1;
@@ -135,9 +132,7 @@ fn the_core_knows_no_world() {
 fn unsafe_code_stays_where_it_is_proven() {
     let mut faults = Faults::default();
     for source in sources("src") {
-        let allowed = UNSAFE
-            .iter()
-            .any(|place| source.path.to_string_lossy().starts_with(place));
+        let allowed = UNSAFE.iter().any(|place| source.path.to_string_lossy().starts_with(place));
         for (line, word) in source::words(&source.code) {
             if word == "unsafe" && !allowed {
                 faults.add(&source, line, "`unsafe` outside of its rooms");
@@ -222,9 +217,7 @@ fn is_spec_mark(mark: &str) -> bool {
         let (file, section) = place.split_once('#').unwrap_or((place, "whole"));
         let plain = |text: &str| {
             !text.is_empty()
-                && text
-                    .chars()
-                    .all(|c| c.is_ascii_alphanumeric() || "-_./".contains(c))
+                && text.chars().all(|c| c.is_ascii_alphanumeric() || "-_./".contains(c))
         };
         plain(file) && plain(section)
     })
@@ -259,20 +252,14 @@ fn the_tree_speaks_of_nothing_outside_of_it() {
     for path in files(&root()) {
         let text = fs::read(&path).expect("a file of the tree can be read");
         let text = String::from_utf8_lossy(&text).to_lowercase();
-        let name = path
-            .to_string_lossy()
-            .replace(&*root().to_string_lossy(), "");
+        let name = path.to_string_lossy().replace(&*root().to_string_lossy(), "");
         for word in foreign {
             if text.contains(word) || name.to_lowercase().contains(word) {
                 faults.push(format!("{name}: {word:?}"));
             }
         }
     }
-    assert!(
-        faults.is_empty(),
-        "words of other places:\n{}",
-        faults.join("\n")
-    );
+    assert!(faults.is_empty(), "words of other places:\n{}", faults.join("\n"));
 }
 
 fn root() -> PathBuf {
@@ -281,9 +268,7 @@ fn root() -> PathBuf {
 
 /// Every Rust file of the tree.
 fn rust_files() -> impl Iterator<Item = Source> {
-    ["src", "tests", "benches", "examples", "fuzz", "loadtest"]
-        .into_iter()
-        .flat_map(sources)
+    ["src", "tests", "benches", "examples", "fuzz", "loadtest"].into_iter().flat_map(sources)
 }
 
 /// The Rust files under `folder`, which need not exist.

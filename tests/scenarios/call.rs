@@ -211,11 +211,8 @@ fn an_answer_counts_only_from_who_was_asked() {
 // spec: B-RPC-20, B-RPC-22, B-RPC-30, I-03
 #[test]
 fn a_callee_that_can_be_interrupted_is_when_its_caller_leaves() {
-    for end in [
-        "drops",
-        "ABORT {} a.b",
-        "GOODBYE {} a.b -> GOODBYE {} wamp.close.goodbye_and_out",
-    ] {
+    for end in ["drops", "ABORT {} a.b", "GOODBYE {} a.b -> GOODBYE {} wamp.close.goodbye_and_out"]
+    {
         check(&format!(
             r#"
             ann: joins realm1 {{callee: {{features: {{call_canceling}}}}}}
@@ -257,11 +254,8 @@ fn a_callee_that_cannot_be_interrupted_is_left_in_peace() {
 // spec: B-RPC-25, B-RPC-13, B-ERR-07, C-01
 #[test]
 fn callers_are_told_when_their_callee_leaves() {
-    for end in [
-        "drops",
-        "ABORT {} a.b",
-        "GOODBYE {} a.b -> GOODBYE {} wamp.close.goodbye_and_out",
-    ] {
+    for end in ["drops", "ABORT {} a.b", "GOODBYE {} a.b -> GOODBYE {} wamp.close.goodbye_and_out"]
+    {
         check(&format!(
             r#"
             ann: REGISTER 1 {{}} com.p -> REGISTERED 1 $p

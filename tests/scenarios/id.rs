@@ -31,16 +31,10 @@ fn sessions_and_publications_are_numbered_by_chance_over_the_whole_range() {
     for eighth in 0..8 {
         let range = eighth * (ID_MAX / 8)..(eighth + 1) * (ID_MAX / 8);
         let held = seen.range(range).count();
-        assert!(
-            (count / 16..count * 3 / 16).contains(&held),
-            "{held} in eighth {eighth}"
-        );
+        assert!((count / 16..count * 3 / 16).contains(&held), "{held} in eighth {eighth}");
     }
     let odd = seen.iter().filter(|id| *id % 2 == 1).count();
-    assert!(
-        (count * 2 / 5..count * 3 / 5).contains(&odd),
-        "{odd} are odd"
-    );
+    assert!((count * 2 / 5..count * 3 / 5).contains(&odd), "{odd} are odd");
 }
 
 // spec: B-ID-03, B-ID-10
@@ -61,12 +55,7 @@ fn subscriptions_and_registrations_of_a_realm_have_ids_of_their_own() {
             let subscriptions: BTreeSet<_> = ["a", "b", "c", "d"].map(id).into();
             let registrations: BTreeSet<_> = ["e", "f", "g"].map(id).into();
             assert_eq!((subscriptions.len(), registrations.len()), (4, 3));
-            assert!(
-                subscriptions
-                    .iter()
-                    .chain(&registrations)
-                    .all(|id| (1..=ID_MAX).contains(id))
-            );
+            assert!(subscriptions.iter().chain(&registrations).all(|id| (1..=ID_MAX).contains(id)));
         },
     );
 }

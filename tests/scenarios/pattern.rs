@@ -185,10 +185,7 @@ fn of_two_prefixes_the_longer_gets_the_call() {
 // spec: A-PBR-13
 #[test]
 fn an_unknown_policy_is_a_violation() {
-    for message in [
-        "SUBSCRIBE 1 {match: regexp} a",
-        "REGISTER 1 {match: \"\"} a",
-    ] {
+    for message in ["SUBSCRIBE 1 {match: regexp} a", "REGISTER 1 {match: \"\"} a"] {
         check(&format!(
             r#"
             ann: {message} -> ABORT {{message: *}} wamp.error.protocol_violation

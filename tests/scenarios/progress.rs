@@ -59,11 +59,7 @@ fn parts_that_nobody_asked_for_are_not_delivered() {
 // spec: A-PCR-02, A-PCR-09
 #[test]
 fn a_callee_that_did_not_announce_parts_is_not_asked_for_them() {
-    for callee in [
-        "{}",
-        "{features: {progressive_call_results}}",
-        "{features: {call_canceling}}",
-    ] {
+    for callee in ["{}", "{features: {progressive_call_results}}", "{features: {call_canceling}}"] {
         check(&format!(
             r#"
             ann: joins realm1 {{callee: {callee}}}

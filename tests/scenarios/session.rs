@@ -199,11 +199,7 @@ fn abort_of_any_length_ends_an_open_session_without_an_answer() {
 // spec: B-SESS-18, B-SESS-19, B-ERR-11, G-24
 #[test]
 fn goodbye_is_answered_whatever_its_reason() {
-    for reason in [
-        "wamp.close.normal",
-        "wamp.close.close_realm",
-        "my.own.reason",
-    ] {
+    for reason in ["wamp.close.normal", "wamp.close.close_realm", "my.own.reason"] {
         check(&format!(
             r#"
             ann: GOODBYE {{message: "so long"}} {reason} -> GOODBYE {{}} wamp.close.goodbye_and_out

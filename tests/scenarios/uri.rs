@@ -42,14 +42,7 @@ fn judge(given: &str, uri: &str, [exact, prefix, wildcard]: [bool; 3]) {
 // spec: B-URI-01, B-URI-02, B-URI-03, B-URI-05, B-URI-06, B-URI-10
 #[test]
 fn loose_uris() {
-    for uri in [
-        "com.myapp.t1",
-        "a",
-        "Com.My-App.T!",
-        "com.müll.日本",
-        "1.2.3",
-        "$x.%20.&",
-    ] {
+    for uri in ["com.myapp.t1", "a", "Com.My-App.T!", "com.müll.日本", "1.2.3", "$x.%20.&"] {
         judge("", uri, [true, true, true]);
     }
     for (uri, legal) in [

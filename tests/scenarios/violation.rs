@@ -35,15 +35,7 @@ fn what_came_behind_a_violation_is_not_processed() {
 // spec: B-PERR-08
 #[test]
 fn clients_may_only_fail_invocations() {
-    for request_type in [
-        "CALL",
-        "SUBSCRIBE",
-        "PUBLISH",
-        "REGISTER",
-        "YIELD",
-        "0",
-        "7",
-    ] {
+    for request_type in ["CALL", "SUBSCRIBE", "PUBLISH", "REGISTER", "YIELD", "0", "7"] {
         check(&format!(
             r#"
             ann: REGISTER 1 {{}} com.p -> REGISTERED 1 $r
@@ -147,10 +139,7 @@ fn what_is_no_list_with_a_known_code_is_a_violation() {
 fn bytes_that_are_no_message_are_a_violation() {
     // Nothing, no list, cut short, something behind the end, something that is nothing.
     let cases = [
-        (
-            "json",
-            ["", "7b7d", "5b33322c", "22", "5b5d5b5d", "5b33322c317d"],
-        ),
+        ("json", ["", "7b7d", "5b33322c", "22", "5b5d5b5d", "5b33322c317d"]),
         ("msgpack", ["", "80", "9420", "c0", "9091", "c1"]),
         ("cbor", ["", "a0", "8418", "f6", "8080", "ff"]),
     ];

@@ -43,14 +43,11 @@ impl Source {
 
     /// The code up to the tests at its end.
     pub(crate) fn product(&self) -> &str {
-        let tests = self
-            .code
-            .match_indices("#[cfg(test)]\n")
-            .find(|(at, found)| {
-                let next = self.code[at + found.len()..].lines();
-                next.take_while(|line| line.starts_with("#[") || line.starts_with("mod "))
-                    .any(|line| line.starts_with("mod ") && line.ends_with('{'))
-            });
+        let tests = self.code.match_indices("#[cfg(test)]\n").find(|(at, found)| {
+            let next = self.code[at + found.len()..].lines();
+            next.take_while(|line| line.starts_with("#[") || line.starts_with("mod "))
+                .any(|line| line.starts_with("mod ") && line.ends_with('{'))
+        });
         tests.map_or(&*self.code, |(at, _)| &self.code[..at])
     }
 }
@@ -162,8 +159,8 @@ fn blank(rest: &str, inside_word: bool) -> usize {
     if rest.starts_with("/*") {
         return rest.find("*/").map_or(rest.len(), |end| end + 2);
     }
-    if rest.starts_with('"') {
-        return 1 + quoted(&rest[1..], '"');
+    if let Some(inside) = rest.strip_prefix('"') {
+        return 1 + quoted(inside, '"');
     }
     if rest.starts_with('\'') {
         return character(rest);
@@ -222,9 +219,6 @@ fn comments_and_literals_vanish() {
 #[test]
 fn groups_are_multiplied_out() {
     let code = "use a::{b, c::{d, e as f}, self};\nfn g() { h::i(j) }";
-    let paths = paths(code)
-        .into_iter()
-        .map(|(_, path)| path)
-        .collect::<Vec<_>>();
+    let paths = paths(code).into_iter().map(|(_, path)| path).collect::<Vec<_>>();
     assert_eq!(paths, ["a::b", "a::c::d", "a::c::e", "a::self", "h::i"]);
 }

@@ -30,11 +30,7 @@ pub(crate) fn check_then(text: &str, mut then: impl FnMut(&Bindings)) {
         for serializer in Serializer::ALL {
             for shards_count in [1, 2, 5] {
                 seed += 1;
-                let dress = Dress {
-                    framing,
-                    serializer,
-                    mixed: shards_count == 5,
-                };
+                let dress = Dress { framing, serializer, mixed: shards_count == 5 };
                 let mut bottle = Bottle::new(config.clone(), shards_count, seed);
                 match Player::new(&mut bottle, dress).play(&lines) {
                     Ok(Some(bindings)) => {
@@ -51,10 +47,7 @@ pub(crate) fn check_then(text: &str, mut then: impl FnMut(&Bindings)) {
 
 /// What a router is told for a scenario: `realm1`, `realm2`, and what the scenario gives.
 pub(crate) fn config(lines: &[Line]) -> Config {
-    let mut limits = Limits {
-        handshake: Duration::from_secs(10),
-        ..Limits::default()
-    };
+    let mut limits = Limits { handshake: Duration::from_secs(10), ..Limits::default() };
     let (mut uri_check, mut request_ids) = (UriCheck::Loose, RequestIds::Sequential);
     for line in lines {
         let Act::Given(given) = &line.act else {
@@ -72,11 +65,7 @@ pub(crate) fn config(lines: &[Line]) -> Config {
             _ => panic!("nothing is called {name}"),
         }
     }
-    let realm = |name: &str| RealmConfig {
-        name: name.into(),
-        uri_check,
-        request_ids,
-    };
+    let realm = |name: &str| RealmConfig { name: name.into(), uri_check, request_ids };
     Config {
         realms: vec![realm("realm1"), realm("realm2")],
         listeners: vec![TransportOptions {

@@ -37,10 +37,7 @@ pub(crate) enum Term {
     /// A list of terms.
     List(Vec<Term>),
     /// A dict of terms; open if other keys may be there.
-    Dict {
-        entries: Vec<(String, Term)>,
-        open: bool,
-    },
+    Dict { entries: Vec<(String, Term)>, open: bool },
 }
 
 /// What a peer does, or what happens.
@@ -107,50 +104,31 @@ pub(crate) fn parse(text: &str) -> Vec<Line> {
 }
 
 fn line(text: &str) -> Line {
-    let world = |act| Line {
-        text: text.into(),
-        peer: String::new(),
-        act,
-    };
+    let world = |act| Line { text: text.into(), peer: String::new(), act };
     if let Some(seconds) = text.strip_prefix("wait ") {
-        let seconds = seconds
-            .trim_end_matches('s')
-            .parse()
-            .expect("wait <seconds>s");
+        let seconds = seconds.trim_end_matches('s').parse().expect("wait <seconds>s");
         return world(Act::Waits(Duration::from_secs(seconds)));
     }
     if text == "shut down" {
         return world(Act::ShutsDown);
     }
-    let (peer, rest) = text
-        .split_once(':')
-        .unwrap_or_else(|| panic!("who? {text}"));
+    let (peer, rest) = text.split_once(':').unwrap_or_else(|| panic!("who? {text}"));
     let rest = rest.trim();
     if peer == "given" {
         return world(Act::Given(rest.into()));
     }
-    Line {
-        text: text.into(),
-        peer: peer.into(),
-        act: act(rest),
-    }
+    Line { text: text.into(), peer: peer.into(), act: act(rest) }
 }
 
 fn act(text: &str) -> Act {
     let (word, rest) = text.split_once(' ').unwrap_or((text, ""));
     match word {
-        "connects" if rest.is_empty() => Act::Connects(Term::Dict {
-            entries: vec![],
-            open: false,
-        }),
+        "connects" if rest.is_empty() => Act::Connects(Term::Dict { entries: vec![], open: false }),
         "connects" => Act::Connects(one(rest)),
         "joins" => {
             let (realm, roles) = rest.split_once(' ').unwrap_or((rest, ""));
             let roles = (!roles.is_empty()).then(|| one(roles));
-            Act::Joins {
-                realm: realm.into(),
-                roles,
-            }
+            Act::Joins { realm: realm.into(), roles }
         }
         "silent" => Act::Silent,
         "closed" => Act::Closed,
@@ -162,14 +140,8 @@ fn act(text: &str) -> Act {
             let what = parts.next().expect("split gives one at least").trim();
             let replies = parts.map(message).collect();
             match what.strip_prefix("bytes") {
-                Some(hex) => Act::SaysBytes {
-                    bytes: octets(hex),
-                    replies,
-                },
-                None => Act::Says {
-                    what: what.split(" & ").map(message).collect(),
-                    replies,
-                },
+                Some(hex) => Act::SaysBytes { bytes: octets(hex), replies },
+                None => Act::Says { what: what.split(" & ").map(message).collect(), replies },
             }
         }
     }
@@ -186,11 +158,7 @@ fn octets(hex: &str) -> Vec<u8> {
 
 /// A message by its name and elements, or as a list.
 pub(crate) fn message(text: &str) -> Term {
-    let mut terms = Scanner {
-        text: text.trim().as_bytes(),
-        at: 0,
-    }
-    .terms();
+    let mut terms = Scanner { text: text.trim().as_bytes(), at: 0 }.terms();
     if let [Term::List(_)] = terms.as_slice() {
         return terms.remove(0);
     }
@@ -209,11 +177,7 @@ pub(crate) fn message(text: &str) -> Term {
 }
 
 fn one(text: &str) -> Term {
-    let mut terms = Scanner {
-        text: text.trim().as_bytes(),
-        at: 0,
-    }
-    .terms();
+    let mut terms = Scanner { text: text.trim().as_bytes(), at: 0 }.terms();
     assert_eq!(terms.len(), 1, "one thing was expected: {text}");
     terms.remove(0)
 }
@@ -223,10 +187,9 @@ impl Term {
     pub(crate) fn value(&self, bindings: &Bindings) -> Value {
         match self {
             Self::Just(value) => value.clone(),
-            Self::Variable(name) => bindings
-                .get(name)
-                .unwrap_or_else(|| panic!("${name} is not bound"))
-                .clone(),
+            Self::Variable(name) => {
+                bindings.get(name).unwrap_or_else(|| panic!("${name} is not bound")).clone()
+            }
             Self::Any => panic!("what is said must be definite"),
             Self::List(items) => {
                 Value::List(items.iter().map(|item| item.value(bindings)).collect())
@@ -243,24 +206,18 @@ impl Term {
     pub(crate) fn matches(&self, value: &Value, bindings: &mut Bindings) -> bool {
         match (self, value) {
             (Self::Any, _) => true,
-            (Self::Variable(name), _) => bindings
-                .entry(name.clone())
-                .or_insert_with(|| value.clone())
-                .eq(&value),
+            (Self::Variable(name), _) => {
+                bindings.entry(name.clone()).or_insert_with(|| value.clone()).eq(&value)
+            }
             (Self::Just(just), _) => just == value,
             (Self::List(terms), Value::List(items)) => {
                 terms.len() == items.len()
-                    && terms
-                        .iter()
-                        .zip(items)
-                        .all(|(term, item)| term.matches(item, bindings))
+                    && terms.iter().zip(items).all(|(term, item)| term.matches(item, bindings))
             }
             (Self::Dict { entries, open }, Value::Dict(items)) => {
                 (*open || entries.len() == items.len())
                     && entries.iter().all(|(key, term)| {
-                        value
-                            .get(key)
-                            .is_some_and(|item| term.matches(item, bindings))
+                        value.get(key).is_some_and(|item| term.matches(item, bindings))
                     })
             }
             _ => false,
@@ -354,18 +311,10 @@ impl Scanner<'_> {
     /// Everything up to what cannot belong to a bare word.
     fn word(&mut self) -> &str {
         let start = self.at;
-        while self
-            .text
-            .get(self.at)
-            .is_some_and(|octet| !b" ,[]{}:\"".contains(octet))
-        {
+        while self.text.get(self.at).is_some_and(|octet| !b" ,[]{}:\"".contains(octet)) {
             self.at += 1;
         }
-        assert!(
-            self.at > start,
-            "stuck at {}",
-            String::from_utf8_lossy(&self.text[start..])
-        );
+        assert!(self.at > start, "stuck at {}", String::from_utf8_lossy(&self.text[start..]));
         std::str::from_utf8(&self.text[start..self.at]).expect("scenarios are UTF-8")
     }
 }

@@ -45,12 +45,7 @@ type Played<T = ()> = Result<T, String>;
 impl<'s, S: Stage> Player<'s, S> {
     pub(crate) fn new(stage: &'s mut S, dress: Dress) -> Self {
         let (peers, bindings) = (BTreeMap::new(), Bindings::new());
-        Self {
-            stage,
-            dress,
-            peers,
-            bindings,
-        }
+        Self { stage, dress, peers, bindings }
     }
 
     /// Plays all lines. Gives what the variables stand for at the end, or nothing if this stage
@@ -67,16 +62,13 @@ impl<'s, S: Stage> Player<'s, S> {
             }
         }
         for line in lines {
-            let played = self
-                .line(line)
-                .map_err(|why| format!("{}\n  {why}", line.text))?;
+            let played = self.line(line).map_err(|why| format!("{}\n  {why}", line.text))?;
             if !played {
                 return Ok(None);
             }
         }
         for name in met {
-            self.silent(&name)
-                .map_err(|why| format!("at the end, {name}: {why}"))?;
+            self.silent(&name).map_err(|why| format!("at the end, {name}: {why}"))?;
         }
         Ok(Some(self.bindings))
     }
@@ -96,15 +88,11 @@ impl<'s, S: Stage> Player<'s, S> {
                 };
                 let messages: Vec<_> = what.iter().map(bytes).collect();
                 self.say(name, &messages)?;
-                replies
-                    .iter()
-                    .try_for_each(|reply| self.hear(name, reply))?;
+                replies.iter().try_for_each(|reply| self.hear(name, reply))?;
             }
             Act::SaysBytes { bytes, replies } => {
                 self.say(name, std::slice::from_ref(bytes))?;
-                replies
-                    .iter()
-                    .try_for_each(|reply| self.hear(name, reply))?;
+                replies.iter().try_for_each(|reply| self.hear(name, reply))?;
             }
             Act::Hears(expected) => self.hear(name, expected)?,
             Act::HearsAmongOthers(expected) => self.hear_among_others(name, expected)?,
@@ -121,19 +109,13 @@ impl<'s, S: Stage> Player<'s, S> {
     }
 
     fn peer(&mut self, name: &str) -> &mut Peer {
-        self.peers
-            .get_mut(name)
-            .unwrap_or_else(|| panic!("{name} is not there"))
+        self.peers.get_mut(name).unwrap_or_else(|| panic!("{name} is not there"))
     }
 
     fn connect(&mut self, name: &str, options: &Term) -> Played {
         let options = options.value(&self.bindings);
         let number = self.bindings.len() + self.peers.len();
-        let turn = if self.dress.mixed {
-            self.peers.len()
-        } else {
-            0
-        };
+        let turn = if self.dress.mixed { self.peers.len() } else { 0 };
         let framings = [Framing::RawSocket, Framing::WebSocket];
         let framing = framings[(self.dress.framing as usize + turn) % 2];
         let framing = match options.get("transport") {
@@ -149,10 +131,8 @@ impl<'s, S: Stage> Player<'s, S> {
                 .expect("a serializer"),
             _ => serializer,
         };
-        let mut client_options = ClientOptions {
-            masking_seed: number as u64,
-            ..ClientOptions::default()
-        };
+        let mut client_options =
+            ClientOptions { masking_seed: number as u64, ..ClientOptions::default() };
         if let Some(max) = options.get("max").and_then(Value::number) {
             client_options.message_bytes_max = max as usize;
         }
@@ -162,27 +142,14 @@ impl<'s, S: Stage> Player<'s, S> {
         client.hello(&mut hello);
         self.stage.write(connection, &hello);
         let heard = VecDeque::new();
-        let peer = Peer {
-            connection,
-            client,
-            serializer,
-            heard,
-            over: false,
-            pongs: 0,
-        };
+        let peer = Peer { connection, client, serializer, heard, over: false, pongs: 0 };
         self.peers.insert(name.into(), peer);
         Ok(())
     }
 
     fn join(&mut self, name: &str, realm: &str, roles: Option<&Term>) -> Played {
         if !self.peers.contains_key(name) {
-            self.connect(
-                name,
-                &Term::Dict {
-                    entries: vec![],
-                    open: false,
-                },
-            )?;
+            self.connect(name, &Term::Dict { entries: vec![], open: false })?;
         }
         let roles = roles.map_or_else(
             || match message(&format!("HELLO {ROLES}")) {
@@ -259,16 +226,10 @@ impl<'s, S: Stage> Player<'s, S> {
                 return Err(format!("{name} hears nothing; {}", self.peer(name).state()));
             }
         }
-        let heard = self
-            .peer(name)
-            .heard
-            .pop_front()
-            .expect("something was heard");
+        let heard = self.peer(name).heard.pop_front().expect("something was heard");
         match expected.matches(&heard, &mut self.bindings) {
             true => Ok(()),
-            false => Err(format!(
-                "{name} hears {heard} where {expected:?} was expected"
-            )),
+            false => Err(format!("{name} hears {heard} where {expected:?} was expected")),
         }
     }
 
@@ -312,10 +273,6 @@ impl<'s, S: Stage> Player<'s, S> {
 
 impl Peer {
     const fn state(&self) -> &'static str {
-        if self.over {
-            "its transport is closed"
-        } else {
-            "its transport is open"
-        }
+        if self.over { "its transport is closed" } else { "its transport is open" }
     }
 }

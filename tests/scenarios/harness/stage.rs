@@ -63,11 +63,7 @@ impl Bottle {
         loop {
             let actions = self.machine.possible();
             if actions.is_empty() {
-                return self
-                    .machine
-                    .routers
-                    .iter_mut()
-                    .for_each(gigawamp::router::Router::check);
+                return self.machine.routers.iter_mut().for_each(gigawamp::router::Router::check);
             }
             let action = actions[self.random.below(actions.len() as u64) as usize];
             let octets = 1 << self.random.below(14);
@@ -84,13 +80,7 @@ impl Bottle {
         }
         self.settle();
         assert!(self.machine.shared.is_empty(), "the index is not empty");
-        assert!(
-            self.machine
-                .routers
-                .iter()
-                .all(gigawamp::router::Router::is_empty),
-            "leftovers"
-        );
+        assert!(self.machine.routers.iter().all(gigawamp::router::Router::is_empty), "leftovers");
     }
 }
 
