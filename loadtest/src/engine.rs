@@ -235,6 +235,8 @@ impl Engine {
         if !script.is_settled() {
             return Err(Trouble::Wrong(format!("lost: {}", script.owed())));
         }
+        // Whatever comes now came twice.
+        self.go_on(script, clock::now() + LINGER, plan.spin, false)?;
         let recorder = script.recorder();
         Ok(Row {
             name: String::new(),
@@ -518,6 +520,9 @@ impl Outbox {
 
 /// Octets taken from one connection before the next has its turn.
 const READ_BYTES_MAX: usize = 256 * 1024;
+
+/// How long duplicates of the last messages are waited for, in nanoseconds.
+const LINGER: u64 = 20_000_000;
 
 /// How long what is owed may take to come, in nanoseconds.
 const DRAIN_MAX: u64 = 10_000_000_000;

@@ -61,7 +61,7 @@ fn calls_go_through_a_relay_and_back() {
         assert!(row.delivered > 100, "{} calls", row.delivered);
         assert!(row.latency.is_some());
         if rate.is_some() {
-            assert!((900..=1_100).contains(&row.delivered), "{} calls", row.delivered);
+            assert!((500..=1_500).contains(&row.delivered), "{} calls", row.delivered);
         }
         let callers = callees..callees + callers;
         assert_eq!(engine.frame_bytes(0..callees).got, sizes.there_out);

@@ -289,7 +289,7 @@ fn run<C: core::Core>(
     let (core, mesh) = (make(berth.settings.shard), Arc::clone(&berth.mesh));
     let result = match mode {
         Mode::Epoll => host::run_epoll(berth, core, up),
-        Mode::Uring => Err("not built yet".to_owned()),
+        Mode::Uring => host::run_uring(berth, core, up),
     };
     // The others must not wait for one that could not even start.
     result.inspect_err(|_| mesh.leave())

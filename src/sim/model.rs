@@ -35,8 +35,8 @@ pub struct Model {
     pub purposes: BTreeMap<usize, Purpose>,
     /// Where the conversation on each link stands.
     pub stands: BTreeMap<LinkId, Stand>,
-    /// The reason that an ABORT on a link must bear, should one be heard.
-    pub aborts: BTreeMap<LinkId, &'static str>,
+    /// The reasons that an ABORT on a link may bear; one must be heard if there are any.
+    pub aborts: BTreeMap<LinkId, Vec<&'static str>>,
     limits: Limits,
 }
 
@@ -321,10 +321,10 @@ impl Model {
         match said {
             Said::Abort => {}
             Said::BadHello { reason, .. } => {
-                self.aborts.insert(link, reason);
+                self.aborts.insert(link, vec![reason]);
             }
             _ => {
-                self.aborts.insert(link, error::PROTOCOL_VIOLATION);
+                self.aborts.insert(link, vec![error::PROTOCOL_VIOLATION]);
             }
         }
     }

@@ -257,7 +257,7 @@ impl Workload {
                 return Said::Malformed(message);
             }
             // The head of a frame that no transport has; it is judged with its last octet.
-            _ if peer.has_websocket() => return Said::NoFrame(vec![0xFF, 0xFF]),
+            _ if peer.has_websocket() => return Said::NoFrame(vec![0xFF]),
             _ => return Said::NoFrame(vec![0xFF; 4]),
         };
         Said::Violation(Value::List(message))

@@ -249,6 +249,10 @@ impl World {
                 continue;
             }
             let connection = at.connection;
+            if let (true, Some(reasons)) = (slow, self.model.aborts.get_mut(&link)) {
+                // Whoever broke the rules may have been too slow to be told.
+                reasons.push(error::SLOW_PEER);
+            }
             let phase = self.machine.routers[shard].phase(connection).filter(|_| at.open);
             match (stand, phase) {
                 (Stand::Over | Stand::Leaving, None | Some(Phase::Flushing))
@@ -268,16 +272,17 @@ impl World {
                     assert!(slow || woken, "a session was ended for no reason");
                     self.model.end(link, Stand::Over);
                     if slow {
-                        self.model.aborts.insert(link, error::SLOW_PEER);
+                        self.model.aborts.insert(link, vec![error::SLOW_PEER]);
                     }
                 }
                 (Stand::Opening, None | Some(Phase::Flushing)) => {
-                    assert!(stopped || woken, "a connection was closed for no reason");
-                    let reason = match woken {
-                        true => error::PROTOCOL_VIOLATION,
-                        false => close::SYSTEM_SHUTDOWN,
+                    assert!(stopped || woken || slow, "a connection was closed for no reason");
+                    let reason = match (woken, slow) {
+                        (_, true) => error::SLOW_PEER,
+                        (true, false) => error::PROTOCOL_VIOLATION,
+                        (false, false) => close::SYSTEM_SHUTDOWN,
                     };
-                    self.model.aborts.insert(link, reason);
+                    self.model.aborts.insert(link, vec![reason]);
                     self.model.end(link, Stand::Over);
                 }
                 (stand, phase) => panic!("link {link}: {stand:?}, but {phase:?}"),
@@ -303,7 +308,7 @@ impl World {
         if octets.is_empty() {
             self.trace.note(format_args!("p{peer} hears the end"));
             let unheard = self.model.aborts.remove(&link);
-            let told = unheard.is_none_or(|reason| reason == close::SYSTEM_SHUTDOWN);
+            let told = unheard.as_ref().is_none_or(|any| any.contains(&close::SYSTEM_SHUTDOWN));
             assert!(told || self.swarm.faults.time, "nobody was told {unheard:?}");
             self.peers[peer].disconnect();
             self.machine.hang_up(link, true);

@@ -4,7 +4,7 @@
 
 const autobahn = require("autobahn");
 
-const { BURST, KWARGS, LARGE, OCTETS, VALUES } = require("./steps.js");
+const { BURST, KWARGS, LARGE, OCTETS, REALM, VALUES } = require("./steps.js");
 const { Queue, Steps, asBuffer, expect, fault, octets, untilStdinCloses } =
   require("./steps.js");
 
@@ -23,7 +23,7 @@ function transport() {
 function join() {
   return new Promise((resolve, reject) => {
     const connection = new autobahn.Connection({
-      realm: "realm1",
+      realm: REALM,
       transports: [transport()],
       max_retries: 0,
     });

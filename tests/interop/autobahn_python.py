@@ -12,7 +12,7 @@ from autobahn.wamp import serializer as serializers
 from autobahn.wamp.exception import ApplicationError
 from autobahn.wamp.types import CallOptions, CallResult, PublishOptions, RegisterOptions, SubscribeOptions
 
-from steps import BINARY, BURST, KWARGS, LARGE, VALUES
+from steps import BINARY, BURST, KWARGS, LARGE, REALM, VALUES
 from steps import Steps, expect, next_of, silence_of, until_stdin_closes
 
 SERIALIZERS = {
@@ -52,7 +52,7 @@ class Client(ApplicationSession):
 
 async def join(url, serializer):
     chosen = None if serializer == "default" else [SERIALIZERS[serializer]()]
-    runner = ApplicationRunner(url, "realm1", serializers=chosen)
+    runner = ApplicationRunner(url, REALM, serializers=chosen)
     sessions = []
 
     def make(config):

@@ -1,10 +1,13 @@
 // What every JavaScript client does: named steps, one line of output each, and their values.
 //
-// A line is `ok STEP`, `FAIL STEP reason` or `skip STEP reason`; `tests/interop.rs` reads them.
+// A line is `ok STEP`, `FAIL STEP reason` or `skip STEP reason`; `main.rs` reads them.
 
 "use strict";
 
 const { isDeepStrictEqual, inspect } = require("node:util");
+
+// Where whoever runs this wants it to meet nobody else.
+exports.REALM = process.env.INTEROP_REALM ?? "realm1";
 
 // Longer than any step needs, shorter than anyone wants to wait for a hang.
 const PATIENCE_MS = 20_000;

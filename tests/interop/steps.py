@@ -1,11 +1,14 @@
 """What every Python client does: named steps, one line of output each, and the values they carry.
 
-A line is `ok STEP`, `FAIL STEP reason` or `skip STEP reason`; `tests/interop.rs` reads them.
+A line is `ok STEP`, `FAIL STEP reason` or `skip STEP reason`; `main.rs` reads them.
 """
 
 import asyncio
 import os
 import sys
+
+# Where whoever runs this wants it to meet nobody else.
+REALM = os.environ.get("INTEROP_REALM", "realm1")
 
 # Longer than any step needs, shorter than anyone wants to wait for a hang.
 PATIENCE_SECONDS = 20

@@ -8,7 +8,7 @@ const { JsonSerializer } = require("wampy/JsonSerializer.js");
 const { MsgpackSerializer } = require("wampy/MsgpackSerializer.js");
 const { WebSocket } = require("ws");
 
-const { BURST, KWARGS, LARGE, OCTETS, VALUES } = require("./steps.js");
+const { BURST, KWARGS, LARGE, OCTETS, REALM, VALUES } = require("./steps.js");
 const { Queue, Steps, asBuffer, expect, fault, octets, untilStdinCloses } =
   require("./steps.js");
 
@@ -18,7 +18,7 @@ const [url, serializer, role = "check", name] = process.argv.slice(2);
 
 async function join() {
   const session = new Wampy(url, {
-    realm: "realm1",
+    realm: REALM,
     ws: WebSocket,
     serializer: new SERIALIZERS[serializer](),
     autoReconnect: false,

@@ -8,7 +8,7 @@ from xconn import exception
 from xconn.async_client import AsyncClient
 from xconn.types import Result
 
-from steps import BINARY, BURST, KWARGS, LARGE, VALUES
+from steps import BINARY, BURST, KWARGS, LARGE, REALM, VALUES
 from steps import Skip, Steps, expect, next_of, silence_of, until_stdin_closes
 
 SERIALIZERS = {
@@ -21,7 +21,7 @@ ACKNOWLEDGED = {"acknowledge": True}
 
 
 async def join(url, serializer):
-    return await AsyncClient(serializer=SERIALIZERS[serializer]()).connect(url, "realm1")
+    return await AsyncClient(serializer=SERIALIZERS[serializer]()).connect(url, REALM)
 
 
 async def echo(invocation):

@@ -19,6 +19,7 @@ use std::time::Duration;
 use smallvec::SmallVec;
 
 use super::connections::{Connection, Connections, Phase};
+use super::idle::Idle;
 use super::{Driver, Event, Received, WRITE_BYTES_MAX, WRITE_SLICES_MAX, sys};
 use crate::env::Instant;
 use crate::router::{ConnectionId, Input, Output, ShardId};
@@ -84,14 +85,6 @@ pub(in crate::shard) struct Engine<C: Core, D> {
     idle: Idle,
     published: Instant,
     has_news: bool,
-}
-
-/// How long to spin before waiting: as long as spinning pays.
-#[derive(Clone, Copy, Debug, Default)]
-struct Idle {
-    since: Option<Instant>,
-    waiting_since: Option<Instant>,
-    budget: Duration,
 }
 
 impl<C: Core, D: Driver> Engine<C, D> {
@@ -518,7 +511,7 @@ impl<C: Core, D: Driver> Engine<C, D> {
         if self.has_mail() || !self.driver.prepare_wait(timeout) {
             return Rest::None;
         }
-        self.idle.waiting_since = Some(now);
+        self.idle.note_wait(now);
         Rest::Wait(timeout)
     }
 
@@ -540,29 +533,6 @@ impl<C: Core, D: Driver> Engine<C, D> {
         let publish = self.has_news.then(|| self.published + COUNTERS_AGE_MAX);
         let first = [deadline, linger, publish].into_iter().flatten().min()?;
         Some(clock.until(first))
-    }
-}
-
-impl Idle {
-    /// Something came. If spinning met it, or would have met it, spinning pays.
-    fn note_work(&mut self, busy_poll: Duration, now: Instant) {
-        let pays = match (self.waiting_since.take(), self.since.take()) {
-            (Some(since), _) => now - since < busy_poll,
-            (None, spun_since) => spun_since.is_some(),
-        };
-        if pays {
-            self.budget = busy_poll;
-        }
-    }
-
-    /// Whether to look once more without waiting. Each spin in vain halves the next.
-    fn may_spin(&mut self, now: Instant) -> bool {
-        let since = *self.since.get_or_insert(now);
-        if now - since < self.budget {
-            return true;
-        }
-        self.budget /= 2;
-        false
     }
 }
 

@@ -16,10 +16,13 @@
 //! Both write with plain system calls: a write costs the same either way, and so no buffer of the
 //! router's is ever lent to the kernel.
 
+mod buffers;
 pub(super) mod connections;
 pub(super) mod engine;
 pub(super) mod epoll;
+mod idle;
 pub(in crate::shard) mod sys;
+pub(super) mod uring;
 
 use std::io;
 use std::os::fd::BorrowedFd;
