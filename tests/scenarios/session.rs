@@ -425,21 +425,6 @@ fn who_does_not_read_is_told_so_and_sent_away() {
     ));
 }
 
-// spec: B-SESS-17
-#[test]
-fn an_abort_is_not_answered_even_to_a_peer_that_does_not_read() {
-    let long = "x".repeat(3_000);
-    check(&format!(
-        r#"
-        given: outbox_bytes_max 1000
-        ann: SUBSCRIBE 1 {{}} com.t -> SUBSCRIBED 1 $s
-        ann: PUBLISH 2 {{exclude_me: false}} com.t ["{long}"] & ABORT {{}} my.reason
-        ann: <- EVENT $s * {{}} ["{long}"]
-        ann: closed
-    "#
-    ));
-}
-
 // spec: B-SESS-24, G-24
 #[test]
 fn goodbye_and_hello_may_come_in_one_breath() {
