@@ -237,7 +237,10 @@ impl Machine {
     pub fn relay(&mut self, from: usize, to: usize) -> usize {
         let batch = self.shards[to].queues[from].pop_front();
         let batch = batch.expect("the caller asked first");
-        let (count, from) = (batch.len(), ShardId(u16::try_from(from).expect("few shards")));
+        let (count, from) = (
+            batch.len(),
+            ShardId(u16::try_from(from).expect("few shards")),
+        );
         self.handle(to, Input::Relayed { from, batch });
         count
     }
@@ -267,7 +270,11 @@ impl Machine {
                 (self.can_transmit(link), Action::Transmit(link)),
                 (self.can_close(link), Action::Close(link)),
             ];
-            actions.extend(can.into_iter().filter(|(can, _)| *can).map(|(_, action)| action));
+            actions.extend(
+                can.into_iter()
+                    .filter(|(can, _)| *can)
+                    .map(|(_, action)| action),
+            );
         }
         for to in 0..self.shards_count() {
             let from = (0..self.shards_count()).filter(|from| self.can_relay(*from, to));
@@ -375,7 +382,10 @@ impl Machine {
         while let Some(output) = self.routers[shard].poll_output() {
             match output {
                 Output::Transmit { connection } => {
-                    assert!(!transmits.contains(&connection), "two transmits in one drain");
+                    assert!(
+                        !transmits.contains(&connection),
+                        "two transmits in one drain"
+                    );
                     transmits.push(connection);
                     if let Some(link) = self.link(shard, connection) {
                         self.links[link].writing = true;
@@ -418,7 +428,10 @@ impl Machine {
             !open || (up.is_empty() && !writing)
         };
         links.clone().all(quiet)
-            && self.shards.iter().all(|shard| !shard.undrained && shard.waits_for.is_empty())
+            && self
+                .shards
+                .iter()
+                .all(|shard| !shard.undrained && shard.waits_for.is_empty())
             && shards
                 .clone()
                 .all(|from| shards.clone().all(|to| !self.can_relay(from, to)))

@@ -118,7 +118,10 @@ impl Value {
         }
         match cursor.at == bytes.len() {
             true => Ok(value),
-            false => Err(format!("something follows the value at octet {}", cursor.at)),
+            false => Err(format!(
+                "something follows the value at octet {}",
+                cursor.at
+            )),
         }
     }
 
@@ -591,7 +594,10 @@ mod tests {
         let numbers = [0, 1, 23, 24, 127, 128, 255, 256, 65_535, 65_536, 1 << 32];
         let edges = [u64::MAX.into(), i64::MIN.into()];
         let signs = numbers.into_iter().chain([-1, -32, -33, -129]).chain(edges);
-        let value = Value::List(vec![value, Value::List(signs.map(Value::Integer).collect())]);
+        let value = Value::List(vec![
+            value,
+            Value::List(signs.map(Value::Integer).collect()),
+        ]);
         for serializer in Serializer::ALL {
             let mut bytes = Vec::new();
             value.write(serializer, &mut bytes);
