@@ -147,7 +147,8 @@ impl Router {
     /// Ends the sessions whose peers did not read what they were sent.
     pub(super) fn end_doomed(&mut self) {
         while let Some(id) = self.peers.doomed.pop() {
-            if self.peers.connection(id).is_some() {
+            // spec: basic/sessions#session-aborting — whoever has aborted is told nothing
+            if self.is_listening(id) {
                 self.end_slow(id);
             }
         }
