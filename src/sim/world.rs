@@ -249,10 +249,6 @@ impl World {
                 continue;
             }
             let connection = at.connection;
-            if let (true, Some(reasons)) = (slow, self.model.aborts.get_mut(&link)) {
-                // Whoever broke the rules may have been too slow to be told.
-                reasons.push(error::SLOW_PEER);
-            }
             let phase = self.machine.routers[shard].phase(connection).filter(|_| at.open);
             match (stand, phase) {
                 (Stand::Over | Stand::Leaving, None | Some(Phase::Flushing))
