@@ -3,7 +3,6 @@
 use std::collections::VecDeque;
 
 /// Octets on their way in one direction of one connection.
-#[derive(Debug)]
 pub struct Pipe {
     bytes: VecDeque<u8>,
     capacity: usize,
@@ -13,16 +12,18 @@ pub struct Pipe {
     pub stalled: bool,
 }
 
+impl std::fmt::Debug for Pipe {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let stalled = if self.stalled { ", stalled" } else { "" };
+        write!(f, "{} octets{stalled}", self.bytes.len())
+    }
+}
+
 impl Pipe {
     /// An empty pipe that holds `capacity` octets.
     #[must_use]
     pub const fn new(capacity: usize) -> Self {
-        Self {
-            bytes: VecDeque::new(),
-            capacity,
-            taken: 0,
-            stalled: false,
-        }
+        Self { bytes: VecDeque::new(), capacity, taken: 0, stalled: false }
     }
 
     /// Octets under way.

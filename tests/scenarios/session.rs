@@ -430,3 +430,35 @@ fn nobody_is_let_in_after_the_end() {
     "#,
     );
 }
+
+// spec: B-PS-19, D-23
+#[test]
+fn who_does_not_read_is_told_so_and_sent_away() {
+    let long = "x".repeat(3_000);
+    check(&format!(
+        r#"
+        given: outbox_bytes_max 1000
+        ann: SUBSCRIBE 1 {{}} com.t -> SUBSCRIBED 1 $s
+        ann: PUBLISH 2 {{exclude_me: false}} com.t ["{long}"] & PUBLISH 3 {{}} com.u & PUBLISH 4 {{exclude_me: false}} com.t
+        ann: <- EVENT $s * {{}} ["{long}"]
+        ann: <- ABORT {{message: *}} gigawamp.error.slow_peer
+        ann: closed
+    "#
+    ));
+}
+
+// spec: B-SESS-24, G-24
+#[test]
+fn goodbye_and_hello_may_come_in_one_breath() {
+    check_then(
+        r#"
+        ann: SUBSCRIBE 1 {} com.t -> SUBSCRIBED 1 $s
+        ann: PUBLISH 2 {} com.u & GOODBYE {} a.b & HELLO realm1 {roles: {subscriber: {}}} & SUBSCRIBE 1 {} com.t & PUBLISH 2 {exclude_me: false} com.t [2]
+        ann: <- GOODBYE {} wamp.close.goodbye_and_out
+        ann: <- WELCOME $again {..}
+        ann: <- SUBSCRIBED 1 $t
+        ann: <- EVENT $t * {} [2]
+    "#,
+        |bindings| assert_ne!(bindings["ann"], bindings["again"]),
+    );
+}

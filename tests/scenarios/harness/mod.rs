@@ -58,6 +58,7 @@ pub(crate) fn config(lines: &[Line]) -> Config {
         match name {
             "strict_uris" => uri_check = UriCheck::Strict,
             "any_request_ids" => request_ids = RequestIds::Any,
+            "outbox_bytes_max" => limits.outbox_bytes_max = value,
             "subscriptions_max" => limits.subscriptions_max = value,
             "registrations_max" => limits.registrations_max = value,
             "calls_pending_max" => limits.calls_pending_max = value,
