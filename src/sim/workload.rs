@@ -29,7 +29,7 @@ pub struct Gossip {
 }
 
 /// Topics and procedures.
-const NAMES: [&str; 9] = ["a", "b", "a.b", "a.c", "a.b.c", "a.b.d", "b.b.c", "ab.c", "a.b.c.d"];
+const NAMES: [&str; 9] = ["a.b.c", "a.b", "a", "b", "a.c", "a.b.d", "b.b.c", "ab.c", "a.b.c.d"];
 /// Patterns by prefix.
 const PREFIXES: [&str; 6] = ["", "a", "a.", "a.b", "b.", "a.b.c"];
 /// Patterns with wildcards.
@@ -110,12 +110,14 @@ impl Workload {
         let known = &mut peer.known;
         let said = match kind.expect("the weights add up") {
             0 | 1 => self.subscribe(known),
+            2 if known.subscriptions.is_empty() && !self.random.one_in(8) => Said::Idle,
             2 => Said::Unsubscribe {
                 subscription: self.pick(&mut known.subscriptions, &gossip.subscriptions),
                 request: next(known),
             },
             3..=5 => self.publish(peer, cargo, gossip),
             6 => self.register(known),
+            7 if known.registrations.is_empty() && !self.random.one_in(8) => Said::Idle,
             7 => Said::Unregister {
                 registration: self.pick(&mut known.registrations, &gossip.registrations),
                 request: next(known),
@@ -164,7 +166,14 @@ impl Workload {
 
     fn name(&mut self) -> String {
         let illegal = self.random.one_in(20);
-        one_of(&mut self.random, if illegal { &ILLEGAL[..] } else { &NAMES[..] }).into()
+        // Some names are met more often than others.
+        let choices = match self.random.below(3) {
+            _ if illegal => &ILLEGAL[..],
+            0 => &NAMES[..3],
+            1 => &NAMES[..5],
+            _ => &NAMES[..],
+        };
+        one_of(&mut self.random, choices).into()
     }
 
     fn publish(&mut self, peer: &mut Peer, cargo: &mut Vec<Cargo>, gossip: &Gossip) -> Said {
@@ -292,7 +301,7 @@ impl Workload {
 
     /// One of `held`, which is given up; or somebody else's; or nobody's.
     fn pick(&mut self, held: &mut Vec<u64>, others: &[u64]) -> u64 {
-        if held.is_empty() || self.random.one_in(8) {
+        if held.is_empty() || self.random.one_in(10) {
             let nobodys = others.is_empty() || self.random.one_in(4);
             return if nobodys { 1_000_000 } else { one_of(&mut self.random, others) };
         }
