@@ -100,11 +100,10 @@ impl Environment {
         printed.into_iter().map(|(_, output)| output).collect()
     }
 
-    /// What `examples/NAME` prints on standard output, if it is told of a router at `address`.
-    pub(crate) fn run_example(&self, name: &str, address: &str) -> String {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples").join(name);
+    /// What a program in Python prints on standard output.
+    pub(crate) fn run_python(&self, text: &str) -> String {
         let mut command = Command::new(self.folder.join("venv/bin/python"));
-        command.arg(path).arg(format!("ws://{address}/ws"));
+        command.args(["-c", text]);
         let (printed, _) = output(command);
         printed
     }
