@@ -316,17 +316,15 @@ impl Model {
     }
 
     /// What was said ends the conversation on `link`.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "all else breaks the protocol")]
     fn refuse(&mut self, link: LinkId, said: &Said) {
         self.end(link, Stand::Over);
-        match said {
-            Said::Abort => {}
-            Said::BadHello { reason, .. } => {
-                self.aborts.insert(link, vec![reason]);
-            }
-            _ => {
-                self.aborts.insert(link, vec![error::PROTOCOL_VIOLATION]);
-            }
-        }
+        let reason = match said {
+            Said::BadHello { reason, .. } => reason,
+            Said::Abort => return,
+            _ => error::PROTOCOL_VIOLATION,
+        };
+        self.aborts.insert(link, vec![reason]);
     }
 
     /// The session on `link` ends, if there is one, and the conversation goes on at `next`.

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use gigawamp::sim::Value;
 use gigawamp::wire::{Client, ClientOptions, Framing, Incoming, Serializer};
 
-use super::notation::{Act, Bindings, Line, Term, message};
+use super::notation::{Act, Bindings, Line, Term, message, term};
 use super::stage::{Brought, Stage};
 
 /// Which transport and serializer the peers of a run use.
@@ -151,14 +151,7 @@ impl<'s, S: Stage> Player<'s, S> {
         if !self.peers.contains_key(name) {
             self.connect(name, &Term::Dict { entries: vec![], open: false })?;
         }
-        let roles = roles.map_or_else(
-            || match message(&format!("HELLO {ROLES}")) {
-                Term::List(mut terms) => terms.remove(1),
-                _ => unreachable!("a message is a list"),
-            },
-            Clone::clone,
-        );
-        let roles = roles.value(&self.bindings);
+        let roles = roles.map_or_else(|| term(ROLES), Clone::clone).value(&self.bindings);
         let details = Value::Dict(vec![("roles".into(), roles)]);
         let hello = Value::List(vec![Value::from(1), Value::from(realm), details]);
         let mut bytes = Vec::new();
