@@ -35,6 +35,7 @@ pub struct World {
     network: Random,
     /// Shards that were told to stop.
     stopped: Vec<bool>,
+    outbox_bytes_max: usize,
     heard_count: u64,
 }
 
@@ -56,6 +57,7 @@ impl World {
         let swarm = Swarm::draw(&mut setup, shards_count);
         let config = swarm.config(&mut setup);
         let model = Model::new(config.limits.clone());
+        let outbox_bytes_max = config.limits.outbox_bytes_max;
         let (shards, depth) = (swarm.shards_count, swarm.mesh_depth);
         let machine = Machine::new(config, shards, depth, &mut stream(2));
         let mut peer = |_| {
@@ -80,6 +82,7 @@ impl World {
             schedule: stream(4),
             network: stream(5),
             lines: Vec::new(),
+            outbox_bytes_max,
             heard_count: 0,
             swarm,
             machine,
@@ -257,6 +260,10 @@ impl World {
                 (Stand::Open(session), Some(Phase::Open(open))) => {
                     let known = *self.model.sessions[session].true_id.get_or_insert(open.id.0);
                     assert_eq!(known, open.id.0, "one connection, two sessions");
+                    // 13: no outbox exceeds its limit and goes on
+                    let outbox = self.machine.routers[shard].outbox(connection);
+                    let waiting = outbox.map_or(0, |outbox| outbox.bytes_count());
+                    assert!(waiting <= self.outbox_bytes_max, "{waiting} octets wait");
                 }
                 (Stand::Open(_), Some(Phase::Leaving)) => {
                     assert!(stopped, "GOODBYE to a session for no reason");
