@@ -199,6 +199,7 @@ fn config(lines: &[Line]) -> Option<String> {
 }
 
 /// Whether routers can use io_uring here.
+#[expect(clippy::print_stderr, reason = "a test speaks to whoever runs it")]
 fn has_uring() -> bool {
     static HAS_URING: OnceLock<bool> = OnceLock::new();
     *HAS_URING.get_or_init(|| {
