@@ -344,7 +344,6 @@ fn a_known_attribute_of_the_wrong_type_is_a_violation() {
         "PUBLISH 1 {exclude: [one]} com.t",
         "PUBLISH 1 {eligible: 7} com.t",
         "PUBLISH 1 {exclude_authrole: [1]} com.t",
-        "PUBLISH 1 {disclose_me: null} com.t",
         "SUBSCRIBE 1 {match: 123} com.t",
         "SUBSCRIBE 1 {match: regex} com.t",
         "REGISTER 1 {match: 123} com.p",
@@ -363,6 +362,29 @@ fn a_known_attribute_of_the_wrong_type_is_a_violation() {
         "#
         ));
     }
+}
+
+// spec: D-15
+#[test]
+fn a_known_attribute_without_a_value_is_absent() {
+    // As JavaScript clients write options that were not set: null, or undefined where there is one.
+    check(
+        r#"
+        ann: SUBSCRIBE 1 {match: null, get_retained: null} com.t -> SUBSCRIBED 1 $s
+        bob: PUBLISH 1 {acknowledge: true, exclude: null, disclose_me: null} com.t -> PUBLISHED 1 *
+        ann: <- EVENT $s * {}
+    "#,
+    );
+    check(
+        r#"
+        ann: connects {serializer: msgpack}
+        ann: joins realm1
+        ann: bytes 94 20 01 81 a5 6d61746368 d4 00 00 a5 636f6d2e74 -> SUBSCRIBED 1 *
+        bob: connects {serializer: cbor}
+        bob: joins realm1
+        bob: bytes 84 18 20 01 a1 65 6d61746368 f7 65 636f6d2e74 -> SUBSCRIBED 1 *
+    "#,
+    );
 }
 
 // spec: B-SESS-33, B-SESS-19, B-SESS-20, B-SESS-21, B-ERR-09, B-RPC-13
