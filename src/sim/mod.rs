@@ -4,9 +4,11 @@
 //! - [`machine`]: a driver without hardware; [`network`]: the pipes it reads from and writes to.
 //! - [`peer`], [`workload`], [`said`]: clients, what they do, what they say.
 //! - [`model`]: the reference router; [`check`]: what must hold of everything a peer hears.
-//! - [`swarm`]: what one run is like; [`world`]: the run; [`trace`]: what it leaves behind.
+//! - [`chance`]: where choices come from; [`swarm`]: what one run is like; [`world`]: the run;
+//!   [`trace`]: what it leaves behind.
 //! - [`value`]: what a payload means, by decoders that share nothing with the router's.
 
+pub mod chance;
 pub mod check;
 pub mod machine;
 pub mod model;
@@ -64,7 +66,16 @@ pub struct Outcome {
 /// If anything happens that must not; what and how to see it again is printed.
 #[must_use]
 pub fn run(seed: u64, options: Options) -> Outcome {
-    let mut world = World::new(seed, options.shards_count, options.print);
+    run_scripted(seed, &[], options)
+}
+
+/// The same, but `script` decides as far as it goes; for fuzzers.
+///
+/// # Panics
+///
+/// As [`run`] does.
+pub fn run_scripted(seed: u64, script: &[u8], options: Options) -> Outcome {
+    let mut world = World::scripted(seed, script, (options.shards_count, options.print));
     while world.trace.step < options.steps {
         world.step();
     }

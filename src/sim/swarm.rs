@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use crate::env::Random;
+use super::chance::Chance;
 use crate::router::config::{Config, Limits, RealmConfig, RequestIds, UriCheck};
 use crate::wire::{Serializer, TransportOptions};
 
@@ -76,11 +76,11 @@ impl Faults {
 impl Swarm {
     /// Draws the nature of a run; `shards_count` if it is given.
     #[must_use]
-    pub fn draw(random: &mut Random, shards_count: Option<u16>) -> Self {
-        let drawn = one_of(random, &[1, 2, 2, 3, 3, 4, 5, 5]);
+    pub fn draw(random: &mut Chance, shards_count: Option<u16>) -> Self {
+        let drawn = random.one_of(&[1, 2, 2, 3, 3, 4, 5, 5]);
         let mut weights = [0; WEIGHTS_COUNT];
         for weight in &mut weights {
-            *weight = one_of(random, &[0, 1, 3, 10, 30]);
+            *weight = random.one_of(&[0, 1, 3, 10, 30]);
         }
         let calm = random.one_in(8);
         let mut fault = |odds| random.one_in(odds) && !calm;
@@ -99,13 +99,13 @@ impl Swarm {
         };
         Self {
             shards_count: shards_count.unwrap_or(drawn),
-            peers_count: one_of(random, &[2, 3, 4, 6, 8, 12]),
-            mesh_depth: one_of(random, &[1, 2, 2, 2, 8, 100]),
-            cut_max: one_of(random, &[3, 40, 500, 500, 70_000, 70_000]),
-            pipe_capacity: one_of(random, &[50, 1_000, 100_000, 100_000]),
-            acting: one_of(random, &[10, 20, 30, 50]),
-            lazy: one_of(random, &[0, 0, 20, 70]),
-            mesh_delay: one_of(random, &[1, 1, 1, 5, 40]),
+            peers_count: random.one_of(&[2, 3, 4, 6, 8, 12]),
+            mesh_depth: random.one_of(&[1, 2, 2, 2, 8, 100]),
+            cut_max: random.one_of(&[3, 40, 500, 500, 70_000, 70_000]),
+            pipe_capacity: random.one_of(&[50, 1_000, 100_000, 100_000]),
+            acting: random.one_of(&[10, 20, 30, 50]),
+            lazy: random.one_of(&[0, 0, 20, 70]),
+            mesh_delay: random.one_of(&[1, 1, 1, 5, 40]),
             weights,
             faults,
         }
@@ -113,7 +113,7 @@ impl Swarm {
 
     /// What the routers of such a run are told.
     #[must_use]
-    pub fn config(&self, random: &mut Random) -> Config {
+    pub fn config(&self, random: &mut Chance) -> Config {
         let mut limits = Limits::default();
         if random.one_in(2) {
             limits.ping_interval = Duration::ZERO;
@@ -125,13 +125,13 @@ impl Swarm {
             limits.invocations_pending_max = 4;
         }
         if self.faults.small_outboxes {
-            limits.outbox_bytes_max = one_of(random, &[2_000, 20_000]);
+            limits.outbox_bytes_max = random.one_of(&[2_000, 20_000]);
             limits.outbox_bytes_pause = limits.outbox_bytes_max / 4;
         } else if random.one_in(2) {
             limits.outbox_bytes_pause = 300;
         }
         if self.faults.small_mesh {
-            limits.mesh_bytes_max = one_of(random, &[0, 200, 2_000]);
+            limits.mesh_bytes_max = random.one_of(&[0, 200, 2_000]);
         }
         let realm = |name: &str| RealmConfig {
             name: name.into(),
@@ -155,8 +155,3 @@ impl Swarm {
 
 /// Two realms that must not see each other, and one for peers that say anything.
 pub const REALMS: [&str; 3] = ["realm1", "realm2", "noise"];
-
-/// One of `choices`, each as likely.
-pub fn one_of<T: Clone>(random: &mut Random, choices: &[T]) -> T {
-    choices[random.below(choices.len() as u64) as usize].clone()
-}

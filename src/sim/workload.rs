@@ -1,10 +1,10 @@
 //! What simulated peers do: actions with weights that are drawn per run.
 
+use super::chance::Chance;
 use super::peer::{Known, Peer, Place};
 use super::said::{Calling, Cargo, Publishing, Said, Talents};
-use super::swarm::{Swarm, one_of};
+use super::swarm::Swarm;
 use super::value::Value;
-use crate::env::Random;
 use crate::message::MatchPolicy;
 use crate::message::uri::error;
 use crate::wire::Serializer;
@@ -13,7 +13,7 @@ use crate::wire::Serializer;
 #[derive(Debug)]
 pub struct Workload {
     /// Its own chance.
-    pub random: Random,
+    pub random: Chance,
     swarm: Swarm,
 }
 
@@ -40,7 +40,7 @@ const ILLEGAL: [&str; 5] = ["", "a..b", "a b", "a#", "wamp.x"];
 impl Workload {
     /// What peers do in a run like `swarm`.
     #[must_use]
-    pub const fn new(random: Random, swarm: Swarm) -> Self {
+    pub const fn new(random: Chance, swarm: Swarm) -> Self {
         Self { random, swarm }
     }
 
@@ -85,7 +85,7 @@ impl Workload {
                 ("not a realm", true, error::INVALID_URI),
                 ("realm1", false, error::PROTOCOL_VIOLATION),
             ];
-            let (realm, roles, reason) = one_of(&mut self.random, &refused);
+            let (realm, roles, reason) = self.random.one_of(&refused);
             return Said::BadHello { realm, roles, reason };
         }
         peer.talents =
@@ -125,10 +125,10 @@ impl Workload {
             8 | 9 => self.call(peer, cargo),
             10 => {
                 let request = known.calls.last().copied()?;
-                let any = one_of(&mut self.random, &known.calls);
+                let any = self.random.one_of(&known.calls);
                 let request = if self.random.one_in(2) { request } else { any };
                 let modes = [None, Some("skip"), Some("kill"), Some("killnowait"), Some("soon")];
-                Said::Cancel { request, mode: one_of(&mut self.random, &modes) }
+                Said::Cancel { request, mode: self.random.one_of(&modes) }
             }
             11 | 12 => return self.answer(peer, cargo),
             13 if self.random.one_in(4) => self.leave(peer),
@@ -146,22 +146,24 @@ impl Workload {
     fn register(&mut self, known: &mut Known) -> Said {
         let (policy, procedure) = self.pattern();
         let policies = ["single", "single", "roundrobin", "first", "last", "random"];
-        let invoke = one_of(&mut self.random, &policies);
+        let invoke = self.random.one_of(&policies);
         Said::Register { request: next(known), policy, procedure, invoke }
     }
 
     fn pattern(&mut self) -> (MatchPolicy, String) {
-        let policy = one_of(
-            &mut self.random,
-            &[MatchPolicy::Exact, MatchPolicy::Exact, MatchPolicy::Prefix, MatchPolicy::Wildcard],
-        );
+        let policy = self.random.one_of(&[
+            MatchPolicy::Exact,
+            MatchPolicy::Exact,
+            MatchPolicy::Prefix,
+            MatchPolicy::Wildcard,
+        ]);
         let choices: &[&str] = match policy {
             _ if self.random.one_in(20) => &ILLEGAL,
             MatchPolicy::Exact => &NAMES,
             MatchPolicy::Prefix => &PREFIXES,
             MatchPolicy::Wildcard => &WILDCARDS,
         };
-        (policy, one_of(&mut self.random, choices).into())
+        (policy, self.random.one_of(choices).into())
     }
 
     fn name(&mut self) -> String {
@@ -173,19 +175,19 @@ impl Workload {
             1 => &NAMES[..5],
             _ => &NAMES[..],
         };
-        one_of(&mut self.random, choices).into()
+        self.random.one_of(choices).into()
     }
 
     fn publish(&mut self, peer: &mut Peer, cargo: &mut Vec<Cargo>, gossip: &Gossip) -> Said {
-        let some = |random: &mut Random| {
+        let some = |random: &mut Chance| {
             let count = random.below(3);
             let ids = &gossip.sessions;
-            (0..count).filter(|_| !ids.is_empty()).map(|_| one_of(random, ids)).collect()
+            (0..count).filter(|_| !ids.is_empty()).map(|_| random.one_of(ids)).collect()
         };
         let random = &mut self.random;
         let publishing = Publishing {
             acknowledge: random.one_in(2),
-            exclude_me: one_of(random, &[None, None, Some(true), Some(false), Some(false)]),
+            exclude_me: random.one_of(&[None, None, Some(true), Some(false), Some(false)]),
             disclose_me: random.one_in(5),
             exclude: random.one_in(5).then(|| some(random)),
             eligible: random.one_in(8).then(|| some(random)),
@@ -275,20 +277,20 @@ impl Workload {
     /// Any message with any small numbers, maybe with a wrong octet.
     fn noise(&mut self, peer: &Peer) -> Said {
         let random = &mut self.random;
-        let code = one_of(random, &[16, 32, 34, 48, 49, 64, 66, 70, 8, 6, 3, 5, 337, 68]);
+        let code = random.one_of(&[16, 32, 34, 48, 49, 64, 66, 70, 8, 6, 3, 5, 337, 68]);
         let mut items = vec![Value::from(code)];
         for _ in 0..random.below(6) {
             items.push(match random.below(6) {
                 0 | 1 => Value::from(random.below(6)),
                 2 | 3 => Value::Dict(Vec::new()),
-                4 => one_of(random, &NAMES).into(),
+                4 => random.one_of(&NAMES).into(),
                 _ => Value::List(vec![1.into()]),
             });
         }
         if random.one_in(2) {
             let request = Value::from(peer.known.request_last + 1);
-            items = vec![Value::from(one_of(random, &[16, 32, 48, 64])), request];
-            items.extend([Value::Dict(Vec::new()), one_of(random, &NAMES).into()]);
+            items = vec![Value::from(random.one_of(&[16, 32, 48, 64])), request];
+            items.extend([Value::Dict(Vec::new()), random.one_of(&NAMES).into()]);
         }
         let mut bytes = Vec::new();
         Value::List(items).write(peer.serializer, &mut bytes);
@@ -303,7 +305,7 @@ impl Workload {
     fn pick(&mut self, held: &mut Vec<u64>, others: &[u64]) -> u64 {
         if held.is_empty() || self.random.one_in(10) {
             let nobodys = others.is_empty() || self.random.one_in(4);
-            return if nobodys { 1_000_000 } else { one_of(&mut self.random, others) };
+            return if nobodys { 1_000_000 } else { self.random.one_of(others) };
         }
         let place = self.random.below(held.len() as u64) as usize;
         held.swap_remove(place)
@@ -317,7 +319,7 @@ impl Workload {
             arguments.push(self.value(3));
         }
         if self.random.one_in(30) {
-            let long = one_of(&mut self.random, &[700, 5_000, 20_000]);
+            let long = self.random.one_of(&[700, 5_000, 20_000]);
             arguments.push(Value::Text("x".repeat(long)));
         }
         let keywords = self.random.one_in(3).then(|| {
@@ -336,7 +338,7 @@ impl Workload {
             2 => Value::from(random.bits() >> random.below(64)),
             3 => Value::Integer(-1 - i128::from(random.bits() >> (1 + random.below(63)))),
             4 => Value::Float((random.bits() >> 12) as f64 / 1_024.0),
-            5 => one_of(random, &["", "text", "\"\\\n\u{1}", "grüße 日本 🎈"]).into(),
+            5 => random.one_of(&["", "text", "\"\\\n\u{1}", "grüße 日本 🎈"]).into(),
             6 => {
                 let mut octets = vec![0; random.below(5) as usize];
                 random.fill(&mut octets);

@@ -4,12 +4,13 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::Outcome;
+use super::chance::Chance;
 use super::check::Heard;
 use super::machine::{Action, LinkId, Machine};
 use super::model::{Model, Stand};
 use super::peer::{Peer, Place};
 use super::said::Said;
-use super::swarm::{Swarm, one_of};
+use super::swarm::Swarm;
 use super::trace::Trace;
 use super::value::Value;
 use super::workload::{Gossip, Workload};
@@ -31,8 +32,8 @@ pub struct World {
     peers: Vec<Peer>,
     lines: Vec<Line>,
     workload: Workload,
-    schedule: Random,
-    network: Random,
+    schedule: Chance,
+    network: Chance,
     /// Shards that were told to stop.
     stopped: Vec<bool>,
     outbox_bytes_max: usize,
@@ -51,18 +52,27 @@ impl World {
     /// The world that belongs to `seed`, with as many shards as given or drawn.
     #[must_use]
     pub fn new(seed: u64, shards_count: Option<u16>, print: bool) -> Self {
+        Self::scripted(seed, &[], (shards_count, print))
+    }
+
+    /// The same, but what `script` decides is not left to the seed: first what the run is like,
+    /// then in turn what peers do and what else happens.
+    #[must_use]
+    pub fn scripted(seed: u64, script: &[u8], (shards_count, print): (Option<u16>, bool)) -> Self {
         // Streams of their own: a new action does not shift what the network does.
-        let stream = |salt: u64| Random::from_number(seed ^ salt << 56);
-        let mut setup = stream(1);
+        let salted = |salt: u64| seed ^ salt << 56;
+        let (first, rest) = script.split_at(script.len().min(SETUP_OCTETS));
+        let turns = |turn: usize| rest.iter().copied().skip(turn).step_by(2).collect::<Vec<_>>();
+        let mut setup = Chance::scripted(first, salted(1));
         let swarm = Swarm::draw(&mut setup, shards_count);
         let config = swarm.config(&mut setup);
         let model = Model::new(config.limits.clone());
         let outbox_bytes_max = config.limits.outbox_bytes_max;
         let (shards, depth) = (swarm.shards_count, swarm.mesh_depth);
-        let machine = Machine::new(config, shards, depth, &mut stream(2));
+        let machine = Machine::new(config, shards, depth, &mut Random::from_number(salted(2)));
         let mut peer = |_| {
-            let framing = one_of(&mut setup, &[Framing::RawSocket, Framing::WebSocket]);
-            let serializer = one_of(&mut setup, &Serializer::ALL);
+            let framing = setup.one_of(&[Framing::RawSocket, Framing::WebSocket]);
+            let serializer = setup.one_of(&Serializer::ALL);
             // Only a RawSocket can say how much it takes.
             let short =
                 swarm.faults.short_peers && framing == Framing::RawSocket && setup.one_in(3);
@@ -78,9 +88,9 @@ impl World {
             seed,
             peers: (0..swarm.peers_count).map(&mut peer).collect(),
             stopped: vec![false; usize::from(shards)],
-            workload: Workload::new(stream(3), swarm.clone()),
-            schedule: stream(4),
-            network: stream(5),
+            workload: Workload::new(Chance::scripted(&turns(0), salted(3)), swarm.clone()),
+            schedule: Chance::scripted(&turns(1), salted(4)),
+            network: Chance::new(salted(5)),
             lines: Vec::new(),
             outbox_bytes_max,
             heard_count: 0,
@@ -507,6 +517,9 @@ fn brief(value: &Value) -> String {
 
 /// Characters of a message that are worth reading.
 const LINE_CHARACTERS_MAX: usize = 160;
+
+/// Octets of a script that decide what the run is like.
+const SETUP_OCTETS: usize = 40;
 
 /// Connections of one run.
 const LINKS_MAX: usize = 60;
