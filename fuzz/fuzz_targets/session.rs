@@ -12,7 +12,10 @@ use libfuzzer_sys::fuzz_target;
 
 /// What a peer may say; `#` is the next request id, `?` a small number from the input.
 const MESSAGES: [&str; 40] = [
-    r#"[1,"r",{"roles":{"callee":{"features":{"call_canceling":true,"progressive_call_results":true}}}}]"#,
+    concat!(
+        r#"[1,"r",{"roles":{"callee":{"features":"#,
+        r#"{"call_canceling":true,"progressive_call_results":true}}}}]"#,
+    ),
     r#"[1,"r",{"roles":{"caller":{}}}]"#,
     r#"[1,"s",{"roles":{"caller":{}}}]"#,
     r#"[2,?,{}]"#,
