@@ -8,7 +8,7 @@ use std::ops::Range;
 use bytes::Bytes;
 
 use super::peers::{Peers, Undeliverable};
-use crate::limits::COPY_BYTES_MAX;
+use crate::limits::{COPY_BYTES_MAX, MESSAGE_BYTES_CAP};
 use crate::message::{Event, Message};
 use crate::wire::{Framing, Negotiated};
 
@@ -25,7 +25,7 @@ pub(super) struct Broadcast {
 enum Frame {
     Copied { frame: Range<usize>, body_bytes: usize },
     Shared { frame: Bytes, body_bytes: usize },
-    Unrepresentable,
+    Undeliverable(Undeliverable),
 }
 
 /// Serializers × framings.
@@ -63,8 +63,8 @@ impl Broadcast {
                 peers.queue_shared(slot, frame);
                 Ok(())
             }
-            Some(Frame::Unrepresentable) | None => Err(Undeliverable::Unrepresentable),
-            Some(Frame::Copied { .. } | Frame::Shared { .. }) => Err(Undeliverable::TooLong),
+            Some(Frame::Undeliverable(why)) => Err(*why),
+            Some(Frame::Copied { .. } | Frame::Shared { .. }) | None => Err(Undeliverable::TooLong),
         }
     }
 
@@ -72,7 +72,7 @@ impl Broadcast {
         let mut transcoded = std::mem::take(&mut self.transcoded);
         let Ok(payload) = event.payload.to(negotiated.serializer, &mut transcoded) else {
             self.transcoded = transcoded;
-            return Frame::Unrepresentable;
+            return Frame::Undeliverable(Undeliverable::Unrepresentable);
         };
         let start = self.copied.len();
         let mark = Framing::begin(&mut self.copied);
@@ -80,6 +80,12 @@ impl Broadcast {
         let message = Message::Event(Event { payload, ..event.clone() });
         message.write(negotiated.serializer, &mut self.copied);
         let body_bytes = self.copied.len() - body_at;
+        if body_bytes > MESSAGE_BYTES_CAP {
+            // An EVENT may be longer than its PUBLISH was, in another serializer much longer.
+            self.copied.truncate(start);
+            self.transcoded = transcoded;
+            return Frame::Undeliverable(Undeliverable::TooLong);
+        }
         let frame = negotiated.framing.finish(negotiated.serializer, &mut self.copied, mark);
         self.transcoded = transcoded;
         if frame.len() <= COPY_BYTES_MAX {
