@@ -1,6 +1,8 @@
 //! What routers do when peers are slow, messages are long, or words of two shards cross: the
 //! simulator's machine, driven by hand.
 
+use std::time::Duration;
+
 use gigawamp::env::Random;
 use gigawamp::router::config::{Config, Limits, RealmConfig, RequestIds, UriCheck};
 use gigawamp::sim::{Action, LinkId, Machine};
@@ -117,6 +119,21 @@ impl Bottle {
         }
         self.machine.routers.iter_mut().for_each(gigawamp::router::Router::check);
     }
+
+    /// Lets time pass, with everything that happens meanwhile.
+    fn wait(&mut self, time: Duration) {
+        let end = self.machine.now + time;
+        while let Some(next) = self.machine.next_deadline().filter(|next| *next <= end) {
+            self.machine.now = self.machine.now.max(next);
+            self.settle();
+        }
+        self.machine.now = end;
+        self.settle();
+    }
+
+    fn is_open(&self, peer: &Peer) -> bool {
+        self.machine.links[peer.link].open
+    }
 }
 
 #[track_caller]
@@ -144,4 +161,39 @@ fn an_event_that_no_frame_can_hold_is_dropped() {
         assert_begins(&bottle.hear(peer), &["[33,1,1]", "[36,1,"]);
     }
     assert_eq!(bottle.machine.routers[0].counters().undeliverable_events, 2);
+}
+
+const fn seconds(count: u64) -> Duration {
+    Duration::from_secs(count)
+}
+
+// spec: B-PS-19
+#[test]
+fn a_peer_may_stand_still_for_as_long_as_configured() {
+    let mut bottle = Bottle::new(1, |config| {
+        config.limits.ping_interval = seconds(10);
+        config.limits.stall = seconds(40);
+    });
+    stand_still(&mut bottle, Framing::RawSocket);
+    assert_eq!(bottle.machine.routers[0].counters().slow_sessions_ended, 1);
+}
+
+fn stand_still(bottle: &mut Bottle, framing: Framing) {
+    let mut ann = bottle.join(0, framing);
+    let mut bob = bottle.join(0, Framing::RawSocket);
+    bottle.say(&mut ann, r#"[32,1,{},"com.t"]"#);
+    assert_begins(&bottle.hear(&mut ann), &["[33,1,"]);
+    for request in 1..=2 {
+        bottle.machine.links[ann.link].down.stalled = true;
+        bottle.say(&mut bob, &format!(r#"[16,{request},{{}},"com.t"]"#));
+        bottle.wait(seconds(39));
+        assert!(bottle.is_open(&ann), "{framing:?}");
+        bottle.machine.links[ann.link].down.stalled = false;
+        assert_begins(&bottle.hear(&mut ann), &["[36,"]);
+    }
+    bottle.machine.links[ann.link].down.stalled = true;
+    bottle.say(&mut bob, r#"[16,3,{},"com.t"]"#);
+    // It is told why within a look or two, and then has some seconds to read that.
+    bottle.wait(seconds(40 + 2 * 10 + 5));
+    assert!(!bottle.is_open(&ann), "{framing:?}");
 }

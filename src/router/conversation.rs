@@ -265,10 +265,15 @@ impl Router {
         let connection = self.peers.connection(id).expect("its deadline was found");
         let heard = std::mem::take(&mut connection.heard);
         connection.transport.forgive_pings();
-        let stalled = !connection.outbox.is_empty() && !connection.progressed;
-        connection.progressed = connection.outbox.is_empty();
         connection.silences = if heard { 0 } else { connection.silences.saturating_add(1) };
-        if stalled {
+        let progressed = std::mem::take(&mut connection.progressed);
+        connection.stalled_since = match connection.stalled_since {
+            _ if connection.outbox.is_empty() => None,
+            Some(since) if !progressed => Some(since),
+            Some(_) | None => Some(self.now),
+        };
+        let stalled = connection.stalled_since.map(|since| self.now - since);
+        if stalled.is_some_and(|time| time >= self.config.limits.stall) {
             return self.end_slow(id);
         }
         let mut ping = Vec::new();
