@@ -175,7 +175,8 @@ fn a_peer_may_stand_still_for_as_long_as_configured() {
         config.limits.stall = seconds(40);
     });
     stand_still(&mut bottle, Framing::RawSocket);
-    assert_eq!(bottle.machine.routers[0].counters().slow_sessions_ended, 1);
+    stand_still(&mut bottle, Framing::WebSocket);
+    assert_eq!(bottle.machine.routers[0].counters().slow_sessions_ended, 2);
 }
 
 fn stand_still(bottle: &mut Bottle, framing: Framing) {
@@ -196,4 +197,36 @@ fn stand_still(bottle: &mut Bottle, framing: Framing) {
     // It is told why within a look or two, and then has some seconds to read that.
     bottle.wait(seconds(40 + 2 * 10 + 5));
     assert!(!bottle.is_open(&ann), "{framing:?}");
+}
+
+// spec: B-PS-19
+#[test]
+fn a_peer_that_reads_slowly_is_not_taken_for_dead() {
+    let mut bottle = Bottle::new(1, |config| {
+        config.limits.ping_interval = seconds(10);
+        config.limits.stall = seconds(10);
+    });
+    let mut ann = bottle.join(0, Framing::WebSocket);
+    let mut bob = bottle.join(0, Framing::RawSocket);
+    bottle.say(&mut ann, r#"[32,1,{},"com.t"]"#);
+    assert_begins(&bottle.hear(&mut ann), &["[33,1,"]);
+    // So much that nothing more is taken from her: her pongs would not be heard.
+    for request in 1..=6 {
+        let long = "x".repeat(500_000);
+        bottle.say(&mut bob, &format!(r#"[16,{request},{{}},"com.t",["{long}"]]"#));
+    }
+    assert!(bottle.machine.links[ann.link].paused);
+    let mut heard = 0;
+    for _ in 0..100 {
+        heard += bottle.read(&mut ann, 20_000).len();
+        bottle.wait(seconds(1));
+        assert!(bottle.is_open(&ann));
+    }
+    heard += bottle.hear(&mut ann).len();
+    assert_eq!(heard, 6);
+    assert!(!bottle.machine.links[ann.link].paused);
+    // Once all is read, silence counts again.
+    bottle.machine.links[ann.link].up.stalled = true;
+    bottle.wait(seconds(41));
+    assert!(!bottle.is_open(&ann));
 }
