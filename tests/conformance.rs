@@ -7,6 +7,7 @@
 #[path = "scenarios/harness/mod.rs"]
 mod harness;
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use gigawamp::message::Message;
@@ -15,7 +16,6 @@ use gigawamp::wire::Serializer;
 use harness::{check, check_then};
 
 /// All vectors below `folder`, or nothing if there are none to be had, which is said loudly.
-#[expect(clippy::print_stderr, reason = "a test speaks to whoever runs it")]
 fn vectors(folder: &str) -> Vec<(PathBuf, Value)> {
     let Some(root) = std::env::var_os("WAMP_VECTORS") else {
         let ci = std::env::var_os("CI").is_some_and(|ci| ci == "true");
