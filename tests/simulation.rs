@@ -32,6 +32,9 @@ fn many_seeds() {
     assert!(sum(|outcome| outcome.publications) > 30 * seeds);
     assert!(sum(|outcome| outcome.calls) > 10 * seeds);
     assert!(sum(|outcome| outcome.heard) > 100 * seeds);
+    assert!(sum(|outcome| outcome.pauses) > seeds);
+    assert!(sum(|outcome| outcome.holds) > seeds / 2);
+    assert!(sum(|outcome| outcome.slow) > seeds / 10);
 }
 
 #[test]

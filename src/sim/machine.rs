@@ -49,6 +49,10 @@ pub struct Machine {
     pub links: Vec<Link>,
     /// The time.
     pub now: Instant,
+    /// How often routers asked not to be given anything of one peer.
+    pub pauses_count: u64,
+    /// How often routers asked not to be given anything of any peer.
+    pub holds_count: u64,
     shards: Vec<Shard>,
     mesh_depth: usize,
 }
@@ -105,7 +109,16 @@ impl Machine {
         let queues = || shards.clone().map(|_| VecDeque::new()).collect();
         let shards =
             shards.clone().map(|_| Shard { queues: queues(), ..Shard::default() }).collect();
-        Self { shared, routers, links: Vec::new(), now: Instant::default(), shards, mesh_depth }
+        Self {
+            shared,
+            routers,
+            links: Vec::new(),
+            now: Instant::default(),
+            pauses_count: 0,
+            holds_count: 0,
+            shards,
+            mesh_depth,
+        }
     }
 
     /// How many shards there are.
@@ -399,12 +412,14 @@ impl Machine {
         if let Some(link) = self.link(shard, connection) {
             assert_ne!(self.links[link].paused, paused, "paused or resumed twice");
             self.links[link].paused = paused;
+            self.pauses_count += u64::from(paused);
         }
     }
 
     fn set_held(&mut self, shard: usize, held: bool) {
         assert_ne!(self.shards[shard].held, held, "held or released twice");
         self.shards[shard].held = held;
+        self.holds_count += u64::from(held);
     }
 
     fn free(&mut self, link: LinkId) {

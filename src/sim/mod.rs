@@ -57,6 +57,12 @@ pub struct Outcome {
     pub calls: u64,
     /// Messages that peers heard.
     pub heard: u64,
+    /// Times that a router did not want to read from a peer.
+    pub pauses: u64,
+    /// Times that a router did not want to read from any peer.
+    pub holds: u64,
+    /// Sessions that were ended because their peers did not read.
+    pub slow: u64,
 }
 
 /// Plays the run that belongs to `seed`.

@@ -103,6 +103,8 @@ impl World {
     /// What came of it.
     #[must_use]
     pub fn outcome(&self) -> Outcome {
+        let counters = self.machine.routers.iter().map(crate::router::Router::counters);
+        let slow = counters.map(|counters| counters.slow_sessions_ended);
         Outcome {
             trace_hash: self.trace.hash(),
             steps: self.trace.step,
@@ -110,6 +112,9 @@ impl World {
             publications: self.model.publications.len() as u64,
             calls: self.model.calls.len() as u64,
             heard: self.heard_count,
+            pauses: self.machine.pauses_count,
+            holds: self.machine.holds_count,
+            slow: slow.sum(),
         }
     }
 
