@@ -4,13 +4,18 @@
 //! and compares it with the one in the repository; `GIGAWAMP_WRITE_DOCS=1` writes it. A requirement
 //! of the Basic Profile without a test and without a reason is a failure.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Areas of the Basic Profile: prefix, what it is about, the numbers in use.
-const AREAS: &[(&str, &str, &[(u16, u16)])] = &[
+/// An area of requirements: prefix, what it is about, the numbers in use.
+type Area = (&'static str, &'static str, &'static [(u16, u16)]);
+
+/// Areas of the Basic Profile.
+const AREAS: &[Area] = &[
     ("B-SESS", "Sessions", &[(1, 33)]),
     ("B-PERR", "Protocol violations", &[(1, 20)]),
     ("B-ID", "Ids", &[(1, 12)]),
@@ -43,7 +48,10 @@ const AREAS: &[(&str, &str, &[(u16, u16)])] = &[
 const REASONS: &[(&str, &str)] = &[
     ("B-ID-12", "a statement about probabilities; publication ids come from a seeded cipher"),
     ("B-URI-13", "names are not restricted: the specification's own examples break the rule"),
-    ("B-ERR-06", "no payload is validated against schemas, so the router has no occasion of its own"),
+    (
+        "B-ERR-06",
+        "no payload is validated against schemas, so the router has no occasion of its own",
+    ),
     ("B-ERR-10", "realms are not closed while the process runs"),
     ("B-ERR-13", "every session may do everything until there is authorization"),
     ("B-ERR-14", "there is no authorizer yet that could fail"),

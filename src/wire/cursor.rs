@@ -227,16 +227,10 @@ mod tests {
                     assert_eq!(cursor.pass_text(length as u64), Err(NOT_UTF8));
                 }
                 let mut cursor = Cursor::open(&bytes);
-                assert_eq!(
-                    cursor.pass_text((length + after + 1) as u64),
-                    Err(ENDS_EARLY)
-                );
+                assert_eq!(cursor.pass_text((length + after + 1) as u64), Err(ENDS_EARLY));
             }
         }
-        assert_eq!(
-            Cursor::open("\u{f6}23456789".as_bytes()).pass_text(3),
-            Ok(())
-        );
+        assert_eq!(Cursor::open("\u{f6}23456789".as_bytes()).pass_text(3), Ok(()));
     }
 
     #[test]
