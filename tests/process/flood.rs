@@ -87,7 +87,7 @@ fn publish_until_goodbye(mut peer: Peer) {
 
 #[test]
 fn who_is_busy_when_the_router_stops_has_its_goodbye_too() {
-    let limits = "[limits]\ngoodbye = \"1m\"";
+    let limits = "[limits]\ngoodbye = \"1m\"\nmesh_bytes_max = \"64 KiB\"";
     with_each_driver("shutdown_timeout = \"2m\"", limits, |router| {
         let address = router.address("ws://");
         let framings = [Framing::RawSocket, Framing::WebSocket];

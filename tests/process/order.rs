@@ -17,8 +17,18 @@ const URIS_COUNT: u64 = 5;
 /// Messages that are sent in one write.
 const BURST: u64 = 50;
 
+/// So little may wait between the shards that clients are held back time and again.
+const NARROW: &str = "[limits]\nmesh_bytes_max = \"64 KiB\"";
+
 /// Calls that one caller may have pending.
 const PENDING_MAX: u64 = 500;
+
+/// What a payload says: who, its how manieth, and text that is now and then longer than what is
+/// copied into each outbox.
+fn payload(peer: usize, number: u64) -> Value {
+    let length = if number.is_multiple_of(16) { 5_000 } else { 10 };
+    json!([peer, number, "x".repeat(length)])
+}
 
 /// Sessions on both shards, over both transports.
 fn crowd(address: &str) -> Vec<Peer> {
@@ -39,7 +49,7 @@ fn crowd(address: &str) -> Vec<Peer> {
 #[test]
 fn events_of_each_publisher_arrive_in_order_and_all_their_copies_together() {
     let events_count = 1_000 * factor();
-    with_each_driver("", "", |router| {
+    with_each_driver("", NARROW, |router| {
         let address = router.address("ws://");
         let mut subscribers = crowd(&address);
         for peer in &mut subscribers {
@@ -79,7 +89,7 @@ fn publish(mut peer: Peer, publisher: usize, events_count: u64) {
     let numbers: Vec<_> = (1..=events_count).collect();
     for burst in numbers.chunks(usize::try_from(BURST).unwrap()) {
         let events = burst.iter();
-        let events = events.map(|n| json!([16, n, {}, topic(*n).0, [publisher, n]]));
+        let events = events.map(|n| json!([16, n, {}, topic(*n).0, payload(publisher, *n)]));
         let frames = peer.frames(&events.collect::<Vec<_>>());
         peer.write(&frames);
     }
@@ -91,7 +101,7 @@ fn publish(mut peer: Peer, publisher: usize, events_count: u64) {
 /// Takes all events of all publishers: 1, 2, 3 … of each, in as many copies as there should be.
 fn check_events(mut peer: Peer, events_count: u64) {
     let copies = |publisher| {
-        (1..=events_count).flat_map(move |n| std::iter::repeat_n(json!([publisher, n]), topic(n).1))
+        (1..=events_count).flat_map(move |n| std::iter::repeat_n(payload(publisher, n), topic(n).1))
     };
     let mut expected: Vec<_> = (0..PEERS_COUNT).map(copies).collect();
     let count = PEERS_COUNT * copies(0).count();
@@ -106,7 +116,7 @@ fn check_events(mut peer: Peer, events_count: u64) {
 #[test]
 fn calls_of_each_caller_arrive_in_order_and_invocations_count_one_by_one() {
     let calls_count = 2_000 * factor();
-    with_each_driver("", "", |router| {
+    with_each_driver("", NARROW, |router| {
         let address = router.address("ws://");
         let mut callee = Peer::tcp(&address, Framing::RawSocket);
         callee.join("realm1");
@@ -132,16 +142,18 @@ fn call(mut peer: Peer, caller: usize, calls_count: u64) {
     while results.len() as u64 != calls_count {
         if sent < calls_count && sent - (results.len() as u64) < PENDING_MAX {
             let burst = sent + 1..=sent + BURST;
-            let calls =
-                burst.map(|n| json!([48, n, {}, format!("com.p.{}", n % URIS_COUNT), [caller, n]]));
+            let calls = burst.map(|n| {
+                json!([48, n, {}, format!("com.p.{}", n % URIS_COUNT), payload(caller, n)])
+            });
             let frames = peer.frames(&calls.collect::<Vec<_>>());
             peer.write(&frames);
             sent += BURST;
             continue;
         }
         let result = peer.expect(50);
-        assert_eq!(result[3], json!([caller, result[1]]), "somebody else's result");
-        results.push(result[1].as_u64().unwrap());
+        let request = result[1].as_u64().unwrap();
+        assert_eq!(result[3], payload(caller, request), "somebody else's result");
+        results.push(request);
     }
     results.sort_unstable();
     assert!(results.into_iter().eq(1..=calls_count), "one result for each call");

@@ -13,9 +13,22 @@ use serde_json::{Value, json};
 use crate::program::PATIENCE;
 
 /// What a peer reads from and writes to.
-trait Stream: Read + Write + Send {}
+trait Stream: Read + Write + Send {
+    /// Another handle, to write with.
+    fn twin(&self) -> Box<dyn Write + Send>;
+}
 
-impl<S: Read + Write + Send> Stream for S {}
+impl Stream for TcpStream {
+    fn twin(&self) -> Box<dyn Write + Send> {
+        Box::new(self.try_clone().unwrap())
+    }
+}
+
+impl Stream for UnixStream {
+    fn twin(&self) -> Box<dyn Write + Send> {
+        Box::new(self.try_clone().unwrap())
+    }
+}
 
 /// One client, connected.
 pub(crate) struct Peer {
@@ -68,6 +81,11 @@ impl Peer {
     /// Sends octets.
     pub(crate) fn write(&mut self, octets: &[u8]) {
         self.stream.write_all(octets).unwrap();
+    }
+
+    /// Something to write with while the peer is read from.
+    pub(crate) fn writer(&self) -> Box<dyn Write + Send> {
+        self.stream.twin()
     }
 
     /// The next message; `None` when the router has closed the connection.

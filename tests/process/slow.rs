@@ -1,5 +1,9 @@
 //! Peers that do not read: they are ended and told why, and nobody else notices.
 
+use std::sync::mpsc::channel;
+use std::thread;
+use std::time::Duration;
+
 use gigawamp::wire::Framing;
 use serde_json::{Value, json};
 
@@ -109,6 +113,41 @@ fn who_reads_nothing_for_too_long_is_ended() {
         }
         let summary = router.stop();
         assert!(summary.contains(" slow_sessions_ended=2 "), "{summary}");
+    });
+}
+
+#[test]
+fn who_writes_before_it_reads_is_waited_for() {
+    const EVENTS_COUNT: u64 = 30_000;
+    with_each_driver("", "", |router| {
+        for framing in [Framing::RawSocket, Framing::WebSocket] {
+            let mut peer = subscriber(Peer::tcp(&router.address("ws://"), framing));
+            let text = "x".repeat(1_000);
+            let publication = |n| json!([16, n, {"exclude_me": false}, "com.flood", [n - 1, text]]);
+            let frames = peer.frames(&(2..EVENTS_COUNT + 2).map(publication).collect::<Vec<_>>());
+            let mut writer = peer.writer();
+            thread::scope(|scope| {
+                let (sent, progress) = channel();
+                scope.spawn(move || {
+                    for part in frames.chunks(64 << 10) {
+                        writer.write_all(part).unwrap();
+                        sent.send(part.len()).unwrap();
+                    }
+                });
+                // The router takes no more when it has enough that nobody reads.
+                let mut taken = 0;
+                while let Ok(count) = progress.recv_timeout(Duration::from_millis(500)) {
+                    taken += count;
+                }
+                assert!(taken < 25 << 20, "{taken} octets were taken");
+                for number in 1..=EVENTS_COUNT {
+                    assert_eq!(peer.expect(36)[4][0], number);
+                }
+            });
+            drop(peer);
+        }
+        let summary = router.stop();
+        assert!(summary.contains(" slow_sessions_ended=0 "), "{summary}");
     });
 }
 
