@@ -1,9 +1,20 @@
-//! The real binary, from outside: what it prints, how it ends, how it starts, drains and stops.
+//! The real binary, from outside: what it prints, how it starts, drains and stops, and how it
+//! bears peers that are many, fast, slow, late or half dead.
+//!
+//! `GIGAWAMP_TEST_FACTOR=20` makes the tests that count on numbers longer by that factor.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod commands;
+mod crowd;
+mod flood;
+mod late;
+mod order;
+mod panics;
 mod peer;
 mod program;
+mod race;
 mod restricted;
 mod running;
+mod slow;
+mod starved;

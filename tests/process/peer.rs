@@ -13,21 +13,36 @@ use serde_json::{Value, json};
 use crate::program::PATIENCE;
 
 /// What a peer reads from and writes to.
-trait Stream: Read + Write + Send {}
+trait Stream: Read + Write + Send {
+    /// Another handle, to write with.
+    fn twin(&self) -> Box<dyn Write + Send>;
+}
 
-impl<S: Read + Write + Send> Stream for S {}
+impl Stream for TcpStream {
+    fn twin(&self) -> Box<dyn Write + Send> {
+        Box::new(self.try_clone().unwrap())
+    }
+}
+
+impl Stream for UnixStream {
+    fn twin(&self) -> Box<dyn Write + Send> {
+        Box::new(self.try_clone().unwrap())
+    }
+}
 
 /// One client, connected.
 pub(crate) struct Peer {
     stream: Box<dyn Stream>,
     client: Client,
     received: VecDeque<Value>,
+    buffer: Box<[u8]>,
 }
 
 impl Peer {
     /// Connects to `127.0.0.1:8080` or the like.
     pub(crate) fn tcp(address: &str, framing: Framing) -> Self {
         let stream = TcpStream::connect(address).unwrap();
+        stream.set_nodelay(true).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         Self::open(Box::new(stream), framing)
     }
@@ -50,22 +65,47 @@ impl Peer {
 
     /// Sends one message.
     pub(crate) fn send(&mut self, message: &Value) {
+        let frames = self.frames([message]);
+        self.write(&frames);
+    }
+
+    /// Some messages as they go over the wire.
+    pub(crate) fn frames<'v>(&mut self, messages: impl IntoIterator<Item = &'v Value>) -> Vec<u8> {
         let mut out = Vec::new();
-        self.client.frame(message.to_string().as_bytes(), &mut out);
-        self.stream.write_all(&out).unwrap();
+        for message in messages {
+            self.client.frame(message.to_string().as_bytes(), &mut out);
+        }
+        out
+    }
+
+    /// Sends octets.
+    pub(crate) fn write(&mut self, octets: &[u8]) {
+        self.stream.write_all(octets).unwrap();
+    }
+
+    /// Something to write with while the peer is read from.
+    pub(crate) fn writer(&self) -> Box<dyn Write + Send> {
+        self.stream.twin()
     }
 
     /// The next message; `None` when the router has closed the connection.
     pub(crate) fn receive(&mut self) -> Option<Value> {
-        let mut buffer = vec![0; 64 * 1024];
         while self.received.is_empty() {
-            let count = self.stream.read(&mut buffer).expect("something in time");
+            let count = self.stream.read(&mut self.buffer).expect("something in time");
             if count == 0 {
                 return None;
             }
-            self.feed(&mut buffer[..count]);
+            self.feed(count);
         }
         self.received.pop_front()
+    }
+
+    /// The next message, which must have this type, such as 36 for an EVENT.
+    #[track_caller]
+    pub(crate) fn expect(&mut self, code: u64) -> Value {
+        let message = self.receive().unwrap_or_else(|| panic!("the end instead of {code}"));
+        assert_eq!(message[0], code, "{message}");
+        message
     }
 
     /// Answers the router's GOODBYE.
@@ -82,12 +122,12 @@ impl Peer {
         let mut out = Vec::new();
         client.hello(&mut out);
         stream.write_all(&out).unwrap();
-        Self { stream, client, received: VecDeque::new() }
+        Self { stream, client, received: VecDeque::new(), buffer: vec![0; 16 << 10].into() }
     }
 
-    /// Takes what the stream brought.
-    fn feed(&mut self, mut bytes: &mut [u8]) {
-        let mut reply = Vec::new();
+    /// Takes the first `count` octets of the buffer.
+    fn feed(&mut self, count: usize) {
+        let (mut bytes, mut reply) = (&mut self.buffer[..count], Vec::new());
         while let Some(incoming) = self.client.next(&mut bytes, &mut reply).expect("good frames") {
             if let Incoming::Message(message) = incoming {
                 self.received.push_back(serde_json::from_slice(message).unwrap());

@@ -1,8 +1,10 @@
 //! The program as a test runs it: with an environment of its own and a bound on every wait.
 
 use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{Receiver, TryRecvError, channel};
 use std::thread;
@@ -74,6 +76,38 @@ pub(crate) fn run(mut command: Command, input: &str) -> Ended {
     Ended { code, out: out.recv().unwrap(), err: err.recv().unwrap() }
 }
 
+/// The drivers that a router can use here, as its configuration calls them.
+pub(crate) fn drivers() -> &'static [&'static str] {
+    static DRIVERS: OnceLock<&[&str]> = OnceLock::new();
+    DRIVERS.get_or_init(|| {
+        // One that may use io_uring gets as far as to find its address taken.
+        let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = taken.local_addr().unwrap();
+        let text =
+            format!("[[realms]]\nname = \"realm1\"\n[[listeners]]\naddress = \"{address}\"\n");
+        let folder = Folder::new("probe");
+        let ended = run(program(&folder.path(""), &["--config", "-", "--io", "uring"]), &text);
+        if ended.err.contains("cannot listen") { &["uring", "epoll"] } else { &["epoll"] }
+    })
+}
+
+/// Runs `test` for each driver with a router of two shards and one realm that listens on TCP. The
+/// configuration begins with `top` and ends with `tables`.
+pub(crate) fn with_each_driver(top: &str, tables: &str, test: impl Fn(Router)) {
+    for driver in drivers() {
+        let text = format!(
+            "io = \"{driver}\"\nshards = 2\n{top}\n[[realms]]\nname = \"realm1\"\n\
+             [[listeners]]\naddress = \"127.0.0.1:0\"\n{tables}\n"
+        );
+        test(Router::start(driver, &text));
+    }
+}
+
+/// How much longer than usual tests should be.
+pub(crate) fn factor() -> u64 {
+    std::env::var("GIGAWAMP_TEST_FACTOR").map_or(1, |text| text.parse().unwrap())
+}
+
 /// A router at work.
 pub(crate) struct Router {
     id: Pid,
@@ -132,9 +166,34 @@ impl Router {
         kill(self.id, signal).unwrap();
     }
 
+    /// Octets of memory that it has, and the most that it ever had.
+    pub(crate) fn memory(&self) -> (u64, u64) {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.id)).unwrap();
+        let kibibytes = |name: &str| {
+            let mut values = status.lines().filter_map(|line| line.strip_prefix(name));
+            let value = values.next().unwrap().trim_matches([':', ' ', '\t', 'k', 'B']);
+            value.parse::<u64>().unwrap() << 10
+        };
+        (kibibytes("VmRSS"), kibibytes("VmHWM"))
+    }
+
+    /// How many files and sockets it has open.
+    pub(crate) fn descriptors_count(&self) -> usize {
+        std::fs::read_dir(format!("/proc/{}/fd", self.id)).unwrap().count()
+    }
+
     /// Reads no more of its log, as a log collector that died.
     pub(crate) fn ignore_log(&mut self) {
         self.lines = channel().1;
+    }
+
+    /// Has it stop, which it must do in good order; returns the last but one line of its log, which
+    /// sums up what it did.
+    pub(crate) fn stop(self) -> String {
+        self.signal(Signal::SIGTERM);
+        let (code, lines) = self.end();
+        assert_eq!(code, Some(0), "{lines:#?}");
+        lines.into_iter().rev().nth(1).unwrap()
     }
 
     /// Waits for its end; returns its exit code and every line of its log.

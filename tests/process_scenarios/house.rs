@@ -3,7 +3,6 @@
 #![expect(clippy::disallowed_types, reason = "tests on several threads share what is in here")]
 
 use std::collections::BTreeMap;
-use std::net::TcpListener;
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::Command;
@@ -18,7 +17,7 @@ use serde_json::json;
 
 use crate::harness::notation::{Act, Line};
 use crate::peer::Peer;
-use crate::program::{Folder, Router, program, run};
+use crate::program::{Folder, Router, drivers, program};
 
 /// Plays that one router can have at once.
 const HOMES_COUNT: usize = 128;
@@ -32,7 +31,7 @@ const CROSSINGS_MAX: usize = 4;
 /// A second of a scenario that waits, in milliseconds of ours.
 const SECOND_MILLIS: u64 = 300;
 
-/// Which driver a router uses.
+/// Which driver a router uses. Where io_uring is not allowed, both are epoll.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Io {
     Uring,
@@ -84,7 +83,7 @@ impl House {
     fn build(io: Io, config: &str) -> Self {
         let folder = Folder::new("house");
         let unix = folder.path("wamp.sock");
-        let io = if io == Io::Uring && has_uring() { "uring" } else { "epoll" };
+        let io = if io == Io::Uring { drivers()[0] } else { "epoll" };
         let config = config.replace("UNIX", &unix.display().to_string()).replace("IO", io);
         let mut router = keep(program(&folder.path(""), &["--config", "-"]), config);
         router.await_line("ready in ");
@@ -196,26 +195,6 @@ fn config(lines: &[Line]) -> Option<String> {
         }
     }
     Some(text)
-}
-
-/// Whether routers can use io_uring here.
-#[expect(clippy::print_stderr, reason = "a test speaks to whoever runs it")]
-fn has_uring() -> bool {
-    static HAS_URING: OnceLock<bool> = OnceLock::new();
-    *HAS_URING.get_or_init(|| {
-        // One that may use it gets as far as to find its address taken.
-        let taken = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = taken.local_addr().unwrap();
-        let text =
-            format!("[[realms]]\nname = \"realm1\"\n[[listeners]]\naddress = \"{address}\"\n");
-        let folder = Folder::new("probe");
-        let ended = run(program(&folder.path(""), &["--config", "-", "--io", "uring"]), &text);
-        let has_uring = ended.err.contains("cannot listen");
-        if !has_uring {
-            eprintln!("epoll alone is tested: {}", ended.err);
-        }
-        has_uring
-    })
 }
 
 /// Starts a router that lives as long as this process: the kernel ends it with the thread that
