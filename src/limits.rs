@@ -37,8 +37,9 @@ pub const PINGS_MAX: u16 = 1_000;
 /// Octets of a RawSocket ping: it is sent back whole, so its sender decides how much we write.
 pub const RAWSOCKET_PING_BYTES_MAX: u32 = 64 * 1024;
 
-/// Octets of a frame head that any framing may need: the longest of WebSocket, unmasked.
-pub const FRAME_HEAD_BYTES_MAX: usize = 10;
+/// Octets that any framing may need before a message: the longest head of WebSocket, unmasked,
+/// and the length of a message in a batch.
+pub const FRAME_HEAD_BYTES_MAX: usize = 10 + 4;
 
 /// Messages up to this size are copied into each outbox; larger ones are shared by reference.
 ///

@@ -5,8 +5,8 @@
 
 use gigawamp::env::Random;
 use gigawamp::wire::{
-    Client, ClientOptions, Failure, Framing, Incoming, Negotiated, Serializer, Transport,
-    TransportOptions,
+    Client, ClientOptions, Failure, Framing, Incoming, Negotiated, Separator, Serializer,
+    Transport, TransportOptions,
 };
 use libfuzzer_sys::fuzz_target;
 
@@ -72,10 +72,11 @@ fn client(framing: Framing, serializer: Serializer) -> (Client, Vec<u8>) {
 
 /// The end that `mode` stands for, and the octets of the handshake that precede the fuzzer's.
 fn end(mode: u8) -> (End, Vec<u8>) {
-    let framing = if mode & 1 == 0 {
-        Framing::RawSocket
-    } else {
-        Framing::WebSocket
+    let framing = match mode & 0b1_0001 {
+        0b0_0000 => Framing::RawSocket,
+        0b0_0001 => Framing::WebSocket,
+        0b1_0000 => Framing::Batched(Separator::Cancel),
+        _ => Framing::Batched(Separator::Record),
     };
     let serializer = if mode & 2 == 0 {
         Serializer::Json

@@ -138,6 +138,7 @@ impl Engine {
                 first: if serializer == Serializer::Json { 0x81 } else { 0x82 },
                 mask: 0x9E37_79B9_7F4A_7C15 ^ self.links.len() as u64,
             },
+            Framing::Batched(_) => unreachable!("no address stands for batches"),
         };
         self.add(socket, Source::Wamp(Box::new(client)), wrap)
     }

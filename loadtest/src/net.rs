@@ -68,9 +68,13 @@ impl std::fmt::Display for Target {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match (&self.address, self.framing) {
             (Address::Tcp(host), Framing::RawSocket) => write!(f, "tcp://{host}"),
-            (Address::Tcp(host), Framing::WebSocket) => write!(f, "ws://{host}{}", self.path),
             (Address::Unix(path), Framing::RawSocket) => write!(f, "unix://{}", path.display()),
-            (Address::Unix(path), Framing::WebSocket) => write!(f, "ws+unix://{}", path.display()),
+            (Address::Tcp(host), Framing::WebSocket | Framing::Batched(_)) => {
+                write!(f, "ws://{host}{}", self.path)
+            }
+            (Address::Unix(path), Framing::WebSocket | Framing::Batched(_)) => {
+                write!(f, "ws+unix://{}", path.display())
+            }
         }
     }
 }

@@ -66,7 +66,7 @@ impl RouterOptions {
             Address::Unix(path) => format!("unix:{}", path.display()),
         };
         let paths = match target.framing {
-            Framing::WebSocket => format!("paths = [{:?}]\n", target.path),
+            Framing::WebSocket | Framing::Batched(_) => format!("paths = [{:?}]\n", target.path),
             Framing::RawSocket => String::new(),
         };
         format!(

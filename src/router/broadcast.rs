@@ -10,12 +10,14 @@ use bytes::Bytes;
 use super::peers::{Peers, Undeliverable};
 use crate::limits::{COPY_BYTES_MAX, MESSAGE_BYTES_CAP};
 use crate::message::{Event, Message};
-use crate::wire::{Framing, Negotiated};
+use crate::wire::{Framing, Negotiated, Serializer};
 
 /// Buffers for [`Broadcast::begin`], reused from one publication to the next.
 #[derive(Debug, Default)]
 pub(super) struct Broadcast {
     frames: [Option<Frame>; KINDS],
+    /// One bit for each kind in `frames` that is there.
+    kinds: u16,
     /// All small frames of this event.
     copied: Vec<u8>,
     transcoded: Vec<u8>,
@@ -29,12 +31,17 @@ enum Frame {
 }
 
 /// Serializers × framings.
-const KINDS: usize = 6;
+const KINDS: usize = Serializer::ALL.len() * Framing::KINDS;
+
+const _: () = assert!(KINDS <= u16::BITS as usize, "one bit for each");
 
 impl Broadcast {
     /// Forgets the event before.
     pub(super) fn begin(&mut self) {
-        self.frames = Default::default();
+        while self.kinds != 0 {
+            self.frames[self.kinds.trailing_zeros() as usize] = None;
+            self.kinds &= self.kinds - 1;
+        }
         self.copied.clear();
     }
 
@@ -46,9 +53,10 @@ impl Broadcast {
         peers: &mut Peers,
     ) -> Result<(), Undeliverable> {
         let negotiated = peers.negotiated(slot).ok_or(Undeliverable::Gone)?;
-        let kind = negotiated.serializer.index() * 2 + negotiated.framing as usize;
+        let kind = negotiated.serializer.index() * Framing::KINDS + negotiated.framing.index();
         if self.frames[kind].is_none() {
             self.frames[kind] = Some(self.write(event, negotiated));
+            self.kinds |= 1 << kind;
         }
         let body_bytes_max = negotiated.peer_message_bytes_max;
         match &self.frames[kind] {

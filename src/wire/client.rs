@@ -5,9 +5,10 @@
 
 use super::Serializer;
 use super::rawsocket;
-use super::transport::{Failure, Framing, Incoming, Negotiated};
+use super::transport::{Failure, Framing, Incoming, Negotiated, Separator};
 use super::websocket::frame::{Masking, Role};
-use super::websocket::{self, handshake, http};
+use super::websocket::handshake::{self, Subprotocol};
+use super::websocket::{self, http};
 use crate::limits::{HTTP_HEADERS_MAX, MESSAGE_BYTES_CAP};
 
 use base64::Engine as _;
@@ -23,7 +24,8 @@ pub struct ClientOptions {
     pub path: String,
     /// WebSocket: the host of the request, e.g. `127.0.0.1:8080`.
     pub host: String,
-    /// WebSocket: the subprotocols to offer, the favourite first; empty: only the serializer's.
+    /// WebSocket: the subprotocols to offer, the favourite first; empty: only that of the
+    /// serializer and framing.
     pub subprotocols: Vec<String>,
     /// WebSocket: where masking keys and the handshake's key begin.
     pub masking_seed: u64,
@@ -61,6 +63,8 @@ enum Stream {
 #[derive(Debug)]
 struct Opening {
     options: ClientOptions,
+    /// What the client would like.
+    framing: Framing,
     /// The WebSocket key.
     key: String,
     answer: http::Head,
@@ -81,13 +85,14 @@ impl Client {
                 let length_max = rawsocket::length_of(exponent);
                 Stream::RawSocket(rawsocket::Stream::new(length_max))
             }
-            Framing::WebSocket => {
+            Framing::WebSocket | Framing::Batched(_) => {
                 let role = Role::Client(masking);
-                Stream::WebSocket(websocket::Stream::new(role, serializer))
+                Stream::WebSocket(websocket::Stream::new(role, serializer, framing))
             }
         };
         let opening = Opening {
             options,
+            framing,
             key,
             answer: http::Head::default(),
             short_answer: rawsocket::Request::default(),
@@ -107,13 +112,8 @@ impl Client {
                 out.extend_from_slice(&[rawsocket::MAGIC, wishes, 0, 0]);
             }
             Stream::WebSocket(_) => {
-                let Opening {
-                    options: ClientOptions { path, host, subprotocols, .. }, key, ..
-                } = &**opening;
-                let subprotocols = match subprotocols.as_slice() {
-                    [] => self.serializer.subprotocol().into(),
-                    some => some.join(", "),
-                };
+                let Opening { options: ClientOptions { path, host, .. }, key, .. } = &**opening;
+                let subprotocols = opening.subprotocols(self.serializer).join(", ");
                 let request = format!(
                     "GET {path} HTTP/1.1\r\nHost: {host}\r\nUpgrade: websocket\r\n\
                      Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
@@ -145,20 +145,31 @@ impl Client {
         }
     }
 
-    /// Appends one message as one frame.
+    /// Appends one message as one frame, alone in its batch if there are batches.
     ///
     /// # Panics
     ///
     /// On RawSocket, if the message is longer than
     /// [`MESSAGE_BYTES_CAP`].
     pub fn frame(&mut self, message: &[u8], out: &mut Vec<u8>) {
+        self.frame_together(&[message], out);
+    }
+
+    /// Appends these messages: as one batch if there are batches, else as one frame each.
+    ///
+    /// # Panics
+    ///
+    /// On RawSocket, if one is longer than [`MESSAGE_BYTES_CAP`].
+    pub fn frame_together(&mut self, messages: &[&[u8]], out: &mut Vec<u8>) {
         match &mut self.stream {
             Stream::RawSocket(_) => {
-                assert!(message.len() <= MESSAGE_BYTES_CAP, "RawSocket has no such length");
-                out.extend_from_slice(&rawsocket::message_head(message.len()));
-                out.extend_from_slice(message);
+                for message in messages {
+                    assert!(message.len() <= MESSAGE_BYTES_CAP, "RawSocket has no such length");
+                    out.extend_from_slice(&rawsocket::message_head(message.len()));
+                    out.extend_from_slice(message);
+                }
             }
-            Stream::WebSocket(stream) => stream.send(message, out),
+            Stream::WebSocket(stream) => stream.send(messages, out),
         }
     }
 
@@ -213,7 +224,7 @@ impl Client {
             return Ok(None);
         };
         if let Stream::WebSocket(stream) = &mut self.stream {
-            stream.set_serializer(negotiated.serializer);
+            stream.settle(negotiated.serializer, negotiated.framing);
         }
         self.serializer = negotiated.serializer;
         self.opening = None;
@@ -278,20 +289,27 @@ impl Opening {
             return Err(Failure::Refused("the router's Sec-WebSocket-Accept is wrong"));
         }
         let granted = only("Sec-WebSocket-Protocol");
-        let offered = |candidate: &Serializer| match self.options.subprotocols.as_slice() {
-            [] => *candidate == serializer,
-            some => some.iter().any(|name| name == candidate.subprotocol()),
-        };
-        let serializer = Serializer::ALL
-            .into_iter()
-            .filter(offered)
-            .find(|candidate| granted == Some(candidate.subprotocol().as_bytes()))
+        let offered = self.subprotocols(serializer);
+        let Subprotocol { serializer, is_batched } = Subprotocol::all(&Serializer::ALL)
+            .filter(|candidate| offered.contains(&candidate.name()))
+            .find(|candidate| granted == Some(candidate.name().as_bytes()))
             .ok_or(Failure::Refused("the router chose a subprotocol that was not offered"))?;
-        Ok(Some(Negotiated {
-            serializer,
-            framing: Framing::WebSocket,
-            peer_message_bytes_max: MESSAGE_BYTES_CAP,
-        }))
+        let framing = match self.framing {
+            _ if !is_batched => Framing::WebSocket,
+            Framing::Batched(separator) => Framing::Batched(separator),
+            Framing::RawSocket | Framing::WebSocket => Framing::Batched(Separator::default()),
+        };
+        let peer_message_bytes_max = MESSAGE_BYTES_CAP;
+        Ok(Some(Negotiated { serializer, framing, peer_message_bytes_max }))
+    }
+
+    /// The subprotocols to offer.
+    fn subprotocols(&self, serializer: Serializer) -> Vec<&str> {
+        if self.options.subprotocols.is_empty() {
+            let is_batched = matches!(self.framing, Framing::Batched(_));
+            return vec![Subprotocol { serializer, is_batched }.name()];
+        }
+        self.options.subprotocols.iter().map(String::as_str).collect()
     }
 }
 

@@ -26,7 +26,9 @@ pub mod websocket;
 
 pub use client::{Client, ClientOptions};
 pub use element::{Kind, Reader, Sequence, Writer};
-pub use transport::{Failure, Framing, Incoming, Negotiated, Transport, TransportOptions};
+pub use transport::{
+    Failure, Framing, Incoming, Negotiated, Separator, Transport, TransportOptions,
+};
 
 /// How the messages of one connection are serialized; fixed when the connection opens.
 // spec: basic/building_blocks#serializers
@@ -58,6 +60,17 @@ impl Serializer {
             Self::Json => "wamp.2.json",
             Self::MessagePack => "wamp.2.msgpack",
             Self::Cbor => "wamp.2.cbor",
+        }
+    }
+
+    /// The WebSocket subprotocol that stands for it in batches.
+    // spec: advanced/transport_batched_websocket
+    #[must_use]
+    pub const fn batched_subprotocol(self) -> &'static str {
+        match self {
+            Self::Json => "wamp.2.json.batched",
+            Self::MessagePack => "wamp.2.msgpack.batched",
+            Self::Cbor => "wamp.2.cbor.batched",
         }
     }
 

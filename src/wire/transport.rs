@@ -7,7 +7,7 @@
 use std::ops::Range;
 
 use super::websocket::frame::{self, Opcode, Role};
-use super::websocket::{handshake, http};
+use super::websocket::{batch, handshake, http};
 use super::{Malformed, Serializer, rawsocket, websocket};
 use crate::limits::{FRAME_HEAD_BYTES_MAX, MESSAGE_BYTES_CAP};
 
@@ -28,12 +28,28 @@ pub struct TransportOptions {
 
 /// How outgoing messages of one connection are framed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[repr(u8)]
 pub enum Framing {
     /// Four octets: type and length.
     RawSocket,
     /// A WebSocket message of text (JSON) or binary (others), never masked, never fragmented.
     WebSocket,
+    /// The same, holding a batch, in which each of our messages is alone. Only JSON has
+    /// separators: for all others it is the default one.
+    // spec: advanced/transport_batched_websocket
+    Batched(Separator),
+}
+
+/// What follows each message of a batch of JSON.
+///
+/// The specification names both octets for one and the same thing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum Separator {
+    /// What clients in the field send and know; sent until the peer uses the other.
+    #[default]
+    Cancel = 0x18,
+    /// What the specification's prose means.
+    Record = 0x1E,
 }
 
 /// What the opening handshake settled.
@@ -50,7 +66,8 @@ pub struct Negotiated {
 /// What the stream brought.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Incoming<'a> {
-    /// The handshake is done; from here on messages come.
+    /// The handshake is done; from here on messages come. It may come once more right before
+    /// the first message, which has shown that the peer wants another [`Separator`].
     Negotiated(Negotiated),
     /// One whole message.
     Message(&'a [u8]),
@@ -70,6 +87,22 @@ pub enum Failure {
 }
 
 impl Framing {
+    /// How many kinds of frames there are.
+    pub const KINDS: usize = 4;
+
+    /// A dense number below [`KINDS`](Self::KINDS), for tables with one place per framing.
+    ///
+    /// For one serializer, all connections of one number get the same octets.
+    #[must_use]
+    pub const fn index(self) -> usize {
+        match self {
+            Self::RawSocket => 0,
+            Self::WebSocket => 1,
+            Self::Batched(Separator::Cancel) => 2,
+            Self::Batched(Separator::Record) => 3,
+        }
+    }
+
     /// Reserves room for a frame's head; what is appended to `out` next is the frame's body.
     ///
     /// Returns the mark that [`finish`](Self::finish) wants.
@@ -81,7 +114,8 @@ impl Framing {
     }
 
     /// Writes the head of the frame whose body was appended since [`begin`](Self::begin) gave
-    /// `mark`, right before that body, and returns where in `out` the frame lies.
+    /// `mark`, right before that body, and what has to follow it; returns where in `out` the
+    /// frame lies.
     ///
     /// The head may be shorter than the room that was reserved: the octets between `mark` and the
     /// start of the range mean nothing.
@@ -90,20 +124,39 @@ impl Framing {
     ///
     /// If the body is longer than [`MESSAGE_BYTES_CAP`], which no peer takes: the caller compares
     /// with [`Negotiated::peer_message_bytes_max`] first. If `mark` is none of `out`.
-    pub fn finish(self, serializer: Serializer, out: &mut [u8], mark: usize) -> Range<usize> {
+    pub fn finish(self, serializer: Serializer, out: &mut Vec<u8>, mark: usize) -> Range<usize> {
         let body = mark + FRAME_HEAD_BYTES_MAX;
         let length = out.len().checked_sub(body).expect("begin reserved the head");
         assert!(length <= MESSAGE_BYTES_CAP, "a message above the cap has no frame");
-        let (head, size) = match self {
-            Self::RawSocket => {
-                let [a, b, c, d] = rawsocket::message_head(length);
-                ([0, 0, 0, 0, 0, 0, a, b, c, d], 4)
+        let opcode = Opcode::of(serializer);
+        let start = match self {
+            Self::RawSocket => put(rawsocket::message_head(length), 4, out, body),
+            Self::WebSocket => {
+                let (head, size) = frame::bare_head(opcode, length);
+                put(head, size, out, body)
             }
-            Self::WebSocket => frame::bare_head(Opcode::of(serializer), length),
+            Self::Batched(separator) => {
+                let payload = if opcode == Opcode::Text {
+                    out.push(separator as u8);
+                    body
+                } else {
+                    put(batch::prefix(length), batch::PREFIX_BYTES, out, body)
+                };
+                let (head, size) = frame::bare_head(opcode, out.len() - payload);
+                put(head, size, out, payload)
+            }
         };
-        out.get_mut(mark..body).expect("begin reserved the head").copy_from_slice(&head);
-        body - size..out.len()
+        start..out.len()
     }
+}
+
+/// Writes `head` so that it ends right before `end`; where its last `size` octets begin, which
+/// are those that count.
+#[inline]
+fn put<const N: usize>(head: [u8; N], size: usize, out: &mut [u8], end: usize) -> usize {
+    let place = out.get_mut(..end).and_then(<[u8]>::last_chunk_mut);
+    *place.expect("begin reserved the head") = head;
+    end - size
 }
 
 /// The receiving half of one connection's transport.
@@ -239,15 +292,11 @@ impl State {
                 (negotiated, Self::RawSocket(stream))
             }
             Self::HttpOpening(head) => {
-                let Some(serializer) = handshake::accept(head, options, input, reply)? else {
+                let Some(negotiated) = handshake::accept(head, options, input, reply)? else {
                     return Ok(None);
                 };
-                let negotiated = Negotiated {
-                    serializer,
-                    framing: Framing::WebSocket,
-                    peer_message_bytes_max: MESSAGE_BYTES_CAP,
-                };
-                let stream = websocket::Stream::new(Role::Server, serializer);
+                let stream =
+                    websocket::Stream::new(Role::Server, negotiated.serializer, negotiated.framing);
                 (negotiated, Self::WebSocket(stream))
             }
             Self::Fresh | Self::RawSocket(_) | Self::WebSocket(_) | Self::Over => {

@@ -11,7 +11,20 @@ use crate::env::Random;
 use crate::wire::Transport;
 use crate::wire::transport::tests::{Got, Played, cut, feed, options};
 
-const FRAMINGS: [Framing; 2] = [Framing::RawSocket, Framing::WebSocket];
+const FRAMINGS: [Framing; 4] = [
+    Framing::RawSocket,
+    Framing::WebSocket,
+    Framing::Batched(Separator::Cancel),
+    Framing::Batched(Separator::Record),
+];
+
+/// The framing that holds for the router before it has seen a message.
+fn at_first(framing: Framing) -> Framing {
+    match framing {
+        Framing::Batched(_) => Framing::Batched(Separator::Cancel),
+        Framing::RawSocket | Framing::WebSocket => framing,
+    }
+}
 
 /// Feeds octets, cut at random, to the client.
 fn feed_client(client: &mut Client, random: &mut Random, stream: &[u8], played: &mut Played) {
@@ -64,10 +77,14 @@ fn both_ends_understand_each_other_however_the_stream_is_cut() {
             for _ in 0..8 {
                 let length = LENGTHS[random.below(LENGTHS.len() as u64) as usize];
                 let message = message(&mut random, length);
-                match random.below(3) {
+                match random.below(4) {
                     0 => {
                         let size = message.len() / 7 + 1;
                         client.frame_fragmented(&message, size, &mut upstream);
+                    }
+                    1 => {
+                        client.frame_together(&[b"[]", &message], &mut upstream);
+                        sent.push(Got::Message(b"[]".to_vec()));
                     }
                     _ => client.frame(&message, &mut upstream),
                 }
@@ -84,7 +101,20 @@ fn both_ends_understand_each_other_however_the_stream_is_cut() {
             let Some((Got::Negotiated(negotiated), messages)) = router.got.split_first() else {
                 panic!("{:?}", router.got.first());
             };
-            assert_eq!((negotiated.framing, negotiated.serializer), (framing, serializer));
+            assert_eq!(
+                (negotiated.framing, negotiated.serializer),
+                (at_first(framing), serializer)
+            );
+            let (negotiated, messages) = match messages.split_first() {
+                Some((Got::Negotiated(negotiated), messages)) => {
+                    assert_eq!((negotiated.framing, serializer), (framing, Serializer::Json));
+                    (negotiated, messages)
+                }
+                _ => (negotiated, messages),
+            };
+            if serializer == Serializer::Json {
+                assert_eq!(negotiated.framing, framing);
+            }
             assert_eq!(messages, sent);
             assert!(!transport.is_midway());
 

@@ -153,7 +153,8 @@ fn a_head_is_written_right_before_the_body() {
     let binary = 0x82;
     let wide = |first, length: u64| [&[first, 127][..], &length.to_be_bytes()].concat();
     let (json, cbor) = (Serializer::Json, Serializer::Cbor);
-    let tables: [(Framing, Serializer, usize, Vec<u8>); 11] = [
+    let batched = [Framing::Batched(Separator::Cancel), Framing::Batched(Separator::Record)];
+    let tables: [(Framing, Serializer, usize, Vec<u8>); 18] = [
         (Framing::RawSocket, json, 0, vec![0, 0, 0, 0]),
         (Framing::RawSocket, cbor, 0x01_02_03, vec![0, 1, 2, 3]),
         (Framing::RawSocket, json, (1 << 24) - 1, vec![0, 255, 255, 255]),
@@ -165,6 +166,13 @@ fn a_head_is_written_right_before_the_body() {
         (Framing::WebSocket, json, 65_536, wide(text, 65_536)),
         (Framing::WebSocket, Serializer::MessagePack, 65_536, wide(binary, 65_536)),
         (Framing::WebSocket, cbor, 1 << 24, wide(binary, 1 << 24)),
+        (batched[0], json, 0, vec![text, 1]),
+        (batched[1], json, 124, vec![text, 125]),
+        (batched[0], json, 65_535, wide(text, 65_536)),
+        (batched[0], cbor, 0, vec![binary, 4, 0, 0, 0, 0]),
+        (batched[0], cbor, 121, vec![binary, 125, 0, 0, 0, 121]),
+        (batched[0], cbor, 122, vec![binary, 126, 0, 126, 0, 0, 0, 122]),
+        (batched[1], cbor, 1 << 24, [&wide(binary, (1 << 24) + 4), &[1, 0, 0, 0][..]].concat()),
     ];
     for (framing, serializer, length, head) in tables {
         let mut out = b"before".to_vec();
@@ -174,6 +182,20 @@ fn a_head_is_written_right_before_the_body() {
         assert_eq!(&out[..6], b"before");
         assert_eq!(range.end, out.len());
         assert_eq!(&out[range.start..range.start + head.len()], head, "{framing:?} {length}");
-        assert_eq!(range.len(), head.len() + length);
+        let tail = &out[range.start + head.len() + length..];
+        match (framing, serializer) {
+            (Framing::Batched(separator), Serializer::Json) => assert_eq!(tail, [separator as u8]),
+            _ => assert_eq!(tail, b""),
+        }
+    }
+}
+
+#[test]
+fn kinds_of_framing_are_numbered_densely() {
+    let batched = [Separator::Cancel, Separator::Record].map(Framing::Batched);
+    let all = [Framing::RawSocket, Framing::WebSocket, batched[0], batched[1]];
+    assert_eq!(all.len(), Framing::KINDS);
+    for (index, framing) in all.into_iter().enumerate() {
+        assert_eq!(framing.index(), index);
     }
 }

@@ -4,14 +4,16 @@
 //! octets, so that the verdict does not depend on how the stream was cut.
 
 use super::super::Serializer;
-use crate::limits::FRAME_HEAD_BYTES_MAX;
 
 /// Octets of a control frame's payload.
 // spec: rfc6455#section-5.5
 pub(crate) const CONTROL_BYTES_MAX: usize = 125;
 
-/// Octets of the longest head: two, eight of length, four of masking key.
-pub(crate) const MASKED_HEAD_BYTES_MAX: usize = FRAME_HEAD_BYTES_MAX + 4;
+/// Octets of the longest bare head: two, eight of length.
+pub(crate) const BARE_HEAD_BYTES_MAX: usize = 2 + 8;
+
+/// Octets of the longest head: a bare one, four of masking key.
+pub(crate) const MASKED_HEAD_BYTES_MAX: usize = BARE_HEAD_BYTES_MAX + 4;
 
 const FIN_BIT: u8 = 0x80;
 /// No extension is negotiated, so nothing gives these a meaning.
@@ -266,12 +268,12 @@ fn check_minimal(length: u64, least: u64) -> Result<u64, Fault> {
 /// The head of a whole bare message of `length` octets: the last octets of the array, and how
 /// many of them.
 #[inline]
-pub(crate) fn bare_head(opcode: Opcode, length: usize) -> ([u8; FRAME_HEAD_BYTES_MAX], usize) {
+pub(crate) fn bare_head(opcode: Opcode, length: usize) -> ([u8; BARE_HEAD_BYTES_MAX], usize) {
     head(FIN_BIT | opcode as u8, 0, length)
 }
 
 #[inline]
-fn head(first: u8, mask_bit: u8, length: usize) -> ([u8; FRAME_HEAD_BYTES_MAX], usize) {
+fn head(first: u8, mask_bit: u8, length: usize) -> ([u8; BARE_HEAD_BYTES_MAX], usize) {
     // Put together as one number, because octets written one by one are slow to read as many.
     let (first, mask_bit, length) = (u128::from(first), u128::from(mask_bit), length as u128);
     let (number, size) = match length {

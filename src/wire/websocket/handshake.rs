@@ -9,9 +9,9 @@ use httparse::Header;
 use sha1::{Digest as _, Sha1};
 
 use super::super::Serializer;
-use super::super::transport::{Failure, TransportOptions};
+use super::super::transport::{Failure, Framing, Negotiated, Separator, TransportOptions};
 use super::http;
-use crate::limits::HTTP_HEADERS_MAX;
+use crate::limits::{HTTP_HEADERS_MAX, MESSAGE_BYTES_CAP};
 
 /// What is hashed together with the client's key.
 // spec: rfc6455#section-1.3
@@ -23,6 +23,35 @@ const KEY_ENCODING: GeneralPurpose = GeneralPurpose::new(
     &alphabet::STANDARD,
     GeneralPurposeConfig::new().with_decode_allow_trailing_bits(true),
 );
+
+/// What a WebSocket may be opened for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Subprotocol {
+    pub(crate) serializer: Serializer,
+    pub(crate) is_batched: bool,
+}
+
+impl Subprotocol {
+    /// All that these serializers are spoken in, the plain ones first.
+    pub(crate) fn all(serializers: &[Serializer]) -> impl Iterator<Item = Self> {
+        let of =
+            |is_batched| serializers.iter().map(move |&serializer| Self { serializer, is_batched });
+        of(false).chain(of(true))
+    }
+
+    pub(crate) const fn name(self) -> &'static str {
+        if self.is_batched {
+            self.serializer.batched_subprotocol()
+        } else {
+            self.serializer.subprotocol()
+        }
+    }
+
+    /// How messages are framed as long as nothing else is known of the peer.
+    const fn framing(self) -> Framing {
+        if self.is_batched { Framing::Batched(Separator::Cancel) } else { Framing::WebSocket }
+    }
+}
 
 /// An answer other than the upgrade.
 #[derive(Clone, Copy, Debug)]
@@ -54,7 +83,7 @@ pub(crate) fn accept(
     options: &TransportOptions,
     input: &mut &mut [u8],
     reply: &mut Vec<u8>,
-) -> Result<Option<Serializer>, Failure> {
+) -> Result<Option<Negotiated>, Failure> {
     let verdict = match head.take(input) {
         Ok(false) => return Ok(None),
         Ok(true) => check(head.bytes(), options),
@@ -62,9 +91,13 @@ pub(crate) fn accept(
         Err(http::Fault::BareLineFeed) => Err(Rejection::bad("a line feed on its own")),
     };
     match verdict {
-        Ok((key, serializer)) => {
-            write_upgrade(&accept_key(&key), serializer, reply);
-            Ok(Some(serializer))
+        Ok((key, subprotocol)) => {
+            write_upgrade(&accept_key(&key), subprotocol, reply);
+            Ok(Some(Negotiated {
+                serializer: subprotocol.serializer,
+                framing: subprotocol.framing(),
+                peer_message_bytes_max: MESSAGE_BYTES_CAP,
+            }))
         }
         Err(rejection) => {
             write_rejection(rejection, options, reply);
@@ -89,8 +122,8 @@ pub(crate) fn accept_key(key: &[u8]) -> String {
     STANDARD.encode(digest)
 }
 
-/// Reads a request; the client's key and the serializer if it is an upgrade we grant.
-fn check(head: &[u8], options: &TransportOptions) -> Result<(Vec<u8>, Serializer), Rejection> {
+/// Reads a request; the client's key and the subprotocol if it is an upgrade we grant.
+fn check(head: &[u8], options: &TransportOptions) -> Result<(Vec<u8>, Subprotocol), Rejection> {
     let mut headers = [httparse::EMPTY_HEADER; HTTP_HEADERS_MAX];
     let mut request = httparse::Request::new(&mut headers);
     match request.parse(head) {
@@ -120,7 +153,7 @@ fn check(head: &[u8], options: &TransportOptions) -> Result<(Vec<u8>, Serializer
     }
     check_upgrade(request.version, headers)?;
     let key = check_key(headers)?;
-    Ok((key, choose_serializer(headers, options)?))
+    Ok((key, choose_subprotocol(headers, options)?))
 }
 
 /// Refuses a request that announces a body: whoever reads it differently could smuggle another
@@ -163,15 +196,15 @@ fn check_key(headers: &[Header<'_>]) -> Result<Vec<u8>, Rejection> {
     }
 }
 
-/// The client's first subprotocol that we offer. Here is where batched ones would join.
+/// The client's first subprotocol that we offer.
 // spec: basic/building_blocks#transports
-fn choose_serializer(
+fn choose_subprotocol(
     headers: &[Header<'_>],
     options: &TransportOptions,
-) -> Result<Serializer, Rejection> {
+) -> Result<Subprotocol, Rejection> {
     let offered = |name: &[u8]| {
-        let mut ours = options.serializers.iter().copied();
-        ours.find(|serializer| serializer.subprotocol().as_bytes() == name)
+        let mut ours = Subprotocol::all(&options.serializers);
+        ours.find(|subprotocol| subprotocol.name().as_bytes() == name)
     };
     http::members(headers, "Sec-WebSocket-Protocol")
         .find_map(offered)
@@ -188,13 +221,13 @@ fn only<'a>(headers: &'a [Header<'a>], name: &'a str) -> Result<Option<&'a [u8]>
     }
 }
 
-fn write_upgrade(accept: &str, serializer: Serializer, reply: &mut Vec<u8>) {
+fn write_upgrade(accept: &str, subprotocol: Subprotocol, reply: &mut Vec<u8>) {
     let lines = [
         "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n",
         "Sec-WebSocket-Accept: ",
         accept,
         "\r\nSec-WebSocket-Protocol: ",
-        serializer.subprotocol(),
+        subprotocol.name(),
         "\r\n\r\n",
     ];
     reply.extend(lines.iter().flat_map(|line| line.bytes()));
@@ -205,9 +238,9 @@ fn write_rejection(rejection: Rejection, options: &TransportOptions, reply: &mut
     let mut body = format!("{status}: {text}.\n");
     if status.starts_with("400") || status.starts_with("426") {
         body.push_str("A WAMP router answers here, on WebSocket with one of the subprotocols");
-        for (index, serializer) in options.serializers.iter().enumerate() {
+        for (index, subprotocol) in Subprotocol::all(&options.serializers).enumerate() {
             body.push_str(if index == 0 { " " } else { ", " });
-            body.push_str(serializer.subprotocol());
+            body.push_str(subprotocol.name());
         }
         body.push_str(".\n");
     }

@@ -4,17 +4,22 @@
 //! - `http`: the head of an HTTP message, collected until it is whole.
 //! - `handshake`: the router's answer to an upgrade, and to everything that is none.
 //! - `frame`: one frame.
+//! - `batch`: several WAMP messages in one of WebSocket's.
 //! - `Stream`: frames become messages; the same code for router and client.
 //!
 //! No extension is negotiated.
 
+pub(crate) mod batch;
 pub(crate) mod frame;
 pub(crate) mod handshake;
 pub(crate) mod http;
 
+use std::ops::Range;
+
 use super::Serializer;
-use super::transport::{Failure, Incoming};
+use super::transport::{Failure, Framing, Incoming, Negotiated, Separator};
 use crate::limits::{FRAGMENTS_MAX, MESSAGE_BYTES_CAP, PINGS_MAX};
+use batch::First;
 use frame::{CONTROL_BYTES_MAX, Expected, Fault, Head, MASKED_HEAD_BYTES_MAX, Opcode, Role};
 
 /// An open WebSocket, at either end: what is received, and the control frames that answer it.
@@ -28,7 +33,20 @@ pub(crate) struct Stream {
     pings: u16,
     /// The opcode of messages, both ways.
     opcode: Opcode,
+    /// If messages come and go in batches.
+    batching: Option<Batching>,
     phase: Phase,
+}
+
+/// What is known of batches.
+#[derive(Clone, Copy, Debug)]
+struct Batching {
+    /// Octets at the front of the input that are the rest of a batch, unmasked: its beginning
+    /// was given out.
+    left: usize,
+    /// What we send behind each message of JSON; `None` until the router has seen what its
+    /// client sends.
+    separator: Option<Separator>,
 }
 
 /// How far the end has come.
@@ -57,8 +75,9 @@ struct Partial {
     fragments: u32,
     /// The payload of a control frame so far.
     control: Vec<u8>,
-    /// Whether `message` was given out and may go.
-    is_delivered: bool,
+    /// Whether `message` is all there, and was given out up to `given_count`.
+    is_whole: bool,
+    given_count: usize,
 }
 
 /// The rest of a frame's payload.
@@ -78,17 +97,18 @@ enum Resumed {
     Dry,
     /// Nothing is partial any more.
     Settled,
-    /// The message in [`Partial::message`] is whole.
-    Message,
-    /// A control frame brought something.
-    Control(Incoming<'static>),
+    /// A message lies there in [`Partial::message`].
+    Message(Range<usize>),
+    /// Something else came of it.
+    Other(Incoming<'static>),
 }
 
 impl Stream {
-    /// A stream behind a handshake that settled `serializer`.
-    pub(crate) fn new(role: Role, serializer: Serializer) -> Self {
+    /// A stream behind a handshake that settled `serializer` and `framing`.
+    pub(crate) fn new(role: Role, serializer: Serializer, framing: Framing) -> Self {
         let opcode = Opcode::of(serializer);
-        Self { partial: None, role, pings: 0, opcode, phase: Phase::Open }
+        let batching = Batching::of(framing, role);
+        Self { partial: None, role, pings: 0, opcode, batching, phase: Phase::Open }
     }
 
     /// See [`Transport::next`](super::Transport::next).
@@ -106,13 +126,20 @@ impl Stream {
                 match self.resume(room, input, reply, &mut pongs) {
                     Ok(Resumed::Dry) => return Ok(None),
                     Ok(Resumed::Settled) => {}
-                    Ok(Resumed::Control(incoming)) => return Ok(Some(incoming)),
-                    Ok(Resumed::Message) => {
+                    Ok(Resumed::Other(incoming)) => return Ok(Some(incoming)),
+                    Ok(Resumed::Message(range)) => {
                         let message = self.partial.as_ref().map(|partial| &*partial.message);
+                        let message = message.and_then(|message| message.get(range));
                         return Ok(message.map(Incoming::Message));
                     }
                     Err(fault) => return Err(self.fail(fault, reply)),
                 }
+            }
+            if let Some(left @ 1..) = self.batching.map(|batching| batching.left) {
+                return match self.next_of_batch(left, room, input) {
+                    Ok(incoming) => Ok(Some(incoming)),
+                    Err(fault) => Err(self.fail(fault, reply)),
+                };
             }
             let expected = self.expected(room);
             let head = match frame::parse(input, expected) {
@@ -125,9 +152,10 @@ impl Stream {
                 Err(fault) => return Err(self.fail(fault, reply)),
             };
             let _ = input.split_off_mut(..head.size);
-            let payload = input.split_off_mut(..head.length).unwrap_or_default();
+            let payload = input.get_mut(..head.length).unwrap_or_default();
             frame::mask(payload, head.key);
             if head.opcode.is_control() {
+                let payload = input.split_off_mut(..head.length).unwrap_or_default();
                 match self.on_control(head.opcode, payload, reply, &mut pongs) {
                     Ok(None) => continue,
                     Ok(incoming) => return Ok(incoming),
@@ -138,13 +166,21 @@ impl Stream {
             if self.opcode == Opcode::Text && simdutf8::basic::from_utf8(payload).is_err() {
                 return Err(self.fail(NOT_UTF8, reply));
             }
-            return Ok(Some(Incoming::Message(payload)));
+            let Some(batching) = &mut self.batching else {
+                let payload = input.split_off_mut(..head.length).unwrap_or_default();
+                return Ok(Some(Incoming::Message(payload)));
+            };
+            batching.left = head.length;
+            if head.length == 0 {
+                return Err(self.fail(batch::EMPTY, reply));
+            }
         }
     }
 
     /// Changes what was settled before anything was received.
-    pub(crate) fn set_serializer(&mut self, serializer: Serializer) {
+    pub(crate) fn settle(&mut self, serializer: Serializer, framing: Framing) {
         self.opcode = Opcode::of(serializer);
+        self.batching = Batching::of(framing, self.role);
     }
 
     /// Counts the peer's pings anew.
@@ -166,9 +202,14 @@ impl Stream {
         self.send_close(&code.to_be_bytes(), out);
     }
 
-    /// Appends one frame of the negotiated type.
-    pub(crate) fn send(&mut self, message: &[u8], out: &mut Vec<u8>) {
-        frame::write((self.opcode, true), self.role.key(), message, out);
+    /// Appends these messages: as one batch, or as one frame each.
+    pub(crate) fn send(&mut self, messages: &[&[u8]], out: &mut Vec<u8>) {
+        if let Some(batch) = self.batch_of(messages) {
+            return frame::write((self.opcode, true), self.role.key(), &batch, out);
+        }
+        for message in messages {
+            frame::write((self.opcode, true), self.role.key(), message, out);
+        }
     }
 
     /// Appends one message in fragments of at most `fragment_bytes_max` octets.
@@ -178,8 +219,9 @@ impl Stream {
         fragment_bytes_max: usize,
         out: &mut Vec<u8>,
     ) {
+        let batch = self.batch_of(&[message]);
         let mut opcode = self.opcode;
-        let mut rest = message;
+        let mut rest = batch.as_deref().unwrap_or(message);
         loop {
             let cut = fragment_bytes_max.clamp(1, rest.len().max(1)).min(rest.len());
             let (fragment, left) = rest.split_at_checked(cut).unwrap_or((rest, &[]));
@@ -193,16 +235,67 @@ impl Stream {
 
     /// Whether a frame or a fragmented message has come in part.
     pub(crate) fn is_midway(&self) -> bool {
-        self.partial.as_ref().is_some_and(|partial| !partial.is_delivered)
+        self.partial.as_ref().is_some_and(|partial| !partial.is_whole)
     }
 
-    /// What the next frame may be.
+    /// What the next frame may be, if a message may have `room` octets.
     fn expected(&self, room: usize) -> Expected {
+        let overhead = if self.batching.is_some() { batch::OVERHEAD_BYTES_MAX } else { 0 };
         Expected {
             is_masked: self.role == Role::Server,
             opcode: self.opcode,
             is_inside: false,
-            room,
+            room: room + overhead,
+        }
+    }
+
+    /// The payload of a batch of `messages`, if they go in batches.
+    fn batch_of(&self, messages: &[&[u8]]) -> Option<Vec<u8>> {
+        let separator = self.batching?.separator.unwrap_or_default();
+        let mut batch = Vec::new();
+        batch::write(self.opcode, separator, messages, &mut batch);
+        Some(batch)
+    }
+
+    /// Takes the next message of the batch whose last `left` octets are the front of `input`.
+    fn next_of_batch<'i>(
+        &mut self,
+        left: usize,
+        room: usize,
+        input: &mut &'i mut [u8],
+    ) -> Result<Incoming<'i>, Fault> {
+        let batch = input.get(..left).unwrap_or_default();
+        let Some(first) = self.first_of_batch(batch, room)? else {
+            return Ok(Incoming::Negotiated(self.renegotiated()));
+        };
+        if let Some(batching) = &mut self.batching {
+            batching.left -= first.end;
+        }
+        let octets: &'i [u8] = input.split_off_mut(..first.end).unwrap_or_default();
+        Ok(Incoming::Message(octets.get(first.message).unwrap_or_default()))
+    }
+
+    /// Finds the first message of `batch`; `None` if its separator changes ours.
+    // spec: advanced/transport_batched_websocket — two octets for one separator: echo it
+    fn first_of_batch(&mut self, batch: &[u8], room: usize) -> Result<Option<First>, Fault> {
+        let first = batch::first(self.opcode, batch)?;
+        if first.message.len() > room {
+            return Err(Fault::too_big("a message longer than we take"));
+        }
+        let Some(Batching { separator: known @ None, .. }) = &mut self.batching else {
+            return Ok(Some(first));
+        };
+        *known = Some(first.separator);
+        Ok((first.separator == Separator::default()).then_some(first))
+    }
+
+    /// What holds now that the separator is known.
+    fn renegotiated(&self) -> Negotiated {
+        let separator = self.batching.and_then(|batching| batching.separator);
+        Negotiated {
+            serializer: Serializer::Json,
+            framing: Framing::Batched(separator.unwrap_or_default()),
+            peer_message_bytes_max: MESSAGE_BYTES_CAP,
         }
     }
 
@@ -219,8 +312,8 @@ impl Stream {
             *input = &mut [];
             return Ok(Resumed::Dry);
         }
-        if self.partial.as_ref().is_some_and(|partial| partial.is_delivered) {
-            self.partial = None;
+        if let Some(resumed) = self.resume_batch(room)? {
+            return Ok(resumed);
         }
         let expected = self.expected(room);
         loop {
@@ -239,14 +332,44 @@ impl Stream {
                     self.partial = None;
                 }
                 if let Some(incoming) = self.on_control(opcode, &payload, reply, pongs)? {
-                    return Ok(Resumed::Control(incoming));
+                    return Ok(Resumed::Other(incoming));
                 }
             } else if is_final {
-                partial.is_delivered = true;
                 self.pings = 0;
-                return Ok(Resumed::Message);
+                partial.is_whole = true;
+                if self.batching.is_none() {
+                    partial.given_count = partial.message.len();
+                    return Ok(Resumed::Message(0..partial.given_count));
+                }
+                if partial.message.is_empty() {
+                    return Err(batch::EMPTY);
+                }
+                if let Some(resumed) = self.resume_batch(room)? {
+                    return Ok(resumed);
+                }
             }
         }
+    }
+
+    /// Goes on with a whole message: gives out the next one of its batch, or lets it go.
+    fn resume_batch(&mut self, room: usize) -> Result<Option<Resumed>, Fault> {
+        let Some(mut partial) = self.partial.take_if(|partial| partial.is_whole) else {
+            return Ok(None);
+        };
+        let given_count = partial.given_count;
+        let rest = partial.message.get(given_count..).unwrap_or_default();
+        if rest.is_empty() {
+            return Ok(None);
+        }
+        let first = self.first_of_batch(rest, room)?;
+        partial.given_count += first.as_ref().map_or(0, |first| first.end);
+        self.partial = Some(partial);
+        Ok(Some(match first {
+            None => Resumed::Other(Incoming::Negotiated(self.renegotiated())),
+            Some(First { message: Range { start, end }, .. }) => {
+                Resumed::Message(given_count + start..given_count + end)
+            }
+        }))
     }
 
     /// Answers a ping, notes a pong, ends with a close.
@@ -297,6 +420,18 @@ impl Stream {
             debug_assert!(payload.len() <= CONTROL_BYTES_MAX, "our reasons are short");
             frame::write((Opcode::Close, true), self.role.key(), payload, out);
             self.phase = Phase::Closing;
+        }
+    }
+}
+
+impl Batching {
+    const fn of(framing: Framing, role: Role) -> Option<Self> {
+        match (framing, role) {
+            (Framing::RawSocket | Framing::WebSocket, _) => None,
+            (Framing::Batched(_), Role::Server) => Some(Self { left: 0, separator: None }),
+            (Framing::Batched(separator), Role::Client(_)) => {
+                Some(Self { left: 0, separator: Some(separator) })
+            }
         }
     }
 }

@@ -44,8 +44,12 @@ fn bare(first: u8, payload: &[u8]) -> Vec<u8> {
 
 /// The request that opens the streams of these tests.
 fn hello(serializer: Serializer) -> Vec<u8> {
+    hello_for(Framing::WebSocket, serializer)
+}
+
+fn hello_for(framing: Framing, serializer: Serializer) -> Vec<u8> {
     let mut octets = Vec::new();
-    Client::new(Framing::WebSocket, serializer, ClientOptions::default()).hello(&mut octets);
+    Client::new(framing, serializer, ClientOptions::default()).hello(&mut octets);
     octets
 }
 
@@ -78,7 +82,7 @@ fn assert_failed(played: &Played, got: &[Got], code: u16) {
     assert_eq!(played.reply, bare(CLOSE, &reason), "{text}");
 }
 
-fn both_kinds() -> [(Serializer, u8); 3] {
+fn both_kinds() -> [(Serializer, u8); Serializer::ALL.len()] {
     Serializer::ALL.map(|serializer| (serializer, Opcode::of(serializer) as u8))
 }
 
@@ -433,7 +437,7 @@ fn a_ping_of_ours_is_a_bare_empty_frame() {
 
 /// A stream of `opcode` messages that is open.
 fn open(serializer: Serializer) -> Stream {
-    Stream::new(Role::Server, serializer)
+    Stream::new(Role::Server, serializer, Framing::WebSocket)
 }
 
 /// Feeds one part and says what came; the parts of a message are given out as copies.
@@ -495,6 +499,154 @@ fn what_was_held_is_let_go_with_the_message() {
     assert!(stream.partial.is_none(), "nothing is owed after a control frame");
 }
 
+const CANCEL: Framing = Framing::Batched(Separator::Cancel);
+const RECORD: Framing = Framing::Batched(Separator::Record);
+
+/// What comes of `frames` behind an upgrade to batches of at most `message_bytes_max` octets.
+fn play_batches(serializer: Serializer, message_bytes_max: usize, frames: &[Vec<u8>]) -> Played {
+    let stream = [hello_for(CANCEL, serializer), frames.concat()].concat();
+    strip(play_every_way(&TransportOptions { message_bytes_max, ..options() }, &stream))
+}
+
+/// A batch of `messages`.
+fn batch(serializer: Serializer, separator: Separator, messages: &[&[u8]]) -> Vec<u8> {
+    let mut payload = Vec::new();
+    batch::write(Opcode::of(serializer), separator, messages, &mut payload);
+    payload
+}
+
+/// The second agreement, which the separator of a client has brought.
+fn reframed() -> Got {
+    Got::Negotiated(Negotiated {
+        serializer: JSON,
+        framing: RECORD,
+        peer_message_bytes_max: MESSAGE_BYTES_CAP,
+    })
+}
+
+// spec: advanced/transport_batched_websocket
+#[test]
+fn every_message_of_a_batch_arrives_in_order() {
+    for (serializer, opcode) in both_kinds() {
+        let three = batch(serializer, Separator::Cancel, &[b"one", b"", b"three"]);
+        let one = batch(serializer, Separator::Cancel, &[b"four"]);
+        let (first, second) = three.split_at(5);
+        let frames = [
+            frame(FIN | opcode, &three),
+            frame(FIN | opcode, &one),
+            // In fragments, cut anywhere, with control frames between.
+            frame(opcode, first),
+            frame(PING, b"p"),
+            frame(CONTINUATION, b""),
+            frame(FIN | CONTINUATION, second),
+            frame(PONG, b""),
+            frame(FIN | opcode, &one),
+        ];
+        let all = [b"one", &b""[..], b"three", b"four"].map(message).to_vec();
+        let mut got = [all.clone(), all].concat();
+        got.insert(7, Got::Alive);
+        let reply = bare(PONG, b"p");
+        assert_eq!(play_batches(serializer, 1 << 20, &frames), Played { got, reply });
+    }
+}
+
+// spec: advanced/transport_batched_websocket
+#[test]
+fn a_client_of_json_shows_which_separator_it_wants() {
+    let play = |batches: &[&[u8]]| {
+        let frames: Vec<Vec<u8>> = batches.iter().map(|batch| frame(FIN | TEXT, batch)).collect();
+        let parts: Vec<Vec<u8>> = batches
+            .iter()
+            .flat_map(|batch| [frame(TEXT, &batch[..1]), frame(FIN | CONTINUATION, &batch[1..])])
+            .collect();
+        let played = play_batches(JSON, 1 << 20, &frames);
+        assert_eq!(play_batches(JSON, 1 << 20, &parts), played);
+        assert_eq!(played.reply, b"");
+        played.got
+    };
+    let (one, two) = (message(b"[1]"), message(b"[2]"));
+    let both = [one.clone(), two.clone()];
+    assert_eq!(play(&[b"[1]\x18[2]\x18"]), both);
+    assert_eq!(play(&[b"[1]\x18", b"[2]\x18"]), both);
+    assert_eq!(play(&[b"[1]\x18[2]\x1E"]), both, "the first decides");
+    assert_eq!(play(&[b"[1]\x18", b"[2]\x1E"]), both, "the first decides");
+    let all = [reframed(), one.clone(), two.clone()];
+    assert_eq!(play(&[b"[1]\x1E[2]\x1E"]), all);
+    assert_eq!(play(&[b"[1]\x1E", b"[2]\x18"]), all);
+    assert_eq!(play(&[b"\x1E[1]\x18"]), [reframed(), message(b""), one]);
+}
+
+// spec: advanced/transport_batched_websocket
+#[test]
+fn a_batch_that_is_empty_or_cut_is_refused() {
+    let tables: [(Serializer, &[u8], &[&[u8]]); 9] = [
+        (JSON, b"", &[]),
+        (JSON, b"[1]", &[]),
+        (JSON, b"[1]\x18[2]", &[b"[1]"]),
+        (JSON, b"[1]\x18 ", &[b"[1]"]),
+        (CBOR, b"", &[]),
+        (CBOR, b"\0\0\0", &[]),
+        (CBOR, b"\0\0\0\x02a", &[]),
+        (CBOR, b"\0\0\0\x01a\0", &[b"a"]),
+        (Serializer::MessagePack, b"\0\0\0\x01a\xFF\xFF\xFF\xFFabc", &[b"a"]),
+    ];
+    for (serializer, payload, before) in tables {
+        let opcode = Opcode::of(serializer) as u8;
+        let cut = payload.len() / 2;
+        let whole = vec![frame(FIN | opcode, payload)];
+        let parts =
+            vec![frame(opcode, &payload[..cut]), frame(FIN | CONTINUATION, &payload[cut..])];
+        for mut frames in [whole, parts] {
+            frames.push(frame(FIN | opcode, b"late"));
+            let got: Vec<Got> = before.iter().map(|body| message(body)).collect();
+            assert_failed(&play_batches(serializer, 1 << 20, &frames), &got, 1007);
+        }
+    }
+    // Text is checked as a whole, before anything of it is given out.
+    let frames = [frame(FIN | TEXT, b"[1]\x18\xFF\x18")];
+    assert_failed(&play_batches(JSON, 1 << 20, &frames), &[], 1007);
+}
+
+#[test]
+fn the_limit_holds_for_a_message_and_for_its_batch() {
+    for (serializer, opcode) in both_kinds() {
+        let play = |messages: &[&[u8]]| {
+            let payload = batch(serializer, Separator::Cancel, messages);
+            let (first, second) = payload.split_at(payload.len() / 2);
+            let whole = play_batches(serializer, 300, &[frame(FIN | opcode, &payload)]);
+            let parts = [frame(opcode, first), frame(FIN | CONTINUATION, second)];
+            assert_eq!(play_batches(serializer, 300, &parts), whole);
+            whole
+        };
+        let most = [b'x'; 300];
+        assert_eq!(play(&[&most]).got, [message(&most)]);
+        assert_failed(&play(&[&[b'x'; 301]]), &[], 1009);
+        assert_failed(&play(&[&[b'x'; 305]]), &[], 1009);
+        assert_eq!(play(&[&b"x"[..]; 60]).got, vec![message(b"x"); 60]);
+        assert_failed(&play(&[&b"xxxx"[..]; 61]), &[], 1009);
+    }
+}
+
+#[test]
+fn a_batch_is_given_out_where_it_lies() {
+    let payload = batch(CBOR, Separator::Cancel, &[b"abc", b"def"]);
+    let mut octets = frame(FIN | BINARY, &payload);
+    let range = octets.as_ptr_range();
+    let (mut stream, mut reply) = (Stream::new(Role::Server, CBOR, CANCEL), Vec::new());
+    let mut input = octets.as_mut_slice();
+    for expected in [b"abc", b"def"] {
+        match stream.next(1 << 20, &mut input, &mut reply) {
+            Ok(Some(Incoming::Message(message))) => {
+                assert_eq!(message, expected);
+                assert!(range.contains(&message.as_ptr()));
+            }
+            other => panic!("{other:?}"),
+        }
+        assert!(stream.partial.is_none());
+        assert!(!stream.is_midway(), "what is owed is ours to take");
+    }
+}
+
 /// Any octets at all, most of them nearly frames.
 fn noise(random: &mut Random) -> Vec<u8> {
     let mut octets = Vec::new();
@@ -519,7 +671,44 @@ fn noise_comes_to_the_same_however_it_is_cut() {
     let mut random = Random::from_number(6455);
     for _ in 0..300 {
         let frames = [noise(&mut random)];
-        let serializer = Serializer::ALL[random.below(3) as usize];
+        let serializer = Serializer::ALL[random.below(Serializer::ALL.len() as u64) as usize];
         play_frames(serializer, &frames);
+        play_batches(serializer, 1 << 20, &frames);
     }
+}
+
+/// Batches, most of them sound.
+fn batched_noise(random: &mut Random, serializer: Serializer) -> Vec<u8> {
+    let opcode = Opcode::of(serializer) as u8;
+    let mut octets = Vec::new();
+    for _ in 0..random.below(5) {
+        let separator = if random.one_in(2) { Separator::Cancel } else { Separator::Record };
+        let body = vec![b'a'; random.below(70) as usize];
+        let messages = vec![body.as_slice(); random.below(4) as usize];
+        let mut payload = batch(serializer, separator, &messages);
+        if random.one_in(5) {
+            payload.truncate(random.below(payload.len() as u64 + 1) as usize);
+        }
+        if random.one_in(2) {
+            octets.extend(frame(FIN | opcode, &payload));
+            continue;
+        }
+        let (first, second) = payload.split_at(random.below(payload.len() as u64 + 1) as usize);
+        octets.extend(frame(opcode, first));
+        octets.extend(frame(FIN | CONTINUATION, second));
+    }
+    octets
+}
+
+#[test]
+fn batches_come_to_the_same_however_they_are_cut() {
+    let mut random = Random::from_number(30);
+    let mut messages = 0;
+    for _ in 0..300 {
+        let serializer = Serializer::ALL[random.below(Serializer::ALL.len() as u64) as usize];
+        let frames = [batched_noise(&mut random, serializer)];
+        let played = play_batches(serializer, 200, &frames);
+        messages += played.got.iter().filter(|got| matches!(got, Got::Message(_))).count();
+    }
+    assert!(messages > 300, "{messages}");
 }

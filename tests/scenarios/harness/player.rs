@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use gigawamp::sim::Value;
-use gigawamp::wire::{Client, ClientOptions, Framing, Incoming, Serializer};
+use gigawamp::wire::{Client, ClientOptions, Framing, Incoming, Separator, Serializer};
 
 use super::notation::{Act, Bindings, Line, Term, message, term};
 use super::stage::{Brought, Stage};
@@ -16,6 +16,14 @@ pub(crate) struct Dress {
     /// Each peer after the first uses the next transport and serializer instead of the same.
     pub(crate) mixed: bool,
 }
+
+/// All ways to be framed, in the order of their numbers.
+const FRAMINGS: [Framing; Framing::KINDS] = [
+    Framing::RawSocket,
+    Framing::WebSocket,
+    Framing::Batched(Separator::Cancel),
+    Framing::Batched(Separator::Record),
+];
 
 /// What a peer that is not told otherwise announces.
 const ROLES: &str = "{publisher: {}, subscriber: {}, caller: {}, callee: {features: \
@@ -119,14 +127,14 @@ impl<'s, S: Stage> Player<'s, S> {
         let options = options.value(&self.bindings);
         let number = self.bindings.len() + self.peers.len();
         let turn = if self.dress.mixed { self.peers.len() } else { 0 };
-        let framings = [Framing::RawSocket, Framing::WebSocket];
-        let framing = framings[(self.dress.framing as usize + turn) % 2];
+        let framing = FRAMINGS[(self.dress.framing.index() + turn) % FRAMINGS.len()];
         let framing = match options.get("transport") {
             Some(Value::Text(name)) if name == "rawsocket" => Framing::RawSocket,
             Some(Value::Text(name)) if name == "websocket" => Framing::WebSocket,
             _ => framing,
         };
-        let serializer = Serializer::ALL[(self.dress.serializer.index() + turn) % 3];
+        let serializer =
+            Serializer::ALL[(self.dress.serializer.index() + turn) % Serializer::ALL.len()];
         let serializer = match options.get("serializer") {
             Some(Value::Text(name)) => *Serializer::ALL
                 .iter()
@@ -174,9 +182,8 @@ impl<'s, S: Stage> Player<'s, S> {
         let exact = self.stage.is_exact();
         let peer = self.peer(name);
         let mut out = Vec::new();
-        for bytes in messages {
-            peer.client.frame(bytes, &mut out);
-        }
+        let messages: Vec<&[u8]> = messages.iter().map(Vec::as_slice).collect();
+        peer.client.frame_together(&messages, &mut out);
         if !exact {
             peer.client.ping(b"sync", &mut out);
         }

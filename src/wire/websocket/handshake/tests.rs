@@ -40,22 +40,33 @@ fn text(octets: &[u8]) -> &str {
     std::str::from_utf8(octets).expect("answers are text")
 }
 
-/// Plays a request that must be granted; the serializer that was chosen.
+/// Plays a request that must be granted; the serializer that was chosen, if not in batches.
 fn granted(stream: &[u8]) -> Serializer {
+    let (serializer, is_batched) = granted_either(stream);
+    assert!(!is_batched);
+    serializer
+}
+
+/// The same with batches or without.
+fn granted_either(stream: &[u8]) -> (Serializer, bool) {
     let played = play_every_way(&options(), stream);
     let [Got::Negotiated(negotiated)] = played.got[..] else {
         panic!("{}\n{:?} {}", text(stream), played.got, text(&played.reply))
     };
     let Negotiated { serializer, framing, peer_message_bytes_max } = negotiated;
-    assert_eq!((framing, peer_message_bytes_max), (Framing::WebSocket, MESSAGE_BYTES_CAP));
+    assert_eq!(peer_message_bytes_max, MESSAGE_BYTES_CAP);
+    let is_batched = framing != Framing::WebSocket;
+    if is_batched {
+        assert_eq!(framing, Framing::Batched(Separator::Cancel));
+    }
     let expected = format!(
         "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
          Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\
          Sec-WebSocket-Protocol: {}\r\n\r\n",
-        serializer.subprotocol(),
+        Subprotocol { serializer, is_batched }.name(),
     );
     assert_eq!(text(&played.reply), expected);
-    serializer
+    (serializer, is_batched)
 }
 
 /// Plays a request that must be refused with `status`; the answer and the failure.
@@ -112,7 +123,7 @@ fn the_clients_first_subprotocol_that_we_offer_is_chosen() {
         (&[(name, "wamp.2.msgpack")], Serializer::MessagePack),
         (&[(name, "wamp.2.cbor")], Serializer::Cbor),
         (&[(name, "wamp.2.cbor,wamp.2.json")], Serializer::Cbor),
-        (&[(name, "wamp.2.cbor.batched, wamp.2.msgpack ,wamp.2.json")], Serializer::MessagePack),
+        (&[(name, "wamp.2.capnproto.batched, wamp.2.msgpack ,x")], Serializer::MessagePack),
         (&[(name, ",, soap,\twamp.2.cbor\t, wamp.2.json")], Serializer::Cbor),
         (&[(name, "soap"), (name, "wamp.2.msgpack"), (name, "x")], Serializer::MessagePack),
         (&[(name, "-"), ("sec-webSOCKET-protocol", "wamp.2.cbor")], Serializer::Cbor),
@@ -122,19 +133,41 @@ fn the_clients_first_subprotocol_that_we_offer_is_chosen() {
     }
 }
 
+// spec: advanced/transport_batched_websocket
+#[test]
+fn batches_are_chosen_like_any_other_subprotocol() {
+    let name = "Sec-WebSocket-Protocol";
+    let tables = [
+        ("wamp.2.json.batched", Serializer::Json, true),
+        ("wamp.2.msgpack.batched", Serializer::MessagePack, true),
+        ("wamp.2.cbor.batched, wamp.2.cbor", Serializer::Cbor, true),
+        ("wamp.2.cbor, wamp.2.cbor.batched", Serializer::Cbor, false),
+        ("wamp.2.flatbuffers.batched, wamp.2.msgpack.batched", Serializer::MessagePack, true),
+    ];
+    for (offer, serializer, is_batched) in tables {
+        assert_eq!(granted_either(&with(&[(name, offer)])), (serializer, is_batched), "{offer}");
+    }
+    let only_cbor = TransportOptions { serializers: vec![Serializer::Cbor], ..options() };
+    let offer = "wamp.2.json.batched, wamp.2.cbor.batched";
+    let played = play_every_way(&only_cbor, &with(&[(name, offer)]));
+    assert!(text(&played.reply).contains("Sec-WebSocket-Protocol: wamp.2.cbor.batched\r\n"));
+}
+
 // spec: B-TRN-05
 #[test]
 fn without_a_common_subprotocol_there_is_no_connection() {
     let many = "x,".repeat(1_000);
-    let tables = ["-", "", "soap", "wamp", "wamp.2.jso", "WAMP.2.JSON", "wamp.2.json.batched"];
+    let tables = ["-", "", "soap", "wamp", "wamp.2.jso", "WAMP.2.JSON", "wamp.2.json.batche"];
     for offer in tables.into_iter().chain([many.as_str()]) {
         let (reply, failure) = rejected(&with(&[("Sec-WebSocket-Protocol", offer)]), "400");
         assert!(reply.contains("wamp.2.json, wamp.2.msgpack, wamp.2.cbor"), "{reply}");
+        assert!(reply.ends_with(", wamp.2.msgpack.batched, wamp.2.cbor.batched.\n"), "{reply}");
         assert!(matches!(failure, Failure::Refused(_)));
     }
     let only_cbor = TransportOptions { serializers: vec![Serializer::Cbor], ..options() };
     let (reply, _) = refused(&only_cbor, &with(&[]));
-    assert!(text(&reply).ends_with("subprotocols wamp.2.cbor.\n"), "{}", text(&reply));
+    let list = "subprotocols wamp.2.cbor, wamp.2.cbor.batched.\n";
+    assert!(text(&reply).ends_with(list), "{}", text(&reply));
 }
 
 #[test]
