@@ -119,6 +119,8 @@ pub struct Batch {
     records: Vec<Record>,
     bytes: Vec<u8>,
     ids: Vec<u64>,
+    /// Octets that heads refer to.
+    beside: usize,
 }
 
 /// A relay whose borrowed parts lie in its batch: one behind the other, in the order in which
@@ -154,7 +156,8 @@ impl Batch {
     /// Roughly the memory it holds, in octets.
     #[must_use]
     pub const fn bytes_count(&self) -> usize {
-        self.bytes.len() + self.records.len() * size_of::<Record>()
+        let (records, ids) = (self.records.len(), self.ids.len());
+        self.bytes.len() + records * size_of::<Record>() + ids * size_of::<u64>() + self.beside
     }
 
     /// The relays in order, each with the index of its realm.
@@ -167,6 +170,9 @@ impl Batch {
 
     /// Appends a copy of `relay`.
     pub(super) fn push(&mut self, realm: u16, relay: &Relay<'_>) {
+        if let Head::Event(EventHead { filter: Some(filter), .. }) = &relay.head {
+            self.beside += filter.bytes_count();
+        }
         self.ids.extend_from_slice(relay.ids);
         let (details_kind, details) = self.keep_details(&relay.details);
         let record = Record {
@@ -296,10 +302,28 @@ impl Relays {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::message::{RequestId, Text};
+    use crate::message::{Receivers, RequestId, Text};
 
     fn session(id: u64) -> SessionRef {
         SessionRef { id: SessionId(id), slot: 7, shard: ShardId(3) }
+    }
+
+    #[test]
+    fn everything_that_a_batch_holds_is_counted() {
+        let receivers = Receivers {
+            exclude: Some(vec![SessionId(1); 1_000]),
+            eligible_authid: Some(vec!["somebody".into(); 1_000]),
+            ..Receivers::default()
+        };
+        let event = EventHead {
+            publication: PublicationId(5),
+            publisher: SessionId(6),
+            exclude_publisher: true,
+            filter: Some(Arc::new(Filter::new(&receivers))),
+        };
+        let mut batch = Batch::default();
+        batch.push(0, &Relay { ids: &[7; 1_000], ..Relay::of(Head::Event(event)) });
+        assert!(batch.bytes_count() > 1_000 * (8 + 16 + 8 + 8), "{}", batch.bytes_count());
     }
 
     #[test]
