@@ -138,6 +138,7 @@ impl Dealer {
             callee: callee.session,
             interruptible: callee.call_canceling,
             receive_progress,
+            killed: false,
         };
         session.calls.insert(call.request, pending);
         let disclosed = (call.options.disclose_me == Some(true)).then(|| session.identity.clone());
@@ -183,13 +184,16 @@ impl Dealer {
         let Some(caller) = context.peers.reference(slot) else { return Ok(()) };
         let call = CallRef { caller, request: cancel.request };
         let session = context.peers.session(slot).expect("it was there a line ago");
-        let Some(pending) = session.calls.get(&call.request).copied() else { return Ok(()) };
+        let Some(pending) = session.calls.get_mut(&call.request) else { return Ok(()) };
         let mode = if pending.interruptible { mode } else { CancelMode::Skip };
+        let callee = pending.callee;
         if mode != CancelMode::Kill {
             session.calls.remove(&call.request);
             context.peers.tell(slot, error_of(Call::CODE, call.request, uri::error::CANCELED));
+        } else if std::mem::replace(&mut pending.killed, true) {
+            return Ok(());
         }
-        self.cancel(pending.callee, call, mode, context);
+        self.cancel(callee, call, mode, context);
         Ok(())
     }
 

@@ -64,6 +64,8 @@ pub struct PendingCall {
     pub interruptible: bool,
     /// The caller takes results in parts.
     pub receive_progress: bool,
+    /// The callee was asked to stop, and its answer is awaited.
+    pub killed: bool,
 }
 
 /// An established session.
