@@ -252,10 +252,8 @@ impl Dealer {
         }
         self.abandon(gone, &session.calls, context);
         // spec: basic/remote_procedure_call#callee-leaving — every caller gets its ERROR
-        let mut invocations: Vec<_> = session.invocations.iter().collect();
-        invocations.sort_unstable_by_key(|(request, _)| **request);
-        for (_, call) in invocations {
-            self.fail(*call, uri::error::CANCELED, context);
+        for (_, call) in session.invocations.sorted() {
+            self.fail(call, uri::error::CANCELED, context);
         }
     }
 
@@ -433,8 +431,8 @@ fn answered(
 ) -> Option<CallRef> {
     let session = context.peers.session(slot)?;
     let call = match progress {
-        true => session.invocations.get(&request).copied(),
-        false => session.invocations.remove(&request),
+        true => session.invocations.get(request),
+        false => session.invocations.remove(request),
     };
     if call.is_none() {
         context.peers.counters.late_answers += 1;
@@ -464,11 +462,9 @@ fn on_failed(call: CallRef, relay: &Relay<'_>, context: &mut Context<'_>) {
 /// Ends an invocation of a callee on this shard because its caller gave up.
 fn on_canceled(callee: SessionRef, call: CallRef, mode: CancelMode, context: &mut Context<'_>) {
     let Some(session) = context.peers.find(callee) else { return };
-    // A caller's cancel is rare and a callee's pending invocations are bounded; a second map to
-    // find them by would cost every call.
-    let Some(id) = session.invocation_of(call) else { return };
+    let Some(id) = session.invocations.of_call(call) else { return };
     if mode != CancelMode::Kill {
-        session.invocations.remove(&id);
+        session.invocations.remove(id);
     }
     if mode == CancelMode::Skip || !takes_interrupt(session) {
         return;

@@ -14,10 +14,12 @@
 
 pub mod address;
 pub mod connection;
+pub mod invocations;
 pub mod outbox;
 
 pub use address::{CallRef, ConnectionId, SessionRef, ShardId};
 pub use connection::{Admitted, Connection, Phase};
+pub use invocations::Invocations;
 pub use outbox::Outbox;
 
 use std::borrow::Cow;
@@ -86,7 +88,7 @@ pub struct Session {
     /// Its calls without a final answer.
     pub calls: Map<RequestId, PendingCall>,
     /// Its invocations without a final answer, and the calls they serve.
-    pub invocations: Map<RequestId, CallRef>,
+    pub invocations: Invocations,
     request_ids: RequestIds,
     request_last: RequestId,
     invocation_last: RequestId,
@@ -110,7 +112,7 @@ impl Session {
             subscriptions: Set::with_hasher(hash_key.clone()),
             registrations: Map::with_hasher(hash_key.clone()),
             calls: Map::with_hasher(hash_key.clone()),
-            invocations: Map::with_hasher(hash_key.clone()),
+            invocations: Invocations::new(hash_key),
             request_ids,
             request_last: RequestId(0),
             invocation_last: RequestId(0),
@@ -135,12 +137,6 @@ impl Session {
         assert_eq!(id, self.invocation_next(), "invocation ids have no gaps");
         self.invocation_last = id;
         self.invocations.insert(id, call);
-    }
-
-    /// The pending invocation that serves `call`.
-    #[must_use]
-    pub fn invocation_of(&self, call: CallRef) -> Option<RequestId> {
-        self.invocations.iter().find(|(_, served)| **served == call).map(|(id, _)| *id)
     }
 
     /// Checks the id of a request that the peer just made.
