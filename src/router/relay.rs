@@ -328,7 +328,7 @@ mod tests {
 
     #[test]
     fn relays_come_out_as_they_went_in() {
-        let call = CallRef { caller: session(1), request: RequestId(2) };
+        let call = CallRef { caller: session(1), request: RequestId(2), serial: 3 };
         let event = EventHead {
             publication: PublicationId(5),
             publisher: SessionId(6),

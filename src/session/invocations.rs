@@ -96,7 +96,7 @@ mod tests {
 
     fn call(number: u64) -> CallRef {
         let caller = SessionRef { id: SessionId(number % 3), slot: 0, shard: ShardId(0) };
-        CallRef { caller, request: RequestId(number) }
+        CallRef { caller, request: RequestId(number), serial: number }
     }
 
     #[test]

@@ -60,6 +60,8 @@ pub struct Identity {
 /// A call that waits for its final answer, as the caller's shard knows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PendingCall {
+    /// See [`CallRef::serial`].
+    pub serial: u64,
     /// Who was asked.
     pub callee: SessionRef,
     /// The callee takes INTERRUPT.
@@ -91,6 +93,7 @@ pub struct Session {
     pub invocations: Invocations,
     request_ids: RequestIds,
     request_last: RequestId,
+    calls_count: u64,
     invocation_last: RequestId,
 }
 
@@ -115,6 +118,7 @@ impl Session {
             invocations: Invocations::new(hash_key),
             request_ids,
             request_last: RequestId(0),
+            calls_count: 0,
             invocation_last: RequestId(0),
         }
     }
@@ -123,6 +127,24 @@ impl Session {
     #[must_use]
     pub fn callee_has(&self, feature: impl Fn(&Features) -> Option<bool>) -> bool {
         has(self.roles.callee.as_ref(), feature)
+    }
+
+    /// The serial of the next call.
+    pub const fn next_call(&mut self) -> u64 {
+        self.calls_count += 1;
+        self.calls_count
+    }
+
+    /// A call of this session, if it is pending.
+    #[must_use]
+    pub fn pending(&self, call: CallRef) -> Option<&PendingCall> {
+        self.calls.get(&call.request).filter(|pending| pending.serial == call.serial)
+    }
+
+    /// Takes a call out of the pending ones, if it is one of them.
+    pub fn finish_call(&mut self, call: CallRef) -> Option<PendingCall> {
+        self.pending(call)?;
+        self.calls.remove(&call.request)
     }
 
     /// The id of the next INVOCATION to this peer: 1, 2, 3 … without gaps.
