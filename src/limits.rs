@@ -21,6 +21,11 @@ pub const URI_BYTES_MAX: usize = 1_000;
 /// Components of a URI: bounds the depth of the wildcard trie and of every walk through it.
 pub const URI_COMPONENTS_MAX: usize = 64;
 
+/// Items of a list that a message names beside its payload, such as those who are not to receive
+/// an event. An item takes an octet on the wire and up to 64 in memory, so it is they that must be
+/// few: a message of 16 MiB could cost a GiB.
+pub const LIST_ITEMS_MAX: usize = 10_000;
+
 /// Octets of an HTTP request head (request line and headers).
 pub const HTTP_HEAD_BYTES_MAX: usize = 8 * 1024;
 

@@ -230,3 +230,26 @@ fn a_peer_that_reads_slowly_is_not_taken_for_dead() {
     bottle.wait(seconds(41));
     assert!(!bottle.is_open(&ann));
 }
+
+// spec: B-RPC-13, B-RPC-30, D-01
+#[test]
+fn an_answer_to_a_call_that_was_given_up_is_none_to_the_next_of_that_id() {
+    let mut bottle = Bottle::new(2, |config| config.realms[0].request_ids = RequestIds::Any);
+    let mut ann = bottle.join(0, Framing::RawSocket);
+    let mut bob = bottle.join(1, Framing::RawSocket);
+    bottle.say(&mut bob, r#"[64,7,{},"com.p"]"#);
+    bottle.say(&mut ann, r#"[48,5,{},"com.p",["old"]]"#);
+    assert_begins(&bottle.hear(&mut bob), &["[65,7,", "[68,1,"]);
+
+    // Bob's answer and Ann's change of mind cross.
+    let crossing = |action| action == Action::Relay { from: 1, to: 0 };
+    bottle.send(&mut bob, r#"[70,1,{},["old"]]"#);
+    bottle.send(&mut ann, r#"[49,5,{}]"#);
+    bottle.send(&mut ann, r#"[48,5,{},"com.p",["new"]]"#);
+    bottle.settle_but(crossing);
+    assert_begins(&bottle.hear(&mut ann), &["[8,48,5,{},\"wamp.error.canceled\"]"]);
+    assert_begins(&bottle.hear(&mut bob), &["[68,2,"]);
+    bottle.say(&mut bob, r#"[70,2,{},["new"]]"#);
+    assert_begins(&bottle.hear(&mut ann), &["[50,5,{},[\"new\"]]"]);
+    assert_eq!(bottle.machine.routers[0].counters().late_answers, 1);
+}

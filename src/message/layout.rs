@@ -4,6 +4,7 @@
 //! dict of known attributes. Both directions come from the one list of fields, so a layout cannot
 //! be read differently than it is written.
 
+use crate::limits::LIST_ITEMS_MAX;
 use crate::wire::{Kind, Malformed, Reader, Sequence, Writer};
 
 /// Why bytes are no message: which element or attribute, and what is wrong with it.
@@ -141,12 +142,17 @@ impl<'a> Element<'a> for super::Text<'a> {
     }
 }
 
+/// A list of more than [`LIST_ITEMS_MAX`] items is read to its end, but what is behind the first
+/// `LIST_ITEMS_MAX + 1` is not kept: by its length whoever uses it sees that it was too long.
 impl<'a, T: Element<'a>> Element<'a> for Vec<T> {
     fn read<R: Reader<'a>>(reader: &mut R) -> Result<Self, Invalid> {
         let mut sequence = reader.list()?;
         let mut items = Self::new();
         while reader.more(&mut sequence)? {
-            items.push(T::read(reader)?);
+            let item = T::read(reader)?;
+            if items.len() <= LIST_ITEMS_MAX {
+                items.push(item);
+            }
         }
         Ok(items)
     }

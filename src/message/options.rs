@@ -6,6 +6,7 @@
 use super::layout::{Attributes, Element, Invalid, attributes, read_attribute};
 use super::uri::MatchPolicy;
 use super::{RegistrationId, SessionId, SubscriptionId, Text};
+use crate::limits::LIST_ITEMS_MAX;
 use crate::wire::{Malformed, Reader, Writer};
 
 attributes! { <'a>
@@ -307,6 +308,22 @@ attributes! { <'a>
         session: u64,
         authid: Text<'a>,
         authrole: Text<'a>,
+    }
+}
+
+impl Receivers<'_> {
+    /// Whether a list has more than [`LIST_ITEMS_MAX`] items.
+    #[must_use]
+    pub fn are_too_many(&self) -> bool {
+        let ids = [&self.exclude, &self.eligible].map(|list| list.as_ref().map_or(0, Vec::len));
+        let names = [
+            &self.exclude_authid,
+            &self.exclude_authrole,
+            &self.eligible_authid,
+            &self.eligible_authrole,
+        ];
+        let names = names.map(|list| list.as_ref().map_or(0, Vec::len));
+        ids.into_iter().chain(names).any(|count| count > LIST_ITEMS_MAX)
     }
 }
 

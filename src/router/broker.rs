@@ -119,11 +119,14 @@ impl Broker {
         if !uri::is_valid(topic, self.shared.uri_check) || uri::is_reserved(topic) {
             return Err(Refusal::new(uri::error::INVALID_URI));
         }
+        let options = &publish.options;
+        if options.receivers.as_ref().is_some_and(|receivers| receivers.are_too_many()) {
+            return Err(Refusal::new(uri::error::INVALID_ARGUMENT));
+        }
         let Some(session) = context.peers.session(slot) else {
             return Ok(());
         };
         let publisher = session.id;
-        let options = &publish.options;
         let mut details = EventDetails { passthru: options.passthru.clone(), ..Default::default() };
         let disclosed = (options.disclose_me == Some(true)).then(|| session.identity.clone());
         if let Some(identity) = &disclosed {

@@ -134,10 +134,13 @@ impl Dealer {
             return Err(Refusal::new(uri::error::LIMIT_EXCEEDED));
         }
         let receive_progress = call.options.receive_progress == Some(true);
+        let serial = session.next_call();
         let pending = PendingCall {
+            serial,
             callee: callee.session,
             interruptible: callee.call_canceling,
             receive_progress,
+            killed: false,
         };
         session.calls.insert(call.request, pending);
         let disclosed = (call.options.disclose_me == Some(true)).then(|| session.identity.clone());
@@ -154,7 +157,7 @@ impl Dealer {
             details.caller_authrole = Some(identity.authrole.as_ref().into());
         }
         let callee = callee.session;
-        let call_ref = CallRef { caller, request: call.request };
+        let call_ref = CallRef { caller, request: call.request, serial };
         let relay = Relay {
             head: Head::Invoke(InvokeHead { callee, registration, call: call_ref }),
             text: &call.procedure,
@@ -181,15 +184,18 @@ impl Dealer {
             Some(_) => return Err(Refusal::new(uri::error::INVALID_ARGUMENT)),
         };
         let Some(caller) = context.peers.reference(slot) else { return Ok(()) };
-        let call = CallRef { caller, request: cancel.request };
+        let request = cancel.request;
         let session = context.peers.session(slot).expect("it was there a line ago");
-        let Some(pending) = session.calls.get(&call.request).copied() else { return Ok(()) };
+        let Some(pending) = session.calls.get_mut(&request) else { return Ok(()) };
         let mode = if pending.interruptible { mode } else { CancelMode::Skip };
+        let (callee, call) = (pending.callee, CallRef { caller, request, serial: pending.serial });
         if mode != CancelMode::Kill {
-            session.calls.remove(&call.request);
-            context.peers.tell(slot, error_of(Call::CODE, call.request, uri::error::CANCELED));
+            session.calls.remove(&request);
+            context.peers.tell(slot, error_of(Call::CODE, request, uri::error::CANCELED));
+        } else if std::mem::replace(&mut pending.killed, true) {
+            return Ok(());
         }
-        self.cancel(pending.callee, call, mode, context);
+        self.cancel(callee, call, mode, context);
         Ok(())
     }
 
@@ -248,10 +254,8 @@ impl Dealer {
         }
         self.abandon(gone, &session.calls, context);
         // spec: basic/remote_procedure_call#callee-leaving — every caller gets its ERROR
-        let mut invocations: Vec<_> = session.invocations.iter().collect();
-        invocations.sort_unstable_by_key(|(request, _)| **request);
-        for (_, call) in invocations {
-            self.fail(*call, uri::error::CANCELED, context);
+        for (_, call) in session.invocations.sorted() {
+            self.fail(call, uri::error::CANCELED, context);
         }
     }
 
@@ -277,10 +281,11 @@ impl Dealer {
         calls: &Map<RequestId, PendingCall>,
         context: &mut Context<'_>,
     ) {
-        let mut calls: Vec<_> = calls.iter().map(|(id, call)| (*id, call.callee)).collect();
+        let mut calls: Vec<_> = calls.iter().map(|(id, pending)| (*id, *pending)).collect();
         calls.sort_unstable_by_key(|(request, _)| *request);
-        for (request, callee) in calls {
-            self.cancel(callee, CallRef { caller, request }, CancelMode::KillNoWait, context);
+        for (request, PendingCall { serial, callee, .. }) in calls {
+            let call = CallRef { caller, request, serial };
+            self.cancel(callee, call, CancelMode::KillNoWait, context);
         }
     }
 
@@ -314,13 +319,13 @@ impl Dealer {
     }
 
     fn on_yielded(&mut self, call: CallRef, relay: &Relay<'_>, context: &mut Context<'_>) {
-        let CallRef { caller, request } = call;
+        let CallRef { caller, request, .. } = call;
         let Details::Result(details) = &relay.details else { unreachable!("its own Details") };
         let progress = details.progress == Some(true);
         let session = context.peers.find(caller);
         let pending = session.and_then(|session| match progress {
-            true => session.calls.get(&request).copied(),
-            false => session.calls.remove(&request),
+            true => session.pending(call).copied(),
+            false => session.finish_call(call),
         });
         let Some(pending) = pending else {
             context.peers.counters.late_answers += 1;
@@ -429,8 +434,8 @@ fn answered(
 ) -> Option<CallRef> {
     let session = context.peers.session(slot)?;
     let call = match progress {
-        true => session.invocations.get(&request).copied(),
-        false => session.invocations.remove(&request),
+        true => session.invocations.get(request),
+        false => session.invocations.remove(request),
     };
     if call.is_none() {
         context.peers.counters.late_answers += 1;
@@ -439,10 +444,10 @@ fn answered(
 }
 
 fn on_failed(call: CallRef, relay: &Relay<'_>, context: &mut Context<'_>) {
-    let CallRef { caller, request } = call;
+    let CallRef { caller, request, .. } = call;
     let Details::Error(details) = &relay.details else { unreachable!("its own Details") };
     let session = context.peers.find(caller);
-    if session.and_then(|session| session.calls.remove(&request)).is_none() {
+    if session.and_then(|session| session.finish_call(call)).is_none() {
         context.peers.counters.late_answers += 1;
         return;
     }
@@ -460,11 +465,9 @@ fn on_failed(call: CallRef, relay: &Relay<'_>, context: &mut Context<'_>) {
 /// Ends an invocation of a callee on this shard because its caller gave up.
 fn on_canceled(callee: SessionRef, call: CallRef, mode: CancelMode, context: &mut Context<'_>) {
     let Some(session) = context.peers.find(callee) else { return };
-    // A caller's cancel is rare and a callee's pending invocations are bounded; a second map to
-    // find them by would cost every call.
-    let Some(id) = session.invocation_of(call) else { return };
+    let Some(id) = session.invocations.of_call(call) else { return };
     if mode != CancelMode::Kill {
-        session.invocations.remove(&id);
+        session.invocations.remove(id);
     }
     if mode == CancelMode::Skip || !takes_interrupt(session) {
         return;

@@ -14,6 +14,7 @@ pub(super) struct Filter {
     eligible: Option<Vec<SessionId>>,
     eligible_authid: Option<Vec<Box<str>>>,
     eligible_authrole: Option<Vec<Box<str>>>,
+    bytes_count: usize,
 }
 
 impl Filter {
@@ -24,14 +25,21 @@ impl Filter {
             ids.sort_unstable();
             ids
         };
-        Self {
+        let filter = Self {
             exclude: receivers.exclude.as_ref().map(sorted).unwrap_or_default(),
             exclude_authid: receivers.exclude_authid.as_ref().map(owned).unwrap_or_default(),
             exclude_authrole: receivers.exclude_authrole.as_ref().map(owned).unwrap_or_default(),
             eligible: receivers.eligible.as_ref().map(sorted),
             eligible_authid: receivers.eligible_authid.as_ref().map(owned),
             eligible_authrole: receivers.eligible_authrole.as_ref().map(owned),
-        }
+            bytes_count: 0,
+        };
+        Self { bytes_count: filter.count_bytes(), ..filter }
+    }
+
+    /// The memory it holds, in octets.
+    pub(super) const fn bytes_count(&self) -> usize {
+        self.bytes_count
     }
 
     /// Whether `session` may receive the publication.
@@ -45,6 +53,15 @@ impl Filter {
             && self.eligible.as_ref().is_none_or(|list| list.binary_search(&session.id).is_ok())
             && self.eligible_authid.as_ref().is_none_or(|list| has(list, authid))
             && self.eligible_authrole.as_ref().is_none_or(|list| has(list, authrole))
+    }
+
+    fn count_bytes(&self) -> usize {
+        let ids = self.exclude.len() + self.eligible.as_ref().map_or(0, Vec::len);
+        let eligible = [&self.eligible_authid, &self.eligible_authrole].into_iter().flatten();
+        let names = [&self.exclude_authid, &self.exclude_authrole].into_iter().chain(eligible);
+        let name_bytes = |name: &Box<str>| size_of::<Box<str>>() + name.len();
+        let names: usize = names.flatten().map(name_bytes).sum();
+        ids * size_of::<SessionId>() + names
     }
 }
 

@@ -119,28 +119,25 @@ pub struct Batch {
     records: Vec<Record>,
     bytes: Vec<u8>,
     ids: Vec<u64>,
+    /// Octets that heads refer to.
+    beside: usize,
 }
 
-/// A relay whose borrowed parts are spans of its batch.
+/// A relay whose borrowed parts lie in its batch: one behind the other, in the order in which
+/// their lengths stand here, and behind those of the record before. So a batch has no size beyond
+/// which it could not name its parts.
 #[derive(Debug)]
 struct Record {
     realm: u16,
     head: Head,
-    text: Span,
-    ids: Span,
-    details: Span,
-    arguments: Span,
-    arguments_kw: Span,
+    ids: u32,
+    details: u32,
+    text: u32,
+    arguments: u32,
+    arguments_kw: u32,
     serializer: Serializer,
     transparent: bool,
     details_kind: u8,
-}
-
-/// A range of the batch's bytes or ids. 4 GiB is far beyond what may wait for one shard.
-#[derive(Clone, Copy, Debug)]
-struct Span {
-    start: u32,
-    end: u32,
 }
 
 impl Batch {
@@ -159,25 +156,31 @@ impl Batch {
     /// Roughly the memory it holds, in octets.
     #[must_use]
     pub const fn bytes_count(&self) -> usize {
-        self.bytes.len() + self.records.len() * size_of::<Record>()
+        let (records, ids) = (self.records.len(), self.ids.len());
+        self.bytes.len() + records * size_of::<Record>() + ids * size_of::<u64>() + self.beside
     }
 
     /// The relays in order, each with the index of its realm.
     pub(super) fn iter(&self) -> impl Iterator<Item = (u16, Relay<'_>)> {
-        self.records.iter().map(|record| (record.realm, self.relay(record)))
+        let (mut bytes, mut ids) = (&*self.bytes, &*self.ids);
+        self.records
+            .iter()
+            .map(move |record| (record.realm, Self::relay(record, &mut bytes, &mut ids)))
     }
 
     /// Appends a copy of `relay`.
     pub(super) fn push(&mut self, realm: u16, relay: &Relay<'_>) {
-        let ids = self.ids.len();
+        if let Head::Event(EventHead { filter: Some(filter), .. }) = &relay.head {
+            self.beside += filter.bytes_count();
+        }
         self.ids.extend_from_slice(relay.ids);
         let (details_kind, details) = self.keep_details(&relay.details);
         let record = Record {
             realm,
             head: relay.head.clone(),
-            text: self.keep(relay.text.as_bytes()),
-            ids: Span::new(ids, self.ids.len()),
+            ids: length(relay.ids),
             details,
+            text: self.keep(relay.text.as_bytes()),
             arguments: self.keep(relay.payload.arguments().unwrap_or_default()),
             arguments_kw: self.keep(relay.payload.arguments_kw().unwrap_or_default()),
             serializer: relay.payload.serializer(),
@@ -187,16 +190,15 @@ impl Batch {
         self.records.push(record);
     }
 
-    fn keep(&mut self, bytes: &[u8]) -> Span {
-        let start = self.bytes.len();
+    fn keep(&mut self, bytes: &[u8]) -> u32 {
         self.bytes.extend_from_slice(bytes);
-        Span::new(start, self.bytes.len())
+        length(bytes)
     }
 
     /// Keeps Details as MessagePack; as nothing if none are set.
-    fn keep_details(&mut self, details: &Details<'_>) -> (u8, Span) {
+    fn keep_details(&mut self, details: &Details<'_>) -> (u8, u32) {
         match details {
-            Details::None => (0, Span::new(0, 0)),
+            Details::None => (0, 0),
             Details::Event(details) => (1, self.keep_attributes(details)),
             Details::Invocation(details) => (2, self.keep_attributes(details)),
             Details::Result(details) => (3, self.keep_attributes(details)),
@@ -204,53 +206,53 @@ impl Batch {
         }
     }
 
-    fn keep_attributes<'a>(&mut self, attributes: &impl Attributes<'a>) -> Span {
+    fn keep_attributes<'a>(&mut self, attributes: &impl Attributes<'a>) -> u32 {
         let start = self.bytes.len();
         if !attributes.is_empty() {
             attributes.write(&mut MsgPackWriter::open(&mut self.bytes));
         }
-        Span::new(start, self.bytes.len())
+        length(&self.bytes[start..])
     }
 
-    fn relay<'a>(&'a self, record: &'a Record) -> Relay<'a> {
-        let text = std::str::from_utf8(self.at(record.text)).expect("copied from a text");
-        let elements = (self.at(record.arguments), self.at(record.arguments_kw));
+    /// The relay of `record`, whose parts lie at the front of `bytes` and `ids`.
+    fn relay<'a>(record: &Record, bytes: &mut &'a [u8], ids: &mut &'a [u64]) -> Relay<'a> {
+        let ids = take(ids, record.ids);
+        let details = take(bytes, record.details);
+        let text = std::str::from_utf8(take(bytes, record.text)).expect("copied from a text");
+        let elements = (take(bytes, record.arguments), take(bytes, record.arguments_kw));
         Relay {
             head: record.head.clone(),
             text,
-            ids: &self.ids[record.ids.range()],
+            ids,
             details: match record.details_kind {
-                1 => Details::Event(self.attributes(record)),
-                2 => Details::Invocation(self.attributes(record)),
-                3 => Details::Result(self.attributes(record)),
-                4 => Details::Error(self.attributes(record)),
+                1 => Details::Event(attributes(details)),
+                2 => Details::Invocation(attributes(details)),
+                3 => Details::Result(attributes(details)),
+                4 => Details::Error(attributes(details)),
                 _ => Details::None,
             },
             payload: Payload::from_elements(record.serializer, elements, record.transparent),
         }
     }
+}
 
-    fn at(&self, span: Span) -> &[u8] {
-        &self.bytes[span.range()]
-    }
-
-    fn attributes<'a, T: Attributes<'a>>(&'a self, record: &Record) -> T {
-        match self.at(record.details) {
-            [] => T::default(),
-            bytes => T::read(&mut MsgPackReader::open(bytes)).expect("written by the other shard"),
-        }
+fn attributes<'a, T: Attributes<'a>>(bytes: &'a [u8]) -> T {
+    match bytes {
+        [] => T::default(),
+        bytes => T::read(&mut MsgPackReader::open(bytes)).expect("written by the other shard"),
     }
 }
 
-impl Span {
-    fn new(start: usize, end: usize) -> Self {
-        let narrow = |at: usize| u32::try_from(at).expect("a batch is far below 4 GiB");
-        Self { start: narrow(start), end: narrow(end) }
-    }
+/// The length of a part of one relay, which is at most as long as a message.
+fn length<T>(part: &[T]) -> u32 {
+    u32::try_from(part.len()).expect("a message is far below 4 GiB")
+}
 
-    const fn range(self) -> std::ops::Range<usize> {
-        self.start as usize..self.end as usize
-    }
+/// Takes the first `count` items off `rest`.
+fn take<'a, T>(rest: &mut &'a [T], count: u32) -> &'a [T] {
+    let (taken, left) = rest.split_at(count as usize);
+    *rest = left;
+    taken
 }
 
 /// The batches of one shard for all others.
@@ -294,5 +296,71 @@ impl Relays {
 
     pub(super) fn is_empty(&self) -> bool {
         self.batches.iter().all(Batch::is_empty)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::message::{Receivers, RequestId, Text};
+
+    fn session(id: u64) -> SessionRef {
+        SessionRef { id: SessionId(id), slot: 7, shard: ShardId(3) }
+    }
+
+    #[test]
+    fn everything_that_a_batch_holds_is_counted() {
+        let receivers = Receivers {
+            exclude: Some(vec![SessionId(1); 1_000]),
+            eligible_authid: Some(vec!["somebody".into(); 1_000]),
+            ..Receivers::default()
+        };
+        let event = EventHead {
+            publication: PublicationId(5),
+            publisher: SessionId(6),
+            exclude_publisher: true,
+            filter: Some(Arc::new(Filter::new(&receivers))),
+        };
+        let mut batch = Batch::default();
+        batch.push(0, &Relay { ids: &[7; 1_000], ..Relay::of(Head::Event(event)) });
+        assert!(batch.bytes_count() > 1_000 * (8 + 16 + 8 + 8), "{}", batch.bytes_count());
+    }
+
+    #[test]
+    fn relays_come_out_as_they_went_in() {
+        let call = CallRef { caller: session(1), request: RequestId(2), serial: 3 };
+        let event = EventHead {
+            publication: PublicationId(5),
+            publisher: SessionId(6),
+            exclude_publisher: true,
+            filter: None,
+        };
+        let topic = Some(Text::Borrowed("com.a"));
+        let relays = [
+            Relay {
+                head: Head::Event(event),
+                text: "com.a",
+                ids: &[8, 9, 10],
+                details: Details::Event(EventDetails { topic, ..EventDetails::default() }),
+                payload: Payload::from_elements(Serializer::Json, (b"[1]", b"{\"k\":2}"), false),
+            },
+            Relay::of(Head::Bounced(call)),
+            Relay {
+                text: "some.error",
+                details: Details::Error(ErrorDetails::default()),
+                payload: Payload::from_elements(Serializer::MessagePack, (b"\x91\x07", b""), false),
+                ..Relay::of(Head::Failed(call))
+            },
+            Relay { ids: &[11], ..Relay::of(Head::Yielded(call)) },
+        ];
+        let mut batch = Batch::default();
+        for (realm, relay) in (0..).zip(&relays) {
+            batch.push(realm, relay);
+        }
+        assert_eq!(batch.len(), relays.len());
+        for ((realm, relay), (number, original)) in batch.iter().zip((0..).zip(&relays)) {
+            assert_eq!(realm, number);
+            assert_eq!(format!("{relay:?}"), format!("{original:?}"));
+        }
     }
 }

@@ -35,4 +35,7 @@ pub struct CallRef {
     pub caller: SessionRef,
     /// The caller's id of the call.
     pub request: RequestId,
+    /// Which of the session's calls it is, counted from 1: where any request ids are accepted, the
+    /// id may have been used before, and an answer to that call be under way still.
+    pub serial: u64,
 }

@@ -14,10 +14,12 @@
 
 pub mod address;
 pub mod connection;
+pub mod invocations;
 pub mod outbox;
 
 pub use address::{CallRef, ConnectionId, SessionRef, ShardId};
 pub use connection::{Admitted, Connection, Phase};
+pub use invocations::Invocations;
 pub use outbox::Outbox;
 
 use std::borrow::Cow;
@@ -58,12 +60,16 @@ pub struct Identity {
 /// A call that waits for its final answer, as the caller's shard knows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PendingCall {
+    /// See [`CallRef::serial`].
+    pub serial: u64,
     /// Who was asked.
     pub callee: SessionRef,
     /// The callee takes INTERRUPT.
     pub interruptible: bool,
     /// The caller takes results in parts.
     pub receive_progress: bool,
+    /// The callee was asked to stop, and its answer is awaited.
+    pub killed: bool,
 }
 
 /// An established session.
@@ -84,9 +90,10 @@ pub struct Session {
     /// Its calls without a final answer.
     pub calls: Map<RequestId, PendingCall>,
     /// Its invocations without a final answer, and the calls they serve.
-    pub invocations: Map<RequestId, CallRef>,
+    pub invocations: Invocations,
     request_ids: RequestIds,
     request_last: RequestId,
+    calls_count: u64,
     invocation_last: RequestId,
 }
 
@@ -108,9 +115,10 @@ impl Session {
             subscriptions: Set::with_hasher(hash_key.clone()),
             registrations: Map::with_hasher(hash_key.clone()),
             calls: Map::with_hasher(hash_key.clone()),
-            invocations: Map::with_hasher(hash_key.clone()),
+            invocations: Invocations::new(hash_key),
             request_ids,
             request_last: RequestId(0),
+            calls_count: 0,
             invocation_last: RequestId(0),
         }
     }
@@ -119,6 +127,24 @@ impl Session {
     #[must_use]
     pub fn callee_has(&self, feature: impl Fn(&Features) -> Option<bool>) -> bool {
         has(self.roles.callee.as_ref(), feature)
+    }
+
+    /// The serial of the next call.
+    pub const fn next_call(&mut self) -> u64 {
+        self.calls_count += 1;
+        self.calls_count
+    }
+
+    /// A call of this session, if it is pending.
+    #[must_use]
+    pub fn pending(&self, call: CallRef) -> Option<&PendingCall> {
+        self.calls.get(&call.request).filter(|pending| pending.serial == call.serial)
+    }
+
+    /// Takes a call out of the pending ones, if it is one of them.
+    pub fn finish_call(&mut self, call: CallRef) -> Option<PendingCall> {
+        self.pending(call)?;
+        self.calls.remove(&call.request)
     }
 
     /// The id of the next INVOCATION to this peer: 1, 2, 3 … without gaps.
@@ -133,12 +159,6 @@ impl Session {
         assert_eq!(id, self.invocation_next(), "invocation ids have no gaps");
         self.invocation_last = id;
         self.invocations.insert(id, call);
-    }
-
-    /// The pending invocation that serves `call`.
-    #[must_use]
-    pub fn invocation_of(&self, call: CallRef) -> Option<RequestId> {
-        self.invocations.iter().find(|(_, served)| **served == call).map(|(id, _)| *id)
     }
 
     /// Checks the id of a request that the peer just made.

@@ -158,6 +158,24 @@ fn a_second_cancel_may_be_more_impatient() {
     );
 }
 
+// spec: A-CAN-10
+#[test]
+fn to_kill_twice_is_to_kill_once() {
+    check(
+        r#"
+        ann: REGISTER 1 {} com.p -> REGISTERED 1 $r
+        bob: CALL 1 {} com.p
+        ann: <- INVOCATION 1 $r {}
+        bob: CANCEL 1 {mode: kill} & CANCEL 1 {mode: kill}
+        ann: <- INTERRUPT 1 {mode: kill}
+        bob: CANCEL 1 {mode: kill}
+        ann: silent
+        ann: YIELD 1 {}
+        bob: <- RESULT 1 {}
+    "#,
+    );
+}
+
 // spec: A-CAN-10, B-RPC-20
 #[test]
 fn killing_and_then_leaving_ends_the_invocation() {

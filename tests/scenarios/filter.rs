@@ -120,3 +120,19 @@ fn identities_may_be_left_out_or_chosen() {
     "#,
     );
 }
+
+// spec: A-BWL-01
+#[test]
+fn a_list_of_receivers_that_is_too_long_is_refused() {
+    for list in ["exclude", "eligible", "exclude_authid", "eligible_authrole"] {
+        let item = if list.contains("auth") { "anonymous" } else { "4711" };
+        let (long, short) = (vec![item; 10_001].join(", "), vec![item; 10_000].join(", "));
+        check(&format!(
+            r#"
+            ann: PUBLISH 1 {{acknowledge, {list}: [{long}]}} com.t -> ERROR PUBLISH 1 {{}} wamp.error.invalid_argument
+            ann: PUBLISH 2 {{{list}: [{long}]}} com.t
+            ann: PUBLISH 3 {{acknowledge, {list}: [{short}]}} com.t -> PUBLISHED 3 *
+            "#
+        ));
+    }
+}
