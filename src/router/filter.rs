@@ -59,8 +59,8 @@ impl Filter {
         let ids = self.exclude.len() + self.eligible.as_ref().map_or(0, Vec::len);
         let eligible = [&self.eligible_authid, &self.eligible_authrole].into_iter().flatten();
         let names = [&self.exclude_authid, &self.exclude_authrole].into_iter().chain(eligible);
-        let name_bytes = |name: &Box<str>| size_of::<Box<str>>() + name.len();
-        let names: usize = names.flatten().map(name_bytes).sum();
+        let name_bytes = |name: &str| size_of::<Box<str>>() + name.len();
+        let names: usize = names.flatten().map(|name| name_bytes(name)).sum();
         ids * size_of::<SessionId>() + names
     }
 }

@@ -60,7 +60,7 @@ fn nothing_is_left_of_a_thousand_sessions_that_drop() {
 
 /// Joins, subscribes and registers.
 fn arrive(address: &str, place: usize) -> Peer {
-    let framing = if place % 3 == 0 { Framing::WebSocket } else { Framing::RawSocket };
+    let framing = if place.is_multiple_of(3) { Framing::WebSocket } else { Framing::RawSocket };
     let mut peer = Peer::tcp(address, framing);
     peer.join("realm1");
     let topic = if place.is_multiple_of(2) { "com.even" } else { "com.odd" };

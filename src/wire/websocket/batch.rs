@@ -77,7 +77,8 @@ mod tests {
 
     #[test]
     fn the_first_message_is_found_and_the_rest_left() {
-        let tables: [(Opcode, &[u8], Result<(Range<usize>, usize), Fault>); 14] = [
+        type Taken = Result<(Range<usize>, usize), Fault>;
+        let tables: [(Opcode, &[u8], Taken); 14] = [
             (Opcode::Text, b"[1]\x18", Ok((0..3, 4))),
             (Opcode::Text, b"[1]\x1E", Ok((0..3, 4))),
             (Opcode::Text, b"[1]\x1E[2]\x18", Ok((0..3, 4))),

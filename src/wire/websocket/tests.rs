@@ -579,7 +579,8 @@ fn a_client_of_json_shows_which_separator_it_wants() {
 // spec: advanced/transport_batched_websocket
 #[test]
 fn a_batch_that_is_empty_or_cut_is_refused() {
-    let tables: [(Serializer, &[u8], &[&[u8]]); 9] = [
+    type Messages = &'static [&'static [u8]];
+    let tables: [(Serializer, &[u8], Messages); 9] = [
         (JSON, b"", &[]),
         (JSON, b"[1]", &[]),
         (JSON, b"[1]\x18[2]", &[b"[1]"]),
