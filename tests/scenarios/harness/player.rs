@@ -183,7 +183,10 @@ impl<'s, S: Stage> Player<'s, S> {
         let peer = self.peer(name);
         let mut out = Vec::new();
         let messages: Vec<&[u8]> = messages.iter().map(Vec::as_slice).collect();
-        peer.client.frame_together(&messages, &mut out);
+        // A batch of no message is illegal.
+        if !messages.is_empty() {
+            peer.client.frame_together(&messages, &mut out);
+        }
         if !exact {
             peer.client.ping(b"sync", &mut out);
         }
