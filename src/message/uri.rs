@@ -134,6 +134,10 @@ pub mod error {
     pub const NO_MATCHING_AUTH_METHOD: &str = "wamp.error.no_matching_auth_method";
     pub const AUTHENTICATION_FAILED: &str = "wamp.error.authentication_failed";
     pub const FEATURE_NOT_SUPPORTED: &str = "wamp.error.feature_not_supported";
+    pub const TIMEOUT: &str = "wamp.error.timeout";
+    pub const UNAVAILABLE: &str = "wamp.error.unavailable";
+    pub const NO_AVAILABLE_CALLEE: &str = "wamp.error.no_available_callee";
+    pub const OPTION_NOT_ALLOWED: &str = "wamp.error.option_not_allowed";
     pub const NETWORK_FAILURE: &str = "wamp.error.network_failure";
     /// Ours: a session reached a bound of its own (subscriptions, registrations, pending calls).
     pub const LIMIT_EXCEEDED: &str = "gigawamp.error.limit_exceeded";

@@ -28,6 +28,30 @@ pub struct RealmConfig {
     pub uri_check: UriCheck,
     /// Which request ids sessions may use.
     pub request_ids: RequestIds,
+    /// What else it allows and does.
+    pub options: RealmOptions,
+}
+
+/// What a realm allows and does beyond the Basic Profile.
+#[derive(Clone, Debug, Default)]
+pub struct RealmOptions {
+    /// The timeout of a call that asks for none; `None`: it may take for ever.
+    pub call_timeout: Option<Duration>,
+    /// The longest timeout a call may have; what asks for more gets this.
+    pub call_timeout_max: Option<Duration>,
+    /// Whether REGISTER may push other callees out.
+    pub force_reregister: bool,
+}
+
+impl RealmOptions {
+    /// The timeout of a call that asks for `asked` milliseconds.
+    // spec: advanced/rpc_call_timeout — 0 is the same as none
+    #[must_use]
+    pub fn call_timeout(&self, asked: Option<u64>) -> Option<Duration> {
+        let asked = asked.filter(|asked| *asked > 0).map(Duration::from_millis);
+        let wanted = asked.or(self.call_timeout)?;
+        Some(self.call_timeout_max.map_or(wanted, |max| wanted.min(max)))
+    }
 }
 
 /// Bounds an operator may move. Sizes are octets.
@@ -50,6 +74,8 @@ pub struct Limits {
     pub calls_pending_max: usize,
     /// Invocations one callee may leave unanswered.
     pub invocations_pending_max: usize,
+    /// Calls that may wait for one callee that takes only so many at a time.
+    pub calls_queued_max: usize,
     /// Subscriptions one session may hold.
     pub subscriptions_max: usize,
     /// Registrations one session may hold.
@@ -69,6 +95,7 @@ impl Default for Limits {
             outbox_bytes_pause: 1 << 20,
             calls_pending_max: 1_024,
             invocations_pending_max: 16_384,
+            calls_queued_max: 1_024,
             subscriptions_max: 10_000,
             registrations_max: 10_000,
             mesh_bytes_max: 4 << 20,

@@ -12,7 +12,7 @@ use crate::message::{
     Abort, AbortDetails, Attributes, Features, Goodbye, GoodbyeDetails, Hello, Message, Payload,
     Role, RouterRoles, SessionId, Text, UriCheck, Welcome, WelcomeDetails,
 };
-use crate::session::{Admitted, Identity, Phase, Session, SessionRef, Violation};
+use crate::session::{Admitted, CallRef, Identity, Phase, Session, SessionRef, Violation};
 use crate::wire::{Failure, Incoming, Serializer};
 
 /// The closed list of things that can be late.
@@ -24,6 +24,13 @@ pub(super) enum Deadline {
     Goodbye(ConnectionId),
     /// A connection with a session is looked at: does it live, does it read?
     Look(ConnectionId),
+    /// A call has waited long enough for its answer.
+    Call {
+        /// In which realm.
+        realm: u16,
+        /// Which.
+        call: CallRef,
+    },
 }
 
 /// Close codes of RFC 6455.
@@ -131,17 +138,23 @@ impl Router {
 
     pub(super) fn on_deadlines(&mut self) {
         while let Some(deadline) = self.deadlines.expire(self.now) {
-            let (Deadline::Handshake(id) | Deadline::Goodbye(id) | Deadline::Look(id)) = deadline;
-            let Some(slot) = self.peers.slot(id) else {
-                continue;
-            };
-            slot.deadline = None;
             match deadline {
-                Deadline::Handshake(id) => self.on_handshake_late(id),
-                Deadline::Goodbye(id) => self.close(id),
-                Deadline::Look(id) => self.look(id),
+                Deadline::Call { realm, call } => {
+                    self.in_realm(realm, |realm, context| realm.on_timeout(call, context));
+                }
+                Deadline::Handshake(id) if self.was_due(id) => self.on_handshake_late(id),
+                Deadline::Goodbye(id) if self.was_due(id) => self.close(id),
+                Deadline::Look(id) if self.was_due(id) => self.look(id),
+                Deadline::Handshake(_) | Deadline::Goodbye(_) | Deadline::Look(_) => {}
             }
         }
+    }
+
+    /// Forgets the deadline of a connection that has come; says whether the connection is there.
+    fn was_due(&mut self, id: ConnectionId) -> bool {
+        let Some(slot) = self.peers.slot(id) else { return false };
+        slot.deadline = None;
+        true
     }
 
     /// Ends the sessions whose peers did not read what they were sent.
@@ -410,6 +423,7 @@ impl Router {
 // spec: advanced/features — a feature that works is announced, no other
 fn announced() -> RouterRoles {
     let broker = Features {
+        payload_passthru_mode: Some(true),
         publisher_exclusion: Some(true),
         publisher_identification: Some(true),
         subscriber_blackwhite_listing: Some(true),
@@ -418,9 +432,14 @@ fn announced() -> RouterRoles {
     };
     let dealer = Features {
         call_canceling: Some(true),
+        call_reroute: Some(true),
+        call_timeout: Some(true),
         caller_identification: Some(true),
         pattern_based_registration: Some(true),
+        payload_passthru_mode: Some(true),
+        progressive_call_invocations: Some(true),
         progressive_call_results: Some(true),
+        registration_revocation: Some(true),
         shared_registration: Some(true),
         ..Features::default()
     };

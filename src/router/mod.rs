@@ -284,7 +284,8 @@ impl Router {
         for realm in &mut self.realms {
             let (peers, relays) = (&mut self.peers, &mut self.relays);
             let (random, limits) = (&mut self.random, &self.config.limits);
-            realm.check(&mut Context { peers, relays, random, limits });
+            let (deadlines, now) = (&mut self.deadlines, self.now);
+            realm.check(&mut Context { peers, relays, random, limits, deadlines, now });
         }
     }
 
@@ -301,7 +302,8 @@ impl Router {
     ) -> R {
         let (peers, relays) = (&mut self.peers, &mut self.relays);
         let (random, limits) = (&mut self.random, &self.config.limits);
-        let context = &mut Context { peers, relays, random, limits };
+        let (deadlines, now) = (&mut self.deadlines, self.now);
+        let context = &mut Context { peers, relays, random, limits, deadlines, now };
         act(&mut self.realms[usize::from(realm)], context)
     }
 

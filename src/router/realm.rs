@@ -8,23 +8,26 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use ahash::RandomState;
 
 use super::broker::Broker;
-use super::config::{Limits, RealmConfig};
+use super::config::{Limits, RealmConfig, RealmOptions};
+use super::conversation::Deadline;
+use super::deadline::Wheel;
 use super::dealer::Dealer;
 use super::pattern::Index;
 use super::peers::Peers;
 use super::registrations::Registration;
 use super::relay::{Head, Relay, Relays};
 use super::subscriptions::Subscription;
-use crate::env::Random;
+use crate::env::{Instant, Random};
 use crate::limits::ID_MAX;
 use crate::message::{Error, ErrorDetails, Message, Payload, RequestId, Text, UriCheck};
-use crate::session::{Session, SessionRef};
+use crate::session::{CallRef, Session, SessionRef};
 use crate::wire::Serializer;
 
 /// What all shards know of a realm.
 #[derive(Debug)]
 pub(super) struct SharedRealm {
     pub(super) uri_check: UriCheck,
+    pub(super) options: RealmOptions,
     pub(super) subscriptions: Index<Subscription>,
     pub(super) registrations: Index<Registration>,
     /// The last id of a subscription or registration.
@@ -35,6 +38,7 @@ impl SharedRealm {
     pub(super) fn new(config: &RealmConfig, hash_key: &RandomState) -> Self {
         Self {
             uri_check: config.uri_check,
+            options: config.options.clone(),
             subscriptions: Index::new(hash_key.clone()),
             registrations: Index::new(hash_key.clone()),
             ids: AtomicU64::new(0),
@@ -55,6 +59,8 @@ pub(super) struct Context<'c> {
     pub(super) relays: &'c mut Relays,
     pub(super) random: &'c mut Random,
     pub(super) limits: &'c Limits,
+    pub(super) deadlines: &'c mut Wheel<Deadline>,
+    pub(super) now: Instant,
 }
 
 impl Context<'_> {
@@ -141,7 +147,8 @@ impl Realm {
             | Head::Yielded(_)
             | Head::Failed(_)
             | Head::Bounced(_)
-            | Head::Cancel { .. } => self.dealer.on_relay(relay, context),
+            | Head::Cancel { .. }
+            | Head::Revoke { .. } => self.dealer.on_relay(relay, context),
         }
     }
 
@@ -157,8 +164,13 @@ impl Realm {
         self.dealer.cancel_calls(slot, context);
     }
 
+    /// Ends a call that took too long.
+    pub(super) fn on_timeout(&mut self, call: CallRef, context: &mut Context<'_>) {
+        self.dealer.on_timeout(call, context);
+    }
+
     pub(super) fn is_empty(&self) -> bool {
-        self.broker.is_empty()
+        self.broker.is_empty() && self.dealer.is_empty()
     }
 
     pub(super) fn check(&self, context: &mut Context<'_>) {

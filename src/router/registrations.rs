@@ -48,6 +48,16 @@ pub(super) struct Callee {
     pub(super) call_canceling: bool,
     /// It can yield in parts.
     pub(super) progressive_call_results: bool,
+    /// It can be invoked in parts.
+    pub(super) progressive_call_invocations: bool,
+    /// It takes payloads that only it can read.
+    pub(super) payload_passthru_mode: bool,
+    /// It may decline a call so that another gets it.
+    pub(super) call_reroute: bool,
+    /// It minds timeouts itself, and wants to be told them.
+    pub(super) forward_timeout: bool,
+    /// It wants to know who calls.
+    pub(super) disclose_caller: bool,
 }
 
 /// What all shards know of a registration: an entry of the index, replaced whole.
@@ -110,6 +120,29 @@ impl Registration {
             InvokePolicy::Random => random.below(count),
         };
         self.callees[place as usize]
+    }
+
+    /// Who gets a call that all of `tried` declined, the last of them last.
+    // spec: advanced/rpc_call_rerouting
+    pub(super) fn next(&self, tried: &[SessionId], random: &mut Random) -> Option<Callee> {
+        let untried = |callee: &&Callee| !tried.contains(&callee.session.id);
+        let declined = |callee: &Callee| tried.last() == Some(&callee.session.id);
+        let at = self.callees.iter().position(declined).unwrap_or(0);
+        let (before, behind) = self.callees.split_at(at);
+        match self.invoke {
+            InvokePolicy::Single => None,
+            InvokePolicy::First | InvokePolicy::RoundRobin => {
+                behind.iter().chain(before).find(untried).copied()
+            }
+            InvokePolicy::Last => {
+                before.iter().rev().chain(behind.iter().rev()).find(untried).copied()
+            }
+            InvokePolicy::Random => {
+                let left: Vec<_> = self.callees.iter().filter(untried).collect();
+                let place = (!left.is_empty()).then(|| random.below(left.len() as u64))?;
+                left.get(place as usize).copied().copied()
+            }
+        }
     }
 
     fn replaced(&self, callees: Box<[Callee]>) -> Self {

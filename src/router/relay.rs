@@ -57,6 +57,13 @@ pub(super) enum Head {
         /// How.
         mode: CancelMode,
     },
+    /// A registration was taken from a callee over there. Text: why.
+    Revoke {
+        /// From whom.
+        callee: SessionRef,
+        /// What.
+        registration: RegistrationId,
+    },
 }
 
 /// See [`Head::Event`].
@@ -81,6 +88,10 @@ pub(super) struct InvokeHead {
     pub(super) registration: RegistrationId,
     /// For whom.
     pub(super) call: CallRef,
+    /// The caller can take payload passthru.
+    pub(super) takes_passthru: bool,
+    /// Another part of an invocation that is already under way.
+    pub(super) continues: bool,
 }
 
 /// What becomes of an invocation whose caller gave up.

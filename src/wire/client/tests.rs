@@ -201,16 +201,8 @@ fn a_websocket_client_checks_the_answer() {
     // Without a list, only the client's own serializer was offered.
     for (protocols, is_granted) in [(cbor, true), (json, false)] {
         let answer = answer(switching, &accept, protocols);
-        let played = answered(
-            Framing::WebSocket,
-            ClientOptions::default(),
-            answer.as_bytes(),
-        );
-        assert_eq!(
-            matches!(played.got[0], Got::Negotiated(_)),
-            is_granted,
-            "{answer}"
-        );
+        let played = answered(Framing::WebSocket, ClientOptions::default(), answer.as_bytes());
+        assert_eq!(matches!(played.got[0], Got::Negotiated(_)), is_granted, "{answer}");
     }
 }
 
