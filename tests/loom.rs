@@ -115,21 +115,29 @@ fn what_stays_is_found_while_the_table_grows() {
 
 #[test]
 fn what_stays_is_found_while_others_come_and_go() {
-    loom::model(|| {
-        let index = filled(&[(Exact, "a"), (Exact, "b"), (Exact, "c")]);
-        let (told, writer) = tell_after(&index, |index| {
-            let mut writer = index.write();
-            writer.remove(Exact, "a");
-            writer.remove(Exact, "b");
-            // Takes a slot that one of them has left.
-            writer.insert(Exact, "d", Arc::new("d".to_owned()));
+    // In every other set or so, the third key had to step aside for the first two.
+    for set in 0..8 {
+        loom::model(move || {
+            let [first, second, third, fourth] =
+                ["a", "b", "c", "d"].map(|key| format!("{key}{set}"));
+            let index = filled(&[(Exact, &first), (Exact, &second), (Exact, &third)]);
+            let (told, writer) = tell_after(&index, {
+                let fourth = fourth.clone();
+                move |index| {
+                    let mut writer = index.write();
+                    writer.remove(Exact, &first);
+                    writer.remove(Exact, &second);
+                    // Takes a slot that one of them has left.
+                    writer.insert(Exact, &fourth, Arc::new(fourth.clone()));
+                }
+            });
+            let must_be_found = told.load(Ordering::Acquire);
+            assert!(count(&index, &fourth) == 1 || !must_be_found);
+            let found = index.get(Exact, &third).expect("it stays");
+            assert_eq!(*found, third);
+            writer.join().unwrap();
         });
-        let must_be_found = told.load(Ordering::Acquire);
-        assert!(count(&index, "d") == 1 || !must_be_found);
-        let found = index.get(Exact, "c").expect("it stays");
-        assert_eq!(*found, "c");
-        writer.join().unwrap();
-    });
+    }
 }
 
 #[test]
@@ -184,10 +192,11 @@ fn an_entry_is_seen_whole() {
     loom::model(|| {
         let index = Arc::new(Index::new(hash_key()));
         let (_, writer) = tell_after(&index, |index| {
+            let mut writer = index.write();
             for text in ["a", "b"] {
                 let entry = AtomicBool::new(false);
                 entry.store(true, Ordering::Relaxed);
-                index.write().insert(Exact, text, Arc::new(entry));
+                writer.insert(Exact, text, Arc::new(entry));
             }
         });
         for text in ["b", "a"] {

@@ -1,2 +1,7 @@
-//! Load against a WAMP router.
-fn main() {}
+//! The program: arguments in, an exit code out.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    loadtest::main(std::env::args_os().skip(1))
+}

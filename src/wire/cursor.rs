@@ -66,6 +66,21 @@ impl<'a> Cursor<'a> {
         Ok(taken)
     }
 
+    /// Consumes `length` octets that must be text.
+    #[inline]
+    pub(super) fn pass_text(&mut self, length: u64) -> Result<(), Malformed> {
+        let rest = self.bytes.get(self.at..).unwrap_or_default();
+        let text = self.take(length)?;
+        // Most keys are this short: one look past their end, into the next element.
+        if let (0..8, Some(word)) = (length, rest.first_chunk()) {
+            let beyond = u64::MAX << (8 * length);
+            if u64::from_le_bytes(*word) & HIGH_BITS & !beyond == 0 {
+                return Ok(());
+            }
+        }
+        check_text(text)
+    }
+
     /// Consumes as many octets as the array holds.
     #[inline]
     pub(super) fn array<const N: usize>(&mut self) -> Result<[u8; N], Malformed> {

@@ -69,6 +69,7 @@ pub trait Reader<'a>: Sized {
     /// Whether `sequence` has another item; consumes separators, and the end when it is met.
     ///
     /// For a dict another entry follows: read it by [`key`](Self::key) and then one element.
+    /// After the end it stays false: whoever reads optional items need not remember.
     fn more(&mut self, sequence: &mut Sequence) -> Result<bool, Malformed>;
 
     /// Consumes the key of a dict's entry, which must be text.

@@ -2,41 +2,38 @@
 //! and anything where anything may stand.
 //!
 //! Each serializer implements these two traits beside [`Reader`] and [`Writer`], for
-//! [`transcode`](super::transcode) alone.
-
-use std::borrow::Cow;
+//! [`transcode`](super::transcode) alone. A scalar goes straight from the one to the other: kept
+//! as a value in between, it costs more than its reading and writing together.
 
 use super::transcode::Unrepresentable;
 use super::{Reader, Sequence, Writer};
 
-/// A scalar, or the head of a list or dict.
-#[derive(Debug)]
-pub(super) enum Item<'a> {
-    Null,
-    Boolean(bool),
-    Unsigned(u64),
-    /// Below zero.
-    Negative(i64),
-    Single(f32),
-    Double(f64),
-    Text(Cow<'a, str>),
-    Binary(Cow<'a, [u8]>),
-    Sequence(Sequence),
-}
+/// The list or dict that was entered; nothing, if an element was carried whole.
+pub(super) type Carried = Result<Option<Sequence>, Unrepresentable>;
+
+pub(super) const KEY_NOT_TEXT: Unrepresentable =
+    Unrepresentable("a key that is not a text, towards JSON");
 
 /// A reader that takes whatever comes.
+///
+/// Implementations are always inlined: returned through memory, [`Carried`] costs more than all
+/// the rest of an element (measured).
 pub(super) trait PayloadReader<'a>: Reader<'a> {
-    /// Consumes a scalar, or the head of a list or dict.
-    fn item(&mut self) -> Result<Item<'a>, Unrepresentable>;
+    /// Consumes a scalar and writes it, or enters a list or dict and writes nothing.
+    fn carry<'o>(&mut self, to: &mut impl PayloadWriter<'o>) -> Carried;
 
-    /// Consumes the key of an entry: any element, where the serializer allows it.
-    fn key_item(&mut self) -> Result<Item<'a>, Unrepresentable> {
-        self.item()
-    }
+    /// The same for the key of an entry.
+    fn carry_key<'o, W: PayloadWriter<'o>>(&mut self, to: &mut W) -> Carried;
 }
 
 /// A writer that takes whatever comes.
 pub(super) trait PayloadWriter<'o>: Writer<'o> {
+    /// Whether the key of an entry cannot be anything but a text.
+    const KEYS_ARE_TEXTS: bool;
+
+    /// Whether lists and dicts begin with a count.
+    const COUNTS: bool;
+
     /// Everything written so far, and what stood before.
     fn out(&mut self) -> &mut Vec<u8>;
 
@@ -51,20 +48,9 @@ pub(super) trait PayloadWriter<'o>: Writer<'o> {
 
     /// A float of double width.
     fn double(&mut self, value: f64);
+}
 
-    /// Any scalar; of a sequence nothing.
-    #[inline]
-    fn scalar(&mut self, item: &Item<'_>) {
-        match item {
-            Item::Null => self.null(),
-            Item::Boolean(value) => self.boolean(*value),
-            Item::Unsigned(value) => self.integer(*value),
-            Item::Negative(value) => self.signed(*value),
-            Item::Single(value) => self.single(*value),
-            Item::Double(value) => self.double(*value),
-            Item::Text(text) => self.text(text),
-            Item::Binary(binary) => self.binary(binary),
-            Item::Sequence(_) => {}
-        }
-    }
+/// The float whose bits are the lower half of `bits`.
+pub(super) fn single(bits: u64) -> f32 {
+    f32::from_bits(u32::try_from(bits & u64::from(u32::MAX)).unwrap_or_default())
 }

@@ -185,7 +185,8 @@ impl<T: Send + Sync + 'static> Index<T> {
         self.len() == 0
     }
 
-    /// Visits every pattern, in an order that depends on the hash key only.
+    /// Visits every pattern, in an order that means nothing (but is the same for the same hash key
+    /// and the same history).
     ///
     /// What changes meanwhile is seen as it was or as it is, and one that is removed and put in
     /// again may be seen twice; whoever needs a single moment holds a [`Writer`] around the call.

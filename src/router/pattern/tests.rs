@@ -1,3 +1,12 @@
+//! What the index must do, against a list that is obviously right, and with threads at once.
+//!
+//! For its memory, the same under a sanitizer:
+//!
+//! ```text
+//! RUSTFLAGS=-Zsanitizer=address cargo +nightly test --no-default-features \
+//!     --target x86_64-unknown-linux-gnu --lib router::pattern
+//! ```
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 

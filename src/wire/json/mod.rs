@@ -3,6 +3,7 @@
 //! No comments, no trailing commas, no byte order mark, no half surrogate pairs. A number must be
 //! within the range of a double. Binary travels as text: a NUL character, then base64.
 
+mod block;
 mod number;
 mod payload;
 #[cfg(test)]
@@ -30,13 +31,17 @@ impl<'a> JsonReader<'a> {
     /// Consumes white space; returns the octet that stands behind it.
     #[inline]
     fn peek(&mut self) -> Option<u8> {
-        loop {
-            let byte = self.cursor.peek()?;
-            if !matches!(byte, b' ' | b'\t' | b'\n' | b'\r') {
-                return Some(byte);
-            }
+        match self.cursor.peek() {
+            Some(b'\0'..=b' ') => self.peek_behind_space(),
+            next => next,
+        }
+    }
+
+    fn peek_behind_space(&mut self) -> Option<u8> {
+        while let Some(b' ' | b'\t' | b'\n' | b'\r') = self.cursor.peek() {
             self.pass(1);
         }
+        self.cursor.peek()
     }
 
     /// Consumes `count` octets that were seen already.
@@ -82,12 +87,18 @@ impl<'a> JsonReader<'a> {
         Ok(())
     }
 
-    /// Consumes a number; returns its characters and whether it is written as a whole one.
+    /// Consumes a number.
     #[inline]
+    fn pass_number(&mut self) -> Result<number::Passed, Malformed> {
+        let passed = number::pass(self.cursor.bytes(), self.cursor.at())?;
+        self.cursor.move_to(passed.end);
+        Ok(passed)
+    }
+
+    /// Consumes a number; returns its characters and whether it is written as a whole one.
     fn number(&mut self) -> Result<(&'a [u8], bool), Malformed> {
         let start = self.cursor.at();
-        let passed = number::pass(self.cursor.bytes(), start)?;
-        self.cursor.move_to(passed.end);
+        let passed = self.pass_number()?;
         Ok((self.cursor.since(start), passed.whole))
     }
 
@@ -109,7 +120,7 @@ impl<'a> JsonReader<'a> {
     fn pass_head(&mut self, dicts: &mut u64) -> Result<bool, Malformed> {
         match self.peek().ok_or(ENDS_EARLY)? {
             b'"' => self.pass_text().map(drop)?,
-            b'-' | b'0'..=b'9' => self.number().map(drop)?,
+            b'-' | b'0'..=b'9' => self.pass_number().map(drop)?,
             b'[' => {
                 self.cursor.enter()?;
                 self.pass(1);
@@ -149,8 +160,12 @@ impl<'a> Reader<'a> for JsonReader<'a> {
             b't' | b'f' => Kind::Boolean,
             b'n' => Kind::Null,
             b'-' | b'0'..=b'9' => {
-                let (_, whole) = self.clone().number()?;
-                if whole { Kind::Integer } else { Kind::Float }
+                let passed = self.clone().pass_number()?;
+                if passed.whole {
+                    Kind::Integer
+                } else {
+                    Kind::Float
+                }
             }
             _ => return Err(NO_ELEMENT),
         })
@@ -165,11 +180,15 @@ impl<'a> Reader<'a> for JsonReader<'a> {
     }
 
     fn more(&mut self, sequence: &mut Sequence) -> Result<bool, Malformed> {
+        if sequence.left == 0 {
+            return Ok(false);
+        }
         let closing = if sequence.dict { b'}' } else { b']' };
         let next = self.peek().ok_or(ENDS_EARLY)?;
         if next == closing {
             self.pass(1);
             self.cursor.leave();
+            sequence.left = 0;
             return Ok(false);
         }
         // A comma before the bracket is found by whoever reads the element that should follow.

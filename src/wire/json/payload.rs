@@ -1,74 +1,83 @@
 //! What JSON payloads hold beyond the fields of a message.
 
-use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use super::{JsonReader, JsonWriter, number, write_decimal};
-use crate::wire::payload::{Item, PayloadReader, PayloadWriter};
+use crate::wire::payload::{Carried, PayloadReader, PayloadWriter};
 use crate::wire::transcode::Unrepresentable;
 use crate::wire::{Reader, Writer};
 
 impl<'a> PayloadReader<'a> for JsonReader<'a> {
-    fn item(&mut self) -> Result<Item<'a>, Unrepresentable> {
-        Ok(match self.peek() {
-            Some(b'"') => {
-                let text = self.text()?;
-                match text.strip_prefix('\0') {
-                    Some(base64) => Item::Binary(Cow::Owned(octets(base64)?)),
-                    None => Item::Text(text),
-                }
-            }
-            Some(b'[') => Item::Sequence(self.list()?),
-            Some(b'{') => Item::Sequence(self.dict()?),
-            Some(b't' | b'f') => Item::Boolean(self.boolean()?),
+    #[inline(always)]
+    fn carry<'o>(&mut self, to: &mut impl PayloadWriter<'o>) -> Carried {
+        match self.peek() {
+            Some(b'"') => carry_text(&self.text()?, to)?,
+            Some(b'[') => return Ok(Some(self.list()?)),
+            Some(b'{') => return Ok(Some(self.dict()?)),
+            Some(b't' | b'f') => to.boolean(self.boolean()?),
             Some(b'n') => {
                 self.pass_word(b"null")?;
-                Item::Null
+                to.null();
             }
             _ => {
                 let (characters, whole) = self.number()?;
-                number_item(characters, whole)?
+                carry_number(characters, whole, to)?;
             }
-        })
+        }
+        Ok(None)
     }
 
-    fn key_item(&mut self) -> Result<Item<'a>, Unrepresentable> {
-        Ok(Item::Text(self.key()?))
+    #[inline(always)]
+    fn carry_key<'o, W: PayloadWriter<'o>>(&mut self, to: &mut W) -> Carried {
+        to.key(&self.key()?);
+        Ok(None)
     }
 }
 
 // spec: advanced/serialization_binary_json#binary-conversion-of-json-strings
-fn octets(base64: &str) -> Result<Vec<u8>, Unrepresentable> {
-    STANDARD
-        .decode(base64)
-        .map_err(|_| Unrepresentable("JSON: a text begins with NUL but is not base64"))
+fn carry_text<'o>(text: &str, to: &mut impl PayloadWriter<'o>) -> Result<(), Unrepresentable> {
+    let Some(base64) = text.strip_prefix('\0') else {
+        to.text(text);
+        return Ok(());
+    };
+    let Ok(octets) = STANDARD.decode(base64) else {
+        return Err(Unrepresentable(
+            "JSON: a text begins with NUL but is not base64",
+        ));
+    };
+    to.binary(&octets);
+    Ok(())
 }
 
-fn number_item(characters: &[u8], whole: bool) -> Result<Item<'static>, Unrepresentable> {
+fn carry_number<'o>(
+    characters: &[u8],
+    whole: bool,
+    to: &mut impl PayloadWriter<'o>,
+) -> Result<(), Unrepresentable> {
     if whole {
-        let exact = match characters.strip_prefix(b"-") {
-            None => number::unsigned(characters).map(Item::Unsigned),
-            Some(digits) => number::unsigned(digits).and_then(below_zero),
-        };
-        if let Some(item) = exact {
-            return Ok(item);
+        let below_zero = characters.strip_prefix(b"-");
+        let size = number::unsigned(below_zero.unwrap_or(characters));
+        if let (Some(size), None) = (size, below_zero) {
+            to.integer(size);
+            return Ok(());
+        }
+        // Minus zero is zero.
+        if let Some(value) = size.and_then(|size| 0_i64.checked_sub_unsigned(size)) {
+            to.signed(value);
+            return Ok(());
         }
     }
-    Ok(Item::Double(number::double(characters)?))
-}
-
-/// The number `size` below zero; minus zero is zero.
-fn below_zero(size: u64) -> Option<Item<'static>> {
-    match 0_i64.checked_sub_unsigned(size)? {
-        0 => Some(Item::Unsigned(0)),
-        value => Some(Item::Negative(value)),
-    }
+    to.double(number::double(characters)?);
+    Ok(())
 }
 
 impl<'o> PayloadWriter<'o> for JsonWriter<'o> {
+    const KEYS_ARE_TEXTS: bool = true;
+    const COUNTS: bool = false;
+
     fn out(&mut self) -> &mut Vec<u8> {
         self.out
     }

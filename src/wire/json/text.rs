@@ -1,5 +1,6 @@
 //! Strings of JSON: eight octets at a time where nothing special stands.
 
+use super::block::Block;
 use crate::wire::Malformed;
 use crate::wire::cursor::{ENDS_EARLY, HIGH_BITS, check_text};
 
@@ -23,17 +24,15 @@ pub(super) fn pass(bytes: &[u8], start: usize) -> Result<Passed, Malformed> {
     let mut seen = 0;
     let mut escaped = false;
     loop {
-        let word = word_at(bytes, at);
-        let special = special_octets(word);
-        if special == 0 {
-            seen |= word;
-            at += 8;
+        let block = Block::at(bytes, at);
+        let special = block.special();
+        if special.none() {
+            seen |= block.octets();
+            at += Block::SIZE;
             continue;
         }
-        // What stands before the special octet belongs to the string, what follows may not.
-        let plain = special.trailing_zeros() / 8;
-        seen |= word & !(u64::MAX << (plain * 8));
-        at += plain as usize;
+        seen |= block.octets_before(special);
+        at += special.first();
         match bytes.get(at) {
             Some(b'"') => break,
             Some(b'\\') => {
@@ -47,7 +46,10 @@ pub(super) fn pass(bytes: &[u8], start: usize) -> Result<Passed, Malformed> {
     if seen & HIGH_BITS != 0 {
         check_text(bytes.get(first..at).ok_or(ENDS_EARLY)?)?;
     }
-    Ok(Passed { end: at + 1, escaped })
+    Ok(Passed {
+        end: at + 1,
+        escaped,
+    })
 }
 
 /// Resolves the escapes of `raw`, the inside of a string that was passed over.
@@ -105,11 +107,11 @@ fn write_escape(out: &mut Vec<u8>, special: u8) {
 fn plain_length(bytes: &[u8]) -> usize {
     let mut at = 0;
     while at < bytes.len() {
-        let special = special_octets(word_at(bytes, at));
-        if special != 0 {
-            return bytes.len().min(at + special.trailing_zeros() as usize / 8);
+        let special = Block::at(bytes, at).special();
+        if !special.none() {
+            return bytes.len().min(at + special.first());
         }
-        at += 8;
+        at += Block::SIZE;
     }
     bytes.len()
 }
@@ -160,28 +162,4 @@ fn hexadecimal(escape: &[u8], from: usize) -> Result<u32, Malformed> {
         let value = char::from(digit).to_digit(16).ok_or(ESCAPE)?;
         Ok(unit << 4 | value)
     })
-}
-
-/// The eight octets from `at`, the first lowest; zeros after the end.
-#[inline]
-fn word_at(bytes: &[u8], at: usize) -> u64 {
-    let rest = bytes.get(at..).unwrap_or_default();
-    if let Some(word) = rest.first_chunk() {
-        return u64::from_le_bytes(*word);
-    }
-    rest.iter().rev().fold(0, |word, &byte| word << 8 | u64::from(byte))
-}
-
-/// Marks the top bit of each octet that is a quote, a backslash or a control character.
-///
-/// Exact up to the lowest mark: subtraction may borrow from octets above one that is marked.
-#[inline]
-const fn special_octets(word: u64) -> u64 {
-    const ONES: u64 = 0x0101_0101_0101_0101;
-    let quote = word ^ (ONES * b'"' as u64);
-    let backslash = word ^ (ONES * b'\\' as u64);
-    let marks = (quote.wrapping_sub(ONES) & !quote)
-        | (backslash.wrapping_sub(ONES) & !backslash)
-        | (word.wrapping_sub(ONES * b' ' as u64) & !word);
-    marks & HIGH_BITS
 }

@@ -11,32 +11,44 @@ use std::borrow::Cow;
 use rmp::Marker;
 use smallvec::SmallVec;
 
-use super::cursor::{self, Cursor, ENDS_EARLY};
+use super::cursor::{self, Cursor};
 use super::{Kind, Malformed, Reader, Sequence, Serializer, Writer};
 use crate::limits::DEPTH_MAX;
 
 const RESERVED: Malformed = Malformed("MessagePack: the octet 0xc1 is reserved");
 
-/// The start of an element: a whole scalar, or what is to be known of what follows.
+/// The start of an element.
 #[derive(Clone, Copy, Debug)]
-enum Head {
+struct Head {
+    form: Form,
+    /// What the form says.
+    value: u64,
+}
+
+/// What an element is, and what the value in its head means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Form {
     Null,
-    Boolean(bool),
-    Unsigned(u64),
-    /// Below zero.
-    Negative(i64),
-    Single(f32),
-    Double(f64),
-    /// So many octets of text follow.
-    Text(u64),
+    False,
+    True,
+    /// The number.
+    Unsigned,
+    /// The number, below zero, in two's complement.
+    Negative,
+    /// The number's 32 bits.
+    Single,
+    /// The number's 64 bits.
+    Double,
     /// So many octets follow.
-    Binary(u64),
+    Text,
+    /// So many octets follow.
+    Binary,
     /// So many items follow.
-    List(u64),
+    List,
     /// So many entries follow.
-    Dict(u64),
-    /// So many octets of an extension follow, its type included.
-    Extension(u64),
+    Dict,
+    /// So many octets follow, the extension's type included.
+    Extension,
 }
 
 /// A cursor over one MessagePack message.
@@ -47,47 +59,102 @@ pub struct MsgPackReader<'a> {
 
 impl<'a> MsgPackReader<'a> {
     /// Consumes the start of an element.
-    #[inline]
+    // Inlined: returned through memory it would cost more than it takes to read (measured).
+    #[inline(always)]
     fn head(&mut self) -> Result<Head, Malformed> {
-        Ok(match Marker::from_u8(self.cursor.byte()?) {
-            Marker::FixPos(value) => Head::Unsigned(value.into()),
-            Marker::FixNeg(value) => Head::Negative(value.into()),
-            Marker::FixStr(length) => Head::Text(length.into()),
-            Marker::FixArray(count) => Head::List(count.into()),
-            Marker::FixMap(count) => Head::Dict(count.into()),
-            Marker::Null => Head::Null,
-            Marker::False => Head::Boolean(false),
-            Marker::True => Head::Boolean(true),
-            Marker::U8 => Head::Unsigned(self.unsigned_8()?),
-            Marker::U16 => Head::Unsigned(self.unsigned_16()?),
-            Marker::U32 => Head::Unsigned(self.unsigned_32()?),
-            Marker::U64 => Head::Unsigned(u64::from_be_bytes(self.cursor.array()?)),
-            Marker::I8 => signed(i8::from_be_bytes(self.cursor.array()?).into()),
-            Marker::I16 => signed(i16::from_be_bytes(self.cursor.array()?).into()),
-            Marker::I32 => signed(i32::from_be_bytes(self.cursor.array()?).into()),
-            Marker::I64 => signed(i64::from_be_bytes(self.cursor.array()?)),
-            Marker::F32 => Head::Single(f32::from_be_bytes(self.cursor.array()?)),
-            Marker::F64 => Head::Double(f64::from_be_bytes(self.cursor.array()?)),
-            Marker::Str8 => Head::Text(self.unsigned_8()?),
-            Marker::Str16 => Head::Text(self.unsigned_16()?),
-            Marker::Str32 => Head::Text(self.unsigned_32()?),
-            Marker::Bin8 => Head::Binary(self.unsigned_8()?),
-            Marker::Bin16 => Head::Binary(self.unsigned_16()?),
-            Marker::Bin32 => Head::Binary(self.unsigned_32()?),
-            Marker::Array16 => Head::List(self.unsigned_16()?),
-            Marker::Array32 => Head::List(self.unsigned_32()?),
-            Marker::Map16 => Head::Dict(self.unsigned_16()?),
-            Marker::Map32 => Head::Dict(self.unsigned_32()?),
-            Marker::FixExt1 => Head::Extension(2),
-            Marker::FixExt2 => Head::Extension(3),
-            Marker::FixExt4 => Head::Extension(5),
-            Marker::FixExt8 => Head::Extension(9),
-            Marker::FixExt16 => Head::Extension(17),
-            Marker::Ext8 => Head::Extension(self.unsigned_8()? + 1),
-            Marker::Ext16 => Head::Extension(self.unsigned_16()? + 1),
-            Marker::Ext32 => Head::Extension(self.unsigned_32()? + 1),
+        let (form, value) = match Marker::from_u8(self.cursor.byte()?) {
+            Marker::FixPos(value) => (Form::Unsigned, value.into()),
+            Marker::FixNeg(value) => return Ok(signed(value.into())),
+            Marker::FixStr(length) => (Form::Text, length.into()),
+            Marker::FixArray(count) => (Form::List, count.into()),
+            Marker::FixMap(count) => (Form::Dict, count.into()),
+            Marker::Null => (Form::Null, 0),
+            Marker::False => (Form::False, 0),
+            Marker::True => (Form::True, 0),
+            Marker::U8 => (Form::Unsigned, self.unsigned_8()?),
+            Marker::U16 => (Form::Unsigned, self.unsigned_16()?),
+            Marker::U32 => (Form::Unsigned, self.unsigned_32()?),
+            Marker::U64 => (Form::Unsigned, self.unsigned_64()?),
+            Marker::I8 => return Ok(signed(i8::from_be_bytes(self.cursor.array()?).into())),
+            Marker::I16 => return Ok(signed(i16::from_be_bytes(self.cursor.array()?).into())),
+            Marker::I32 => return Ok(signed(i32::from_be_bytes(self.cursor.array()?).into())),
+            Marker::I64 => return Ok(signed(i64::from_be_bytes(self.cursor.array()?))),
+            Marker::F32 => (Form::Single, self.unsigned_32()?),
+            Marker::F64 => (Form::Double, self.unsigned_64()?),
+            Marker::Str8 => (Form::Text, self.unsigned_8()?),
+            Marker::Str16 => (Form::Text, self.unsigned_16()?),
+            Marker::Str32 => (Form::Text, self.unsigned_32()?),
+            Marker::Bin8 => (Form::Binary, self.unsigned_8()?),
+            Marker::Bin16 => (Form::Binary, self.unsigned_16()?),
+            Marker::Bin32 => (Form::Binary, self.unsigned_32()?),
+            Marker::Array16 => (Form::List, self.unsigned_16()?),
+            Marker::Array32 => (Form::List, self.unsigned_32()?),
+            Marker::Map16 => (Form::Dict, self.unsigned_16()?),
+            Marker::Map32 => (Form::Dict, self.unsigned_32()?),
+            Marker::FixExt1 => (Form::Extension, 2),
+            Marker::FixExt2 => (Form::Extension, 3),
+            Marker::FixExt4 => (Form::Extension, 5),
+            Marker::FixExt8 => (Form::Extension, 9),
+            Marker::FixExt16 => (Form::Extension, 17),
+            Marker::Ext8 => (Form::Extension, self.unsigned_8()? + 1),
+            Marker::Ext16 => (Form::Extension, self.unsigned_16()? + 1),
+            Marker::Ext32 => (Form::Extension, self.unsigned_32()? + 1),
             Marker::Reserved => return Err(RESERVED),
-        })
+        };
+        Ok(Head { form, value })
+    }
+
+    /// Consumes the start of an element that must be of `form`; returns its value.
+    #[inline]
+    fn expect(&mut self, form: Form, otherwise: &'static str) -> Result<u64, Malformed> {
+        let head = self.head()?;
+        if head.form == form {
+            Ok(head.value)
+        } else {
+            Err(Malformed(otherwise))
+        }
+    }
+
+    /// Consumes a whole scalar, or the head of a list or dict: then how many elements follow.
+    ///
+    /// The same forms as in [`Self::head`], told apart only as far as their extent needs it.
+    #[inline]
+    fn pass_or_count(&mut self) -> Result<Option<u64>, Malformed> {
+        let octets = match Marker::from_u8(self.cursor.byte()?) {
+            Marker::FixPos(_) | Marker::FixNeg(_) => return Ok(None),
+            Marker::FixStr(length) => return self.pass_text(length.into()),
+            Marker::FixArray(count) => return Ok(Some(count.into())),
+            Marker::FixMap(count) => return Ok(Some(2 * u64::from(count))),
+            Marker::Null | Marker::False | Marker::True => return Ok(None),
+            Marker::Str8 => return self.unsigned_8().and_then(|length| self.pass_text(length)),
+            Marker::Str16 => return self.unsigned_16().and_then(|length| self.pass_text(length)),
+            Marker::Str32 => return self.unsigned_32().and_then(|length| self.pass_text(length)),
+            Marker::Array16 => return self.unsigned_16().map(Some),
+            Marker::Array32 => return self.unsigned_32().map(Some),
+            Marker::Map16 => return self.unsigned_16().map(|count| Some(2 * count)),
+            Marker::Map32 => return self.unsigned_32().map(|count| Some(2 * count)),
+            Marker::U8 | Marker::I8 => 1,
+            Marker::U16 | Marker::I16 | Marker::FixExt1 => 2,
+            Marker::FixExt2 => 3,
+            Marker::U32 | Marker::I32 | Marker::F32 => 4,
+            Marker::FixExt4 => 5,
+            Marker::U64 | Marker::I64 | Marker::F64 => 8,
+            Marker::FixExt8 => 9,
+            Marker::FixExt16 => 17,
+            Marker::Bin8 => self.unsigned_8()?,
+            Marker::Bin16 => self.unsigned_16()?,
+            Marker::Bin32 => self.unsigned_32()?,
+            Marker::Ext8 => self.unsigned_8()? + 1,
+            Marker::Ext16 => self.unsigned_16()? + 1,
+            Marker::Ext32 => self.unsigned_32()? + 1,
+            Marker::Reserved => return Err(RESERVED),
+        };
+        self.cursor.take(octets).map(|_| None)
+    }
+
+    #[inline]
+    fn pass_text(&mut self, length: u64) -> Result<Option<u64>, Malformed> {
+        self.cursor.pass_text(length).map(|()| None)
     }
 
     /// Consumes the text of `length` octets whose head was read.
@@ -95,10 +162,16 @@ impl<'a> MsgPackReader<'a> {
         cursor::text(self.cursor.take(length)?)
     }
 
-    /// Enters the list of `count` items, or the dict of so many entries, whose head was read.
+    /// Enters the list or dict of `count` items or entries whose head was read.
+    #[inline]
     fn sequence_of(&mut self, count: u64, dict: bool) -> Result<Sequence, Malformed> {
-        self.cursor.enter_counted(if dict { 2 * count } else { count })?;
-        Ok(Sequence { left: count, first: true, dict })
+        self.cursor
+            .enter_counted(if dict { 2 * count } else { count })?;
+        Ok(Sequence {
+            left: count,
+            first: true,
+            dict,
+        })
     }
 
     #[inline]
@@ -115,44 +188,43 @@ impl<'a> MsgPackReader<'a> {
     fn unsigned_32(&mut self) -> Result<u64, Malformed> {
         self.cursor.array().map(u32::from_be_bytes).map(u64::from)
     }
+
+    #[inline]
+    fn unsigned_64(&mut self) -> Result<u64, Malformed> {
+        self.cursor.array().map(u64::from_be_bytes)
+    }
 }
 
 impl<'a> Reader<'a> for MsgPackReader<'a> {
     const SERIALIZER: Serializer = Serializer::MessagePack;
 
     fn open(bytes: &'a [u8]) -> Self {
-        Self { cursor: Cursor::open(bytes) }
+        Self {
+            cursor: Cursor::open(bytes),
+        }
     }
 
     fn kind(&mut self) -> Result<Kind, Malformed> {
-        use Marker as M;
-        Ok(match M::from_u8(self.cursor.peek().ok_or(ENDS_EARLY)?) {
-            M::Null => Kind::Null,
-            M::False | M::True => Kind::Boolean,
-            M::FixPos(_) | M::U8 | M::U16 | M::U32 | M::U64 => Kind::Integer,
-            M::FixNeg(_) | M::I8 | M::I16 | M::I32 | M::I64 => Kind::Integer,
-            M::F32 | M::F64 => Kind::Float,
-            M::FixStr(_) | M::Str8 | M::Str16 | M::Str32 => Kind::Text,
-            M::Bin8 | M::Bin16 | M::Bin32 => Kind::Binary,
-            M::FixArray(_) | M::Array16 | M::Array32 => Kind::List,
-            M::FixMap(_) | M::Map16 | M::Map32 => Kind::Dict,
-            M::FixExt1 | M::FixExt2 | M::FixExt4 | M::FixExt8 | M::FixExt16 => Kind::Other,
-            M::Ext8 | M::Ext16 | M::Ext32 => Kind::Other,
-            M::Reserved => return Err(RESERVED),
+        Ok(match self.clone().head()?.form {
+            Form::Null => Kind::Null,
+            Form::False | Form::True => Kind::Boolean,
+            Form::Unsigned | Form::Negative => Kind::Integer,
+            Form::Single | Form::Double => Kind::Float,
+            Form::Text => Kind::Text,
+            Form::Binary => Kind::Binary,
+            Form::List => Kind::List,
+            Form::Dict => Kind::Dict,
+            Form::Extension => Kind::Other,
         })
     }
 
     fn list(&mut self) -> Result<Sequence, Malformed> {
-        let Head::List(count) = self.head()? else {
-            return Err(Malformed("a list was expected"));
-        };
+        let count = self.expect(Form::List, "a list was expected")?;
         self.sequence_of(count, false)
     }
 
     fn dict(&mut self) -> Result<Sequence, Malformed> {
-        let Head::Dict(count) = self.head()? else {
-            return Err(Malformed("a dict was expected"));
-        };
+        let count = self.expect(Form::Dict, "a dict was expected")?;
         self.sequence_of(count, true)
     }
 
@@ -166,30 +238,27 @@ impl<'a> Reader<'a> for MsgPackReader<'a> {
     }
 
     fn key(&mut self) -> Result<Cow<'a, str>, Malformed> {
-        let Head::Text(length) = self.head()? else {
-            return Err(Malformed("the key of a dict is not a text"));
-        };
+        let length = self.expect(Form::Text, "the key of a dict is not a text")?;
         self.text_of(length).map(Cow::Borrowed)
     }
 
     fn integer(&mut self) -> Result<u64, Malformed> {
-        let Head::Unsigned(value) = self.head()? else {
-            return Err(Malformed("an integer that is not negative was expected"));
-        };
-        Ok(value)
+        self.expect(
+            Form::Unsigned,
+            "an integer that is not negative was expected",
+        )
     }
 
     fn boolean(&mut self) -> Result<bool, Malformed> {
-        let Head::Boolean(value) = self.head()? else {
+        let form = self.head()?.form;
+        if !matches!(form, Form::False | Form::True) {
             return Err(Malformed("a boolean was expected"));
-        };
-        Ok(value)
+        }
+        Ok(form == Form::True)
     }
 
     fn text(&mut self) -> Result<Cow<'a, str>, Malformed> {
-        let Head::Text(length) = self.head()? else {
-            return Err(Malformed("a text was expected"));
-        };
+        let length = self.expect(Form::Text, "a text was expected")?;
         self.text_of(length).map(Cow::Borrowed)
     }
 
@@ -208,19 +277,8 @@ impl<'a> Reader<'a> for MsgPackReader<'a> {
                 left = outer;
             }
             left -= 1;
-            let items = match self.head()? {
-                Head::Text(length) => {
-                    cursor::check_text(self.cursor.take(length)?)?;
-                    continue;
-                }
-                Head::Binary(length) | Head::Extension(length) => {
-                    self.cursor.take(length)?;
-                    continue;
-                }
-                Head::List(count) => count,
-                Head::Dict(count) => 2 * count,
-                Head::Null | Head::Boolean(_) | Head::Unsigned(_) | Head::Negative(_) => continue,
-                Head::Single(_) | Head::Double(_) => continue,
+            let Some(items) = self.pass_or_count()? else {
+                continue;
             };
             self.cursor.enter_counted(items)?;
             around.push(left);
@@ -234,8 +292,17 @@ impl<'a> Reader<'a> for MsgPackReader<'a> {
 }
 
 /// A number from one of the signed forms, which may hold any.
+#[inline]
 const fn signed(value: i64) -> Head {
-    if value < 0 { Head::Negative(value) } else { Head::Unsigned(value.unsigned_abs()) }
+    let form = if value < 0 {
+        Form::Negative
+    } else {
+        Form::Unsigned
+    };
+    Head {
+        form,
+        value: value.cast_unsigned(),
+    }
 }
 
 /// Appends MessagePack.
@@ -253,10 +320,26 @@ struct Widths {
 }
 
 impl Widths {
-    const TEXT: Self = Self { one: Some(Marker::Str8), two: Marker::Str16, four: Marker::Str32 };
-    const BINARY: Self = Self { one: Some(Marker::Bin8), two: Marker::Bin16, four: Marker::Bin32 };
-    const LIST: Self = Self { one: None, two: Marker::Array16, four: Marker::Array32 };
-    const DICT: Self = Self { one: None, two: Marker::Map16, four: Marker::Map32 };
+    const TEXT: Self = Self {
+        one: Some(Marker::Str8),
+        two: Marker::Str16,
+        four: Marker::Str32,
+    };
+    const BINARY: Self = Self {
+        one: Some(Marker::Bin8),
+        two: Marker::Bin16,
+        four: Marker::Bin32,
+    };
+    const LIST: Self = Self {
+        one: None,
+        two: Marker::Array16,
+        four: Marker::Array32,
+    };
+    const DICT: Self = Self {
+        one: None,
+        two: Marker::Map16,
+        four: Marker::Map32,
+    };
 }
 
 impl MsgPackWriter<'_> {
@@ -313,7 +396,11 @@ impl<'o> Writer<'o> for MsgPackWriter<'o> {
     }
 
     fn integer(&mut self, value: u64) {
-        match (u8::try_from(value), u16::try_from(value), u32::try_from(value)) {
+        match (
+            u8::try_from(value),
+            u16::try_from(value),
+            u32::try_from(value),
+        ) {
             (Ok(value @ 0..128), ..) => self.marker(Marker::FixPos(value)),
             (Ok(value), ..) => self.marked(Marker::U8, [value]),
             (_, Ok(value), _) => self.marked(Marker::U16, value.to_be_bytes()),

@@ -1,33 +1,59 @@
 //! What MessagePack payloads hold beyond the fields of a message.
 
-use std::borrow::Cow;
-
 use rmp::Marker;
 
-use super::{Head, MsgPackReader, MsgPackWriter};
+use super::{Form, Head, MsgPackReader, MsgPackWriter};
 use crate::wire::Writer;
-use crate::wire::payload::{Item, PayloadReader, PayloadWriter};
+use crate::wire::payload::{Carried, KEY_NOT_TEXT, PayloadReader, PayloadWriter, single};
 use crate::wire::transcode::Unrepresentable;
 
 impl<'a> PayloadReader<'a> for MsgPackReader<'a> {
-    fn item(&mut self) -> Result<Item<'a>, Unrepresentable> {
-        Ok(match self.head()? {
-            Head::Null => Item::Null,
-            Head::Boolean(value) => Item::Boolean(value),
-            Head::Unsigned(value) => Item::Unsigned(value),
-            Head::Negative(value) => Item::Negative(value),
-            Head::Single(value) => Item::Single(value),
-            Head::Double(value) => Item::Double(value),
-            Head::Text(length) => Item::Text(Cow::Borrowed(self.text_of(length)?)),
-            Head::Binary(length) => Item::Binary(Cow::Borrowed(self.cursor.take(length)?)),
-            Head::List(count) => Item::Sequence(self.sequence_of(count, false)?),
-            Head::Dict(count) => Item::Sequence(self.sequence_of(count, true)?),
-            Head::Extension(_) => return Err(Unrepresentable("a MessagePack extension")),
-        })
+    #[inline(always)]
+    fn carry<'o>(&mut self, to: &mut impl PayloadWriter<'o>) -> Carried {
+        let head = self.head()?;
+        self.carry_rest(head, to)
+    }
+
+    #[inline(always)]
+    fn carry_key<'o, W: PayloadWriter<'o>>(&mut self, to: &mut W) -> Carried {
+        let head = self.head()?;
+        if head.form == Form::Text {
+            to.key(self.text_of(head.value)?);
+            return Ok(None);
+        }
+        if W::KEYS_ARE_TEXTS {
+            return Err(KEY_NOT_TEXT);
+        }
+        self.carry_rest(head, to)
+    }
+}
+
+impl MsgPackReader<'_> {
+    /// Carries the element whose head was read.
+    #[inline(always)]
+    fn carry_rest<'o>(&mut self, head: Head, to: &mut impl PayloadWriter<'o>) -> Carried {
+        let value = head.value;
+        match head.form {
+            Form::Null => to.null(),
+            Form::False | Form::True => to.boolean(head.form == Form::True),
+            Form::Unsigned => to.integer(value),
+            Form::Negative => to.signed(value.cast_signed()),
+            Form::Single => to.single(single(value)),
+            Form::Double => to.double(f64::from_bits(value)),
+            Form::Text => to.text(self.text_of(value)?),
+            Form::Binary => to.binary(self.cursor.take(value)?),
+            Form::List => return Ok(Some(self.sequence_of(value, false)?)),
+            Form::Dict => return Ok(Some(self.sequence_of(value, true)?)),
+            Form::Extension => return Err(Unrepresentable("a MessagePack extension")),
+        }
+        Ok(None)
     }
 }
 
 impl<'o> PayloadWriter<'o> for MsgPackWriter<'o> {
+    const KEYS_ARE_TEXTS: bool = false;
+    const COUNTS: bool = true;
+
     fn out(&mut self) -> &mut Vec<u8> {
         self.out
     }

@@ -31,7 +31,7 @@ use self::target::{Place, Target};
 use super::cbor::{CborReader, CborWriter};
 use super::json::{JsonReader, JsonWriter};
 use super::msgpack::{MsgPackReader, MsgPackWriter};
-use super::payload::{Item, PayloadReader, PayloadWriter};
+use super::payload::{PayloadReader, PayloadWriter};
 use super::{Malformed, Reader, Sequence, Serializer};
 
 /// Why an element has no counterpart in another serializer.
@@ -113,16 +113,16 @@ fn carry<'a, 'o, W: PayloadWriter<'o>>(
 ) -> Result<(), Unrepresentable> {
     let mut target = Target::<W>::open(out);
     let mut open = SmallVec::<[Open; 8]>::new();
-    let mut item = source.item()?;
-    let mut is_key = false;
+    let mut entered = source.carry(target.writer())?;
     loop {
-        if !(is_key && target.takes_key(&item)?) {
-            if let Item::Sequence(sequence) = item {
-                let place = target.begin(&sequence);
-                open.push(Open { sequence, count: 0, value_follows: false, place });
-            } else {
-                target.scalar(&item);
-            }
+        if let Some(sequence) = entered {
+            let place = target.begin(&sequence);
+            open.push(Open {
+                sequence,
+                count: 0,
+                value_follows: false,
+                place,
+            });
         }
         // Ends what ends here, up to what goes on.
         let innermost = loop {
@@ -137,9 +137,14 @@ fn carry<'a, 'o, W: PayloadWriter<'o>>(
             target.end(innermost.sequence.dict, innermost.place, innermost.count);
             open.pop();
         };
-        is_key = innermost.sequence.dict && !innermost.value_follows;
+        let is_key = innermost.sequence.dict && !innermost.value_follows;
         innermost.count += usize::from(!innermost.value_follows);
         innermost.value_follows = is_key;
-        item = if is_key { source.key_item()? } else { source.item()? };
+        let writer = target.writer();
+        entered = if is_key {
+            source.carry_key(writer)?
+        } else {
+            source.carry(writer)?
+        };
     }
 }

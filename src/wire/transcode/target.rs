@@ -1,8 +1,7 @@
 //! What is written: lists and dicts whose number of items may be known only at their end.
 
-use super::Unrepresentable;
-use crate::wire::payload::{Item, PayloadWriter};
-use crate::wire::{Sequence, Serializer};
+use crate::wire::Sequence;
+use crate::wire::payload::PayloadWriter;
 
 /// Writes one element.
 ///
@@ -27,30 +26,14 @@ struct Late {
 pub(super) type Place = Option<usize>;
 
 impl<'o, W: PayloadWriter<'o>> Target<W> {
-    /// Whether this target is of the one serializer that has no counts, and texts alone for keys.
-    const JSON: bool = matches!(W::SERIALIZER, Serializer::Json);
-
     pub(super) fn open(out: &'o mut Vec<u8>) -> Self {
         Self { writer: W::open(out), late: Vec::new() }
     }
 
-    /// Writes a scalar.
+    /// Where scalars are written.
     #[inline]
-    pub(super) fn scalar(&mut self, item: &Item<'_>) {
-        self.writer.scalar(item);
-    }
-
-    /// Writes `item` if it must be a key and nothing else here; false if a key is like any item.
-    #[inline]
-    pub(super) fn takes_key(&mut self, item: &Item<'_>) -> Result<bool, Unrepresentable> {
-        if let Item::Text(key) = item {
-            self.writer.key(key);
-            return Ok(true);
-        }
-        if Self::JSON {
-            return Err(Unrepresentable("JSON: a key that is not a text"));
-        }
-        Ok(false)
+    pub(super) const fn writer(&mut self) -> &mut W {
+        &mut self.writer
     }
 
     /// Begins a list or dict.
@@ -64,7 +47,7 @@ impl<'o, W: PayloadWriter<'o>> Target<W> {
             }
             _ => {
                 self.head(sequence.dict, 0);
-                if Self::JSON { None } else { Some(place) }
+                W::COUNTS.then_some(place)
             }
         }
     }

@@ -1,0 +1,78 @@
+//! Scenarios are data: a text says who says what, and what each peer hears.
+//!
+//! What is played ([`notation`], [`player`]) and where ([`stage`]) know nothing of each other, so
+//! the same texts can be played against the simulator and against a real process.
+
+pub mod notation;
+pub mod player;
+pub mod stage;
+
+use std::time::Duration;
+
+use gigawamp::router::config::{Config, Limits, RealmConfig, RequestIds, UriCheck};
+use gigawamp::wire::{Framing, Serializer, TransportOptions};
+use notation::{Act, Line};
+use player::{Dress, Player};
+use stage::Bottle;
+
+/// Plays `text` over both transports, three serializers, and 1, 2 and 5 shards. On 5 shards every
+/// peer uses another transport and serializer than the one before it.
+pub fn check(text: &str) {
+    let lines = notation::parse(text);
+    let config = config(&lines);
+    let mut seed = 0;
+    for framing in [Framing::RawSocket, Framing::WebSocket] {
+        for serializer in Serializer::ALL {
+            for shards_count in [1, 2, 5] {
+                seed += 1;
+                let dress = Dress { framing, serializer, mixed: shards_count == 5 };
+                let mut bottle = Bottle::new(config.clone(), shards_count, seed);
+                match Player::new(&mut bottle, dress).play(&lines) {
+                    Ok(true) => bottle.finish(),
+                    Ok(false) => panic!("the simulator can play everything"),
+                    Err(why) => panic!("{dress:?} on {shards_count} shards: {why}"),
+                }
+            }
+        }
+    }
+}
+
+/// What a router is told for a scenario: `realm1`, `realm2`, and what the scenario gives.
+pub fn config(lines: &[Line]) -> Config {
+    let mut limits = Limits {
+        handshake: Duration::from_secs(10),
+        ..Limits::default()
+    };
+    let (mut uri_check, mut request_ids) = (UriCheck::Loose, RequestIds::Sequential);
+    for line in lines {
+        let Act::Given(given) = &line.act else { continue };
+        let (name, value) = given.split_once(' ').unwrap_or((given, "0"));
+        let value = value.parse().expect("a number is given");
+        match name {
+            "strict_uris" => uri_check = UriCheck::Strict,
+            "any_request_ids" => request_ids = RequestIds::Any,
+            "subscriptions_max" => limits.subscriptions_max = value,
+            "registrations_max" => limits.registrations_max = value,
+            "calls_pending_max" => limits.calls_pending_max = value,
+            "invocations_pending_max" => limits.invocations_pending_max = value,
+            _ => panic!("nothing is called {name}"),
+        }
+    }
+    let realm = |name: &str| RealmConfig {
+        name: name.into(),
+        uri_check,
+        request_ids,
+    };
+    Config {
+        realms: vec![realm("realm1"), realm("realm2")],
+        listeners: vec![TransportOptions {
+            message_bytes_max: 1 << 20,
+            paths: vec!["/ws".into()],
+            serializers: Serializer::ALL.to_vec(),
+            websocket: true,
+            rawsocket: true,
+        }],
+        limits,
+        agent: "gigawamp-under-test".into(),
+    }
+}

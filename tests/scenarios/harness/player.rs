@@ -1,0 +1,271 @@
+//! Plays a scenario on a stage.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use gigawamp::sim::Value;
+use gigawamp::wire::{Client, ClientOptions, Framing, Incoming, Serializer};
+
+use super::notation::{Act, Bindings, Line, Term, message};
+use super::stage::{Brought, Stage};
+
+/// Which transport and serializer the peers of a run use.
+#[derive(Clone, Copy, Debug)]
+pub struct Dress {
+    pub framing: Framing,
+    pub serializer: Serializer,
+    /// Each peer after the first uses the next transport and serializer instead of the same.
+    pub mixed: bool,
+}
+
+/// What a peer that is not told otherwise announces.
+const ROLES: &str = "{publisher: {}, subscriber: {}, caller: {}, callee: {features: \
+                     {call_canceling, progressive_call_results}}}";
+
+/// One peer of a scenario.
+struct Peer {
+    connection: usize,
+    client: Client,
+    serializer: Serializer,
+    heard: VecDeque<Value>,
+    over: bool,
+    /// Signs of life that came.
+    pongs: usize,
+}
+
+/// Plays one scenario. `Err` says what went wrong; `Ok(false)` that this stage cannot play it.
+pub struct Player<'s, S> {
+    stage: &'s mut S,
+    dress: Dress,
+    peers: BTreeMap<String, Peer>,
+    bindings: Bindings,
+}
+
+type Played<T = ()> = Result<T, String>;
+
+impl<'s, S: Stage> Player<'s, S> {
+    pub fn new(stage: &'s mut S, dress: Dress) -> Self {
+        let (peers, bindings) = (BTreeMap::new(), Bindings::new());
+        Self { stage, dress, peers, bindings }
+    }
+
+    pub fn play(mut self, lines: &[Line]) -> Played<bool> {
+        let mut met = Vec::new();
+        for line in lines.iter().filter(|line| !line.peer.is_empty()) {
+            if met.contains(&line.peer) {
+                continue;
+            }
+            met.push(line.peer.clone());
+            if !matches!(line.act, Act::Connects(_) | Act::Joins { .. }) {
+                self.join(&line.peer, "realm1", None)?;
+            }
+        }
+        for line in lines {
+            let played = self.line(line).map_err(|why| format!("{}\n  {why}", line.text))?;
+            if !played {
+                return Ok(false);
+            }
+        }
+        for name in met {
+            self.silent(&name).map_err(|why| format!("at the end, {name}: {why}"))?;
+        }
+        Ok(true)
+    }
+
+    fn line(&mut self, line: &Line) -> Played<bool> {
+        let name = &line.peer;
+        match &line.act {
+            Act::Given(_) => {}
+            Act::Connects(options) => self.connect(name, options)?,
+            Act::Joins { realm, roles } => self.join(name, realm, roles.as_ref())?,
+            Act::Says { what, replies } => {
+                let serializer = self.peer(name).serializer;
+                let mut bytes = Vec::new();
+                what.value(&self.bindings).write(serializer, &mut bytes);
+                self.say(name, &bytes)?;
+                replies.iter().try_for_each(|reply| self.hear(name, reply))?;
+            }
+            Act::SaysBytes { bytes, replies } => {
+                self.say(name, bytes)?;
+                replies.iter().try_for_each(|reply| self.hear(name, reply))?;
+            }
+            Act::Hears(expected) => self.hear(name, expected)?,
+            Act::HearsAmongOthers(expected) => self.hear_among_others(name, expected)?,
+            Act::Silent => self.silent(name)?,
+            Act::Closed => self.closed(name)?,
+            Act::Drops => {
+                let peer = self.peers.remove(name).expect("it was there");
+                self.stage.hang_up(peer.connection);
+            }
+            Act::Waits(time) => return Ok(self.stage.wait(*time)),
+            Act::ShutsDown => return Ok(self.stage.shut_down()),
+        }
+        Ok(true)
+    }
+
+    fn peer(&mut self, name: &str) -> &mut Peer {
+        self.peers.get_mut(name).unwrap_or_else(|| panic!("{name} is not there"))
+    }
+
+    fn connect(&mut self, name: &str, options: &Term) -> Played {
+        let options = options.value(&self.bindings);
+        let number = self.bindings.len() + self.peers.len();
+        let turn = if self.dress.mixed { self.peers.len() } else { 0 };
+        let framings = [Framing::RawSocket, Framing::WebSocket];
+        let framing = framings[(self.dress.framing as usize + turn) % 2];
+        let framing = match options.get("transport") {
+            Some(Value::Text(name)) if name == "rawsocket" => Framing::RawSocket,
+            Some(Value::Text(name)) if name == "websocket" => Framing::WebSocket,
+            _ => framing,
+        };
+        let serializer = Serializer::ALL[(self.dress.serializer.index() + turn) % 3];
+        let serializer = match options.get("serializer") {
+            Some(Value::Text(name)) => *Serializer::ALL
+                .iter()
+                .find(|serializer| serializer.subprotocol().ends_with(name.as_str()))
+                .expect("a serializer"),
+            _ => serializer,
+        };
+        let mut client_options = ClientOptions {
+            masking_seed: number as u64,
+            ..ClientOptions::default()
+        };
+        if let Some(max) = options.get("max").and_then(Value::number) {
+            client_options.message_bytes_max = max as usize;
+        }
+        let mut client = Client::new(framing, serializer, client_options);
+        let connection = self.stage.connect();
+        let mut hello = Vec::new();
+        client.hello(&mut hello);
+        self.stage.write(connection, &hello);
+        let heard = VecDeque::new();
+        let peer = Peer { connection, client, serializer, heard, over: false, pongs: 0 };
+        self.peers.insert(name.into(), peer);
+        Ok(())
+    }
+
+    fn join(&mut self, name: &str, realm: &str, roles: Option<&Term>) -> Played {
+        if !self.peers.contains_key(name) {
+            self.connect(name, &Term::Dict { entries: vec![], open: false })?;
+        }
+        let roles = roles.map_or_else(
+            || match message(&format!("HELLO {ROLES}")) {
+                Term::List(mut terms) => terms.remove(1),
+                _ => unreachable!("a message is a list"),
+            },
+            Clone::clone,
+        );
+        let roles = roles.value(&self.bindings);
+        let details = Value::Dict(vec![("roles".into(), roles)]);
+        let hello = Value::List(vec![Value::from(1), Value::from(realm), details]);
+        let mut bytes = Vec::new();
+        hello.write(self.peer(name).serializer, &mut bytes);
+        self.say(name, &bytes)?;
+        self.bindings.remove(name);
+        self.hear(name, &message(&format!("WELCOME ${name} {{..}}")))
+    }
+
+    fn say(&mut self, name: &str, bytes: &[u8]) -> Played {
+        let exact = self.stage.is_exact();
+        let peer = self.peer(name);
+        let mut out = Vec::new();
+        peer.client.frame(bytes, &mut out);
+        if !exact {
+            peer.client.ping(b"sync", &mut out);
+        }
+        let (connection, pongs) = (peer.connection, peer.pongs);
+        self.stage.write(connection, &out);
+        while !exact && self.peer(name).pongs == pongs {
+            if !self.listen(name, true)? {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes in what came for a peer; false if nothing came.
+    fn listen(&mut self, name: &str, expected: bool) -> Played<bool> {
+        let connection = self.peer(name).connection;
+        let mut octets = match self.stage.read(connection, expected) {
+            Brought::Octets(octets) => octets,
+            Brought::End => {
+                self.peer(name).over = true;
+                return Ok(false);
+            }
+            Brought::Nothing => return Ok(false),
+        };
+        let peer = self.peer(name);
+        let (mut input, mut reply) = (&mut octets[..], Vec::new());
+        loop {
+            match peer.client.next(&mut input, &mut reply) {
+                Ok(None) => break,
+                Ok(Some(Incoming::Message(bytes))) => {
+                    peer.heard.push_back(Value::read(peer.serializer, bytes)?);
+                }
+                Ok(Some(Incoming::Alive)) => peer.pongs += 1,
+                Ok(Some(Incoming::Negotiated(_))) => {}
+                Ok(Some(Incoming::Finished)) => break,
+                Err(failure) => return Err(format!("{name}: the transport failed: {failure:?}")),
+            }
+        }
+        if !reply.is_empty() {
+            self.stage.write(connection, &reply);
+        }
+        Ok(true)
+    }
+
+    fn hear(&mut self, name: &str, expected: &Term) -> Played {
+        while self.peer(name).heard.is_empty() {
+            if !self.listen(name, true)? {
+                return Err(format!("{name} hears nothing; {}", self.peer(name).state()));
+            }
+        }
+        let heard = self.peer(name).heard.pop_front().expect("something was heard");
+        match expected.matches(&heard, &mut self.bindings) {
+            true => Ok(()),
+            false => Err(format!("{name} hears {heard} where {expected:?} was expected")),
+        }
+    }
+
+    fn hear_among_others(&mut self, name: &str, expected: &Term) -> Played {
+        loop {
+            let heard = self.peer(name).heard.clone();
+            for (place, value) in heard.iter().enumerate() {
+                let mut bindings = self.bindings.clone();
+                if expected.matches(value, &mut bindings) {
+                    self.bindings = bindings;
+                    self.peer(name).heard.remove(place);
+                    return Ok(());
+                }
+            }
+            if !self.listen(name, true)? {
+                return Err(format!("{name} hears only {heard:?}"));
+            }
+        }
+    }
+
+    fn silent(&mut self, name: &str) -> Played {
+        if !self.peers.contains_key(name) {
+            return Ok(());
+        }
+        while self.peer(name).heard.is_empty() && self.listen(name, false)? {}
+        match self.peer(name).heard.front() {
+            None => Ok(()),
+            Some(heard) => Err(format!("{name} hears {heard} where silence was expected")),
+        }
+    }
+
+    fn closed(&mut self, name: &str) -> Played {
+        while self.listen(name, true)? {}
+        self.silent(name)?;
+        match self.peer(name).over {
+            true => Ok(()),
+            false => Err(format!("{name} is still connected")),
+        }
+    }
+}
+
+impl Peer {
+    const fn state(&self) -> &'static str {
+        if self.over { "its transport is closed" } else { "its transport is open" }
+    }
+}
