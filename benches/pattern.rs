@@ -44,9 +44,7 @@ fn filled(policy: MatchPolicy, count: usize) -> Index<usize> {
 /// URIs in no order, so that the processor's caches do as they would.
 fn shuffled(count: usize) -> Vec<String> {
     let mut random = Random::from_number(2);
-    (0..count)
-        .map(|_| uri(random.below(count as u64) as usize))
-        .collect()
+    (0..count).map(|_| uri(random.below(count as u64) as usize)).collect()
 }
 
 fn look_up(criterion: &mut Criterion) {
@@ -112,16 +110,13 @@ fn masks(criterion: &mut Criterion) {
             index.write().insert(Wildcard, &pattern, Arc::new(mask));
         }
         let uri = vec!["x"; bits + 1].join(".");
-        criterion.bench_function(
-            &format!("pattern/masks without match/2^{bits}"),
-            |bencher| {
-                bencher.iter(|| {
-                    let mut found = 0;
-                    index.matches(black_box(&uri), &mut |_| found += 1);
-                    found
-                });
-            },
-        );
+        criterion.bench_function(&format!("pattern/masks without match/2^{bits}"), |bencher| {
+            bencher.iter(|| {
+                let mut found = 0;
+                index.matches(black_box(&uri), &mut |_| found += 1);
+                found
+            });
+        });
     }
 }
 

@@ -134,6 +134,7 @@ pub mod error {
     pub const NO_MATCHING_AUTH_METHOD: &str = "wamp.error.no_matching_auth_method";
     pub const AUTHENTICATION_FAILED: &str = "wamp.error.authentication_failed";
     pub const FEATURE_NOT_SUPPORTED: &str = "wamp.error.feature_not_supported";
+    pub const NO_SUCH_SESSION: &str = "wamp.error.no_such_session";
     pub const TIMEOUT: &str = "wamp.error.timeout";
     pub const UNAVAILABLE: &str = "wamp.error.unavailable";
     pub const NO_AVAILABLE_CALLEE: &str = "wamp.error.no_available_callee";
@@ -151,6 +152,7 @@ pub mod error {
 pub mod close {
     pub const SYSTEM_SHUTDOWN: &str = "wamp.close.system_shutdown";
     pub const CLOSE_REALM: &str = "wamp.close.close_realm";
+    pub const KILLED: &str = "wamp.close.killed";
     pub const GOODBYE_AND_OUT: &str = "wamp.close.goodbye_and_out";
 }
 

@@ -22,17 +22,21 @@ use smallvec::SmallVec;
 
 use super::broadcast::Broadcast;
 use super::filter::Filter;
+use super::meta::News;
 use super::pattern::Cache;
 use super::peers::Undeliverable;
 use super::realm::{Context, Refusal, SharedRealm};
 use super::relay::{Details, EventHead, Head, Relay};
 use super::subscriptions::{Local, ShardSet, Subscribers, Subscription};
 use crate::env::Map;
+use crate::message::layout::Element;
 use crate::message::{
-    Event, EventDetails, MatchPolicy, PublicationId, Publish, Published, SessionId, Subscribe,
-    Subscribed, SubscriptionId, Unsubscribe, Unsubscribed, uri,
+    Event, EventDetails, MatchPolicy, Payload, PublicationId, Publish, PublishOptions, Published,
+    SessionId, Subscribe, Subscribed, SubscriptionId, Unsubscribe, Unsubscribed, uri,
 };
-use crate::session::Session;
+use crate::session::{Identity, Session};
+use crate::wire::msgpack::MsgPackReader;
+use crate::wire::{Reader, Serializer};
 
 /// One realm's broker on one shard.
 #[derive(Debug)]
@@ -119,14 +123,28 @@ impl Broker {
         if !uri::is_valid(topic, self.shared.uri_check) || uri::is_reserved(topic) {
             return Err(Refusal::new(uri::error::INVALID_URI));
         }
-        let Some(session) = context.peers.session(slot) else {
-            return Ok(());
-        };
+        let Some(session) = context.peers.session(slot) else { return Ok(()) };
         let publisher = session.id;
+        let identity = session.identity.clone();
         let options = &publish.options;
+        let event = (topic, publish.payload);
+        let publication = self.publish((publisher, &identity), options, event, context);
+        if options.acknowledge == Some(true) {
+            context.peers.tell(slot, Published { request: publish.request, publication });
+        }
+        Ok(())
+    }
+
+    /// Publishes for a session, whether it is still there or not.
+    fn publish(
+        &mut self,
+        (publisher, identity): (SessionId, &Identity),
+        options: &PublishOptions<'_>,
+        (topic, payload): (&str, Payload<'_>),
+        context: &mut Context<'_>,
+    ) -> PublicationId {
         let mut details = EventDetails { passthru: options.passthru.clone(), ..Default::default() };
-        let disclosed = (options.disclose_me == Some(true)).then(|| session.identity.clone());
-        if let Some(identity) = &disclosed {
+        if options.disclose_me == Some(true) {
             details.publisher = Some(publisher);
             details.publisher_authid = Some(identity.authid.as_ref().into());
             details.publisher_authrole = Some(identity.authrole.as_ref().into());
@@ -144,13 +162,10 @@ impl Broker {
             text: topic,
             ids: &[],
             details: Details::Event(details),
-            payload: publish.payload,
+            payload,
         };
         self.spread(&event, context);
-        if options.acknowledge == Some(true) {
-            context.peers.tell(slot, Published { request: publish.request, publication });
-        }
-        Ok(())
+        publication
     }
 
     /// Delivers what this or another shard's broker published.
@@ -171,6 +186,53 @@ impl Broker {
         subscriptions.sort_unstable();
         for subscription in subscriptions {
             self.part(session.id, subscription, context);
+        }
+    }
+
+    /// Whether anybody on any shard would get an event of this topic.
+    pub(super) fn has_subscribers(&mut self, topic: &str) -> bool {
+        !self.cache.lookup(&self.shared.subscriptions, topic).is_empty()
+    }
+
+    /// The sessions of this shard that hold a subscription.
+    pub(super) fn subscribers_of(&self, id: SubscriptionId) -> impl Iterator<Item = u64> {
+        let local = self.local.get(&id).into_iter();
+        local.flat_map(|local| local.subscribers.iter()).map(|(_, session)| session.0)
+    }
+
+    /// Publishes as the router itself. `arguments` are in MessagePack.
+    pub(super) fn publish_own(&mut self, topic: &str, arguments: &[u8], context: &mut Context<'_>) {
+        let head = EventHead {
+            publication: PublicationId(context.random_id()),
+            publisher: SessionId(0),
+            exclude_publisher: false,
+            filter: None,
+        };
+        let event = Relay {
+            head: Head::Event(head),
+            text: topic,
+            ids: &[],
+            details: Details::Event(EventDetails::default()),
+            payload: Payload::from_elements(Serializer::MessagePack, (arguments, &[]), false),
+        };
+        self.spread(&event, context);
+    }
+
+    /// Publishes what a session that is gone has left.
+    // spec: advanced/pubsub_testament
+    pub(super) fn publish_testaments(&mut self, session: &Session, context: &mut Context<'_>) {
+        for testament in session.testaments.iter().flatten() {
+            let options = PublishOptions::read(&mut MsgPackReader::open(&testament.options));
+            let options = options.expect("written when the testament was added");
+            let payload = &testament.payload;
+            let elements = (&*payload.arguments, &*payload.arguments_kw);
+            let payload = Payload::from_elements(payload.serializer, elements, false);
+            self.publish(
+                (session.id, &session.identity),
+                &options,
+                (&testament.topic, payload),
+                context,
+            );
         }
     }
 
@@ -264,16 +326,33 @@ impl Broker {
         context: &mut Context<'_>,
     ) -> SubscriptionId {
         let here = context.peers.shard;
-        let shared = &self.shared;
-        let mut writer = shared.subscriptions.write();
-        let known = writer.get(policy, topic);
-        let id = known.as_ref().map_or_else(|| SubscriptionId(shared.next_id()), |known| known.id);
-        let shards = known.as_ref().map_or_else(ShardSet::default, |known| known.shards);
-        if !shards.contains(here) {
-            let entry = Subscription { id, shards: shards.with(here) };
-            writer.insert(policy, topic, Arc::new(entry));
-        }
+        let session = context.peers.session(slot).expect("the session that is subscribing").id;
+        let tell = !uri::is_reserved(topic);
+        let mut writer = self.shared.subscriptions.write();
+        let id = match writer.get(policy, topic) {
+            Some(known) => {
+                if !known.shards.contains(here) {
+                    writer.insert(policy, topic, known.with(known.shards.with(here)));
+                }
+                known.id
+            }
+            None => {
+                let id = SubscriptionId(self.shared.next_id());
+                let shards = ShardSet::default().with(here);
+                let created_ms = context.now.unix_ms();
+                let uri = topic.into();
+                let entry = Subscription { id, uri, policy, created_ms, shards };
+                let entry = writer.insert(policy, topic, entry);
+                if tell {
+                    context.news.push(News::SubscriptionCreated(session, entry));
+                }
+                id
+            }
+        };
         drop(writer);
+        if tell {
+            context.news.push(News::Subscribed(session, id.0));
+        }
 
         let session = context.peers.session(slot).expect("the session that is subscribing");
         session.subscriptions.insert(id);
@@ -291,6 +370,10 @@ impl Broker {
     fn part(&mut self, session: SessionId, id: SubscriptionId, context: &mut Context<'_>) {
         let local = self.local.get_mut(&id).expect("a session knows what it subscribed to");
         local.subscribers.remove(session);
+        let tell = !uri::is_reserved(&local.uri);
+        if tell {
+            context.news.push(News::Unsubscribed(session, id.0));
+        }
         if !local.subscribers.is_empty() {
             return;
         }
@@ -298,11 +381,13 @@ impl Broker {
         let mut writer = self.shared.subscriptions.write();
         let entry = writer.get(local.policy, &local.uri).expect("others know what we hold");
         let shards = entry.shards.without(context.peers.shard);
-        if shards.is_empty() {
-            writer.remove(local.policy, &local.uri);
-        } else {
-            let entry = Subscription { id, shards };
-            writer.insert(local.policy, &local.uri, Arc::new(entry));
+        if !shards.is_empty() {
+            writer.insert(local.policy, &local.uri, entry.with(shards));
+            return;
+        }
+        writer.remove(local.policy, &local.uri);
+        if tell {
+            context.news.push(News::SubscriptionDeleted(session, id.0));
         }
     }
 }

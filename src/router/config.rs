@@ -39,6 +39,8 @@ pub struct RealmOptions {
     pub call_timeout: Option<Duration>,
     /// The longest timeout a call may have; what asks for more gets this.
     pub call_timeout_max: Option<Duration>,
+    /// Whether `wamp.session.kill` and its like may be called.
+    pub meta_kill: bool,
     /// Whether REGISTER may push other callees out.
     pub force_reregister: bool,
 }
@@ -76,6 +78,8 @@ pub struct Limits {
     pub invocations_pending_max: usize,
     /// Calls that may wait for one callee that takes only so many at a time.
     pub calls_queued_max: usize,
+    /// Testaments one session may leave.
+    pub testaments_max: usize,
     /// Subscriptions one session may hold.
     pub subscriptions_max: usize,
     /// Registrations one session may hold.
@@ -96,6 +100,7 @@ impl Default for Limits {
             calls_pending_max: 1_024,
             invocations_pending_max: 16_384,
             calls_queued_max: 1_024,
+            testaments_max: 64,
             subscriptions_max: 10_000,
             registrations_max: 10_000,
             mesh_bytes_max: 4 << 20,

@@ -157,6 +157,22 @@ impl Router {
         true
     }
 
+    /// Ends the sessions that the meta API was asked to end.
+    // spec: advanced/meta_api_sessions#kill
+    pub(super) fn end_condemned(&mut self) {
+        while let Some(condemned) = self.peers.condemned.pop() {
+            let id = self.peers.id_of(condemned.slot);
+            if self.peers.session(id.slot).is_none() {
+                continue;
+            }
+            self.end_session_quietly(id, condemned.silently);
+            let message = condemned.message.as_deref().map(Text::Borrowed);
+            let (details, reason) = (GoodbyeDetails { message }, (*condemned.reason).into());
+            self.peers.tell(id.slot, Goodbye { details, reason });
+            self.set_deadline(id, Deadline::Goodbye(id), self.config.limits.goodbye);
+        }
+    }
+
     /// Ends the sessions whose peers did not read what they were sent.
     pub(super) fn end_doomed(&mut self) {
         while let Some(id) = self.peers.doomed.pop() {
@@ -217,7 +233,12 @@ impl Router {
             return self.abort(id, error::NO_MATCHING_AUTH_METHOD, text);
         }
         let authid = self.random_authid();
-        let identity = Identity { authid: authid.into(), authrole: "anonymous".into() };
+        let identity = Identity {
+            authid: authid.into(),
+            authrole: "anonymous".into(),
+            authmethod: "anonymous",
+            authprovider: "static",
+        };
         let session_id = self.random_session_id();
         let request_ids = self.config.realms[usize::from(realm)].request_ids;
         let keys = (request_ids, &self.hash_key);
@@ -233,11 +254,12 @@ impl Router {
             realm: Some(hello.realm.as_ref().into()),
             authid: Some(identity.authid.as_ref().into()),
             authrole: Some(identity.authrole.as_ref().into()),
-            authmethod: Some("anonymous".into()),
-            authprovider: Some("static".into()),
+            authmethod: Some(identity.authmethod.into()),
+            authprovider: Some(identity.authprovider.into()),
         };
         self.peers.tell(id.slot, Welcome { session: session_id, details });
         self.set_deadline(id, Deadline::Look(id), self.look_interval());
+        self.in_realm(realm, |realm, context| realm.join(id.slot, context));
     }
 
     // spec: basic/sessions#session-closing
@@ -353,6 +375,11 @@ impl Router {
     /// Removes all traces of a connection's session from its realm. Nothing is sent to it
     /// meanwhile, for it is no longer open.
     fn clean_up(&mut self, id: ConnectionId) {
+        self.end_session_quietly(id, false);
+    }
+
+    /// The same, but if `silently` without meta events and testaments.
+    fn end_session_quietly(&mut self, id: ConnectionId, silently: bool) {
         let connection = self.peers.connection(id).expect("the caller found it");
         if !matches!(connection.phase, Phase::Open(_)) {
             return;
@@ -362,7 +389,9 @@ impl Router {
         };
         self.peers.sessions.remove(&session.id);
         let gone = SessionRef { id: session.id, slot: id.slot, shard: self.peers.shard };
-        self.in_realm(session.realm, |realm, context| realm.leave(gone, &session, context));
+        self.in_realm(session.realm, |realm, context| {
+            realm.leave(gone, &session, silently, context)
+        });
     }
 
     /// Closes a connection that has nothing more to say.
@@ -428,6 +457,8 @@ fn announced() -> RouterRoles {
         publisher_identification: Some(true),
         subscriber_blackwhite_listing: Some(true),
         pattern_based_subscription: Some(true),
+        session_meta_api: Some(true),
+        subscription_meta_api: Some(true),
         ..Features::default()
     };
     let dealer = Features {
@@ -440,7 +471,10 @@ fn announced() -> RouterRoles {
         progressive_call_invocations: Some(true),
         progressive_call_results: Some(true),
         registration_revocation: Some(true),
+        registration_meta_api: Some(true),
+        session_meta_api: Some(true),
         shared_registration: Some(true),
+        testament_meta_api: Some(true),
         ..Features::default()
     };
     let role = |features| Some(Role { features: Some(features) });

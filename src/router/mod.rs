@@ -17,7 +17,9 @@ pub mod config;
 mod conversation;
 pub mod deadline;
 mod dealer;
+mod directory;
 mod filter;
+mod meta;
 pub mod pattern;
 mod peers;
 mod realm;
@@ -35,6 +37,7 @@ use crate::session::Outbox;
 use config::Config;
 use conversation::Deadline;
 use deadline::Wheel;
+use meta::News;
 use peers::Peers;
 use realm::{Context, Realm, SharedRealm};
 use relay::Relays;
@@ -173,6 +176,8 @@ pub struct Router {
     /// [`Output::Hold`] is in force.
     held: bool,
     shutting_down: bool,
+    /// What the meta API will tell; empty between two inputs.
+    news: Vec<News>,
     /// What the transport in hand has to say; empty between two inputs.
     reply: Vec<u8>,
 }
@@ -192,7 +197,11 @@ impl Router {
             realm_names.insert(realm.name.as_str().into(), index);
         }
         Self {
-            peers: Peers::new(shard, &config.limits, Map::with_hasher(hash_key.clone())),
+            peers: Peers::new(
+                (shard, shared.shards_count),
+                &config.limits,
+                Map::with_hasher(hash_key.clone()),
+            ),
             relays: Relays::new(shared.shards_count),
             realms: realms.map(|(index, shared)| Realm::new(index, shared, &hash_key)).collect(),
             realm_names,
@@ -200,6 +209,7 @@ impl Router {
             now: Instant::default(),
             held: false,
             shutting_down: false,
+            news: Vec::new(),
             reply: Vec::new(),
             shards_count: shared.shards_count,
             config,
@@ -222,6 +232,7 @@ impl Router {
             Input::Configured(config) => self.config = config,
             Input::ShutDown => self.on_shut_down(),
         }
+        self.end_condemned();
         self.end_doomed();
         self.mind_the_mesh();
     }
@@ -285,7 +296,8 @@ impl Router {
             let (peers, relays) = (&mut self.peers, &mut self.relays);
             let (random, limits) = (&mut self.random, &self.config.limits);
             let (deadlines, now) = (&mut self.deadlines, self.now);
-            realm.check(&mut Context { peers, relays, random, limits, deadlines, now });
+            let news = &mut self.news;
+            realm.check(&mut Context { peers, relays, random, limits, deadlines, now, news });
         }
     }
 
@@ -303,7 +315,8 @@ impl Router {
         let (peers, relays) = (&mut self.peers, &mut self.relays);
         let (random, limits) = (&mut self.random, &self.config.limits);
         let (deadlines, now) = (&mut self.deadlines, self.now);
-        let context = &mut Context { peers, relays, random, limits, deadlines, now };
+        let news = &mut self.news;
+        let context = &mut Context { peers, relays, random, limits, deadlines, now, news };
         act(&mut self.realms[usize::from(realm)], context)
     }
 

@@ -11,6 +11,7 @@
 use std::sync::Arc;
 
 use super::filter::Filter;
+use super::meta::Question;
 use crate::message::layout::{Attributes, Element};
 use crate::message::{
     ErrorDetails, EventDetails, InvocationDetails, Payload, PublicationId, RegistrationId,
@@ -57,6 +58,17 @@ pub(super) enum Head {
         /// How.
         mode: CancelMode,
     },
+    /// A question of the meta API. Ids: the session that asks.
+    Ask {
+        /// The number under which the answer is awaited.
+        number: u64,
+        /// What.
+        question: Question,
+        /// By whom.
+        from: ShardId,
+    },
+    /// The answer to the question of that number. Ids: what was found. Text: an error, if any.
+    Answer(u64),
     /// A registration was taken from a callee over there. Text: why.
     Revoke {
         /// From whom.

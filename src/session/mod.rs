@@ -55,6 +55,10 @@ pub struct Identity {
     pub authid: Arc<str>,
     /// Its role.
     pub authrole: Arc<str>,
+    /// How that was proved.
+    pub authmethod: &'static str,
+    /// Who vouches for it.
+    pub authprovider: &'static str,
 }
 
 /// A call that waits for its final answer, as the caller's shard knows it.
@@ -100,6 +104,18 @@ pub struct KeptPayload {
     pub arguments_kw: Box<[u8]>,
     /// Whether Arguments is a binary.
     pub transparent: bool,
+}
+
+/// What is to be published when a session is gone.
+// spec: advanced/pubsub_testament
+#[derive(Clone, Debug)]
+pub struct Testament {
+    /// Where.
+    pub topic: Box<str>,
+    /// What.
+    pub payload: KeptPayload,
+    /// PUBLISH.Options, in MessagePack.
+    pub options: Box<[u8]>,
 }
 
 /// An invocation that waits for its final answer, as the callee's shard knows it.
@@ -151,6 +167,8 @@ pub struct Session {
     pub calls: Map<RequestId, PendingCall>,
     /// Its invocations without a final answer.
     pub invocations: Map<RequestId, PendingInvocation>,
+    /// What it leaves: first the `detached` testaments, then the `destroyed`.
+    pub testaments: [Vec<Testament>; 2],
     request_ids: RequestIds,
     request_last: RequestId,
     invocation_last: RequestId,
@@ -175,6 +193,7 @@ impl Session {
             registrations: Map::with_hasher(hash_key.clone()),
             calls: Map::with_hasher(hash_key.clone()),
             invocations: Map::with_hasher(hash_key.clone()),
+            testaments: [Vec::new(), Vec::new()],
             request_ids,
             request_last: RequestId(0),
             invocation_last: RequestId(0),

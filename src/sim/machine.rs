@@ -100,26 +100,12 @@ impl Machine {
         };
         let shared = Shared::new(Arc::new(config), shards_count, seed());
         let shards = 0..shards_count;
-        let routers = shards
-            .clone()
-            .map(|shard| Router::new(ShardId(shard), &shared, seed()))
-            .collect();
+        let routers =
+            shards.clone().map(|shard| Router::new(ShardId(shard), &shared, seed())).collect();
         let queues = || shards.clone().map(|_| VecDeque::new()).collect();
-        let shards = shards
-            .clone()
-            .map(|_| Shard {
-                queues: queues(),
-                ..Shard::default()
-            })
-            .collect();
-        Self {
-            shared,
-            routers,
-            links: Vec::new(),
-            now: Instant::default(),
-            shards,
-            mesh_depth,
-        }
+        let shards =
+            shards.clone().map(|_| Shard { queues: queues(), ..Shard::default() }).collect();
+        Self { shared, routers, links: Vec::new(), now: Instant::default(), shards, mesh_depth }
     }
 
     /// How many shards there are.
@@ -154,10 +140,7 @@ impl Machine {
             open: true,
             peer_open: true,
         });
-        let origin = Origin {
-            listener: 0,
-            peer: "sim:peer".into(),
-        };
+        let origin = Origin { listener: 0, peer: "sim:peer".into() };
         self.handle(shard, Input::Opened { connection, origin });
         link
     }
@@ -165,9 +148,7 @@ impl Machine {
     /// Whether the router may be given octets from `link` now.
     #[must_use]
     pub fn can_receive(&self, link: LinkId) -> bool {
-        let Link {
-            open, paused, up, ..
-        } = &self.links[link];
+        let Link { open, paused, up, .. } = &self.links[link];
         let held = self.shards[self.links[link].shard].held;
         *open && !paused && !held && !up.is_empty() && !up.stalled
     }
@@ -175,9 +156,7 @@ impl Machine {
     /// Gives the router up to `count` octets from `link`. Says how many it gave.
     pub fn receive(&mut self, link: LinkId, count: usize) -> usize {
         assert!(self.can_receive(link), "the router does not want to read");
-        let Link {
-            shard, connection, ..
-        } = self.links[link];
+        let Link { shard, connection, .. } = self.links[link];
         let mut bytes = self.links[link].up.take(count);
         let count = bytes.len();
         let bytes = &mut bytes;
@@ -188,21 +167,14 @@ impl Machine {
     /// Whether the router has something to write to `link` and there is room for it.
     #[must_use]
     pub fn can_transmit(&self, link: LinkId) -> bool {
-        let Link {
-            open,
-            writing,
-            down,
-            ..
-        } = &self.links[link];
+        let Link { open, writing, down, .. } = &self.links[link];
         *open && *writing && down.room() > 0 && !down.stalled
     }
 
     /// Takes up to `count` octets, as many as there is room for, from the outbox of `link`.
     /// Says how many it took.
     pub fn transmit(&mut self, link: LinkId, count: usize) -> usize {
-        let Link {
-            shard, connection, ..
-        } = self.links[link];
+        let Link { shard, connection, .. } = self.links[link];
         let Some(outbox) = self.routers[shard].outbox(connection) else {
             self.links[link].writing = false;
             return 0;
@@ -246,11 +218,7 @@ impl Machine {
     #[must_use]
     pub fn can_drain(&self, shard: usize) -> bool {
         let room = |to: &usize| self.shards[*to].queues[shard].len() < self.mesh_depth;
-        let Shard {
-            undrained,
-            waits_for,
-            ..
-        } = &self.shards[shard];
+        let Shard { undrained, waits_for, .. } = &self.shards[shard];
         *undrained || waits_for.iter().any(room)
     }
 
@@ -326,20 +294,13 @@ impl Machine {
     /// Whether the router can be told that the peer of `link` is gone.
     #[must_use]
     pub fn can_close(&self, link: LinkId) -> bool {
-        let Link {
-            open,
-            peer_open,
-            up,
-            ..
-        } = &self.links[link];
+        let Link { open, peer_open, up, .. } = &self.links[link];
         *open && !peer_open && up.is_empty()
     }
 
     /// Tells the router that the peer of `link` is gone.
     pub fn close(&mut self, link: LinkId) {
-        let Link {
-            shard, connection, ..
-        } = self.links[link];
+        let Link { shard, connection, .. } = self.links[link];
         self.free(link);
         self.handle(shard, Input::Closed { connection });
     }
@@ -412,16 +373,12 @@ impl Machine {
         let links = 0..self.links.len();
         let shards = 0..self.shards_count();
         let quiet = |link: LinkId| {
-            let Link {
-                open, up, writing, ..
-            } = &self.links[link];
+            let Link { open, up, writing, .. } = &self.links[link];
             !open || (up.is_empty() && !writing)
         };
         links.clone().all(quiet)
             && self.shards.iter().all(|shard| !shard.undrained && shard.waits_for.is_empty())
-            && shards
-                .clone()
-                .all(|from| shards.clone().all(|to| !self.can_relay(from, to)))
+            && shards.clone().all(|from| shards.clone().all(|to| !self.can_relay(from, to)))
     }
 
     fn handle(&mut self, shard: usize, input: Input<'_>) {
@@ -447,9 +404,7 @@ impl Machine {
     }
 
     fn free(&mut self, link: LinkId) {
-        let Link {
-            shard, connection, ..
-        } = self.links[link];
+        let Link { shard, connection, .. } = self.links[link];
         self.links[link].open = false;
         self.links[link].up.lose();
         self.shards[shard].slots[connection.slot as usize].1 = None;

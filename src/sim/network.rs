@@ -17,12 +17,7 @@ impl Pipe {
     /// An empty pipe that holds `capacity` octets.
     #[must_use]
     pub const fn new(capacity: usize) -> Self {
-        Self {
-            bytes: VecDeque::new(),
-            capacity,
-            taken: 0,
-            stalled: false,
-        }
+        Self { bytes: VecDeque::new(), capacity, taken: 0, stalled: false }
     }
 
     /// Octets under way.

@@ -44,9 +44,7 @@ impl PartialEq for Value {
             (Self::List(one), Self::List(two)) => one == two,
             (Self::Dict(one), Self::Dict(two)) => {
                 one.len() == two.len()
-                    && one
-                        .iter()
-                        .all(|(key, value)| other.get(key).is_some_and(|its| its == value))
+                    && one.iter().all(|(key, value)| other.get(key).is_some_and(|its| its == value))
             }
             _ => false,
         }
@@ -395,10 +393,9 @@ impl<'a> Cursor<'a> {
             "null" => Ok(Value::Null),
             "true" => Ok(Value::Boolean(true)),
             "false" => Ok(Value::Boolean(false)),
-            _ if word.contains(['.', 'e', 'E']) => word
-                .parse()
-                .map(Value::Float)
-                .map_err(|_| format!("{word:?} is no number")),
+            _ if word.contains(['.', 'e', 'E']) => {
+                word.parse().map(Value::Float).map_err(|_| format!("{word:?} is no number"))
+            }
             _ => word
                 .parse()
                 .map(Value::Integer)
@@ -583,10 +580,7 @@ mod tests {
             Value::from("grüße \"\\ \u{1}\u{10_0000}"),
             Value::Binary(vec![0, 1, 254, 255]),
             Value::List(vec![]),
-            Value::Dict(vec![
-                ("a".into(), Value::Dict(vec![])),
-                (String::new(), 7.into()),
-            ]),
+            Value::Dict(vec![("a".into(), Value::Dict(vec![])), (String::new(), 7.into())]),
         ]);
         let numbers = [0, 1, 23, 24, 127, 128, 255, 256, 65_535, 65_536, 1 << 32];
         let edges = [u64::MAX.into(), i64::MIN.into()];

@@ -217,7 +217,9 @@ impl Dealer {
                 | Head::Failed(_)
                 | Head::Bounced(_)
                 | Head::Cancel { .. }
-                | Head::Revoke { .. } => false,
+                | Head::Revoke { .. }
+                | Head::Ask { .. }
+                | Head::Answer(_) => false,
             })
         });
         let found = queue.len() < before;

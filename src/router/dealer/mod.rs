@@ -61,7 +61,9 @@ impl Dealer {
     /// Takes what the other half of a call has to say.
     pub(super) fn on_relay(&mut self, relay: &Relay<'_>, context: &mut Context<'_>) {
         match relay.head {
-            Head::Event(_) => unreachable!("events are the broker's"),
+            Head::Event(_) | Head::Ask { .. } | Head::Answer(_) => {
+                unreachable!("these are not about calls")
+            }
             Head::Invoke(head) => self.on_invoke(head, relay, context),
             Head::Yielded(call) => self.on_yielded(call, relay, context),
             Head::Failed(call) => self.on_failed(call, relay, context),
@@ -75,7 +77,7 @@ impl Dealer {
 
     /// Cleans up behind a session: its registrations, what it called, what it was asked.
     pub(super) fn leave(&mut self, gone: SessionRef, session: &Session, context: &mut Context<'_>) {
-        self.part_all(session);
+        self.part_all(session, context);
         self.abandon(gone, &session.calls, context);
         // spec: basic/remote_procedure_call#callee-leaving — every caller gets its ERROR
         let mut invocations: Vec<_> = session.invocations.iter().collect();

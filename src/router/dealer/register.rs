@@ -1,7 +1,6 @@
 //! REGISTER and UNREGISTER: who offers which procedure.
 
-use std::sync::Arc;
-
+use super::super::meta::News;
 use super::super::realm::{Context, Refusal};
 use super::super::registrations::{Callee, InvokePolicy, Registration};
 use super::super::relay::{Head, Relay};
@@ -59,7 +58,7 @@ impl Dealer {
         }
         let callee = callee_of(reference, session, register);
         let wish = Wish { policy, procedure, invoke, force, callee };
-        let (id, pushed_out) = self.join(&wish)?;
+        let (id, pushed_out) = self.join(&wish, context)?;
         let session = context.peers.session(slot).expect("the session that is registering");
         let pattern = Pattern { policy, uri: procedure.into() };
         let held = HeldRegistration { pattern, concurrency, running: 0 };
@@ -88,7 +87,7 @@ impl Dealer {
         let Some(held) = session.registrations.remove(&unregister.registration) else {
             return Err(Refusal::new(uri::error::NO_SUCH_REGISTRATION));
         };
-        self.part(reference.id, unregister.registration, &held.pattern);
+        self.part(reference.id, unregister.registration, &held.pattern, context);
         let request = unregister.request;
         context.peers.tell(slot, Unregistered { request, details: None });
         self.run_queue(reference, context);
@@ -132,11 +131,11 @@ impl Dealer {
     }
 
     /// Takes a session that has ended out of everything it registered.
-    pub(super) fn part_all(&mut self, session: &Session) {
+    pub(super) fn part_all(&mut self, session: &Session, context: &mut Context<'_>) {
         let mut held: Vec<_> = session.registrations.iter().collect();
         held.sort_unstable_by_key(|(registration, _)| **registration);
         for (registration, held) in held {
-            self.part(session.id, *registration, &held.pattern);
+            self.part(session.id, *registration, &held.pattern, context);
         }
     }
 
@@ -144,13 +143,14 @@ impl Dealer {
     fn join(
         &self,
         wish: &Wish<'_>,
+        context: &mut Context<'_>,
     ) -> Result<(RegistrationId, Vec<(RegistrationId, SessionRef)>), Refusal> {
         let Wish { policy, procedure, invoke, callee, .. } = *wish;
         let mut writer = self.shared.registrations.write();
         let known = writer.get(policy, procedure);
         let fresh = || {
-            let id = RegistrationId(self.shared.next_id());
-            Registration::new(id, policy, invoke, callee)
+            let id = (RegistrationId(self.shared.next_id()), context.now.unix_ms());
+            Registration::new(id, (policy, procedure), invoke, callee)
         };
         let mut pushed_out = Vec::new();
         let registration = match known.as_ref() {
@@ -167,19 +167,39 @@ impl Dealer {
             Some(known) if known.has(callee.session.id) => return Ok((known.id, pushed_out)),
             Some(known) => known.with(callee),
         };
-        let id = registration.id;
-        writer.insert(policy, procedure, Arc::new(registration));
+        let (session, id) = (callee.session.id, registration.id);
+        let entry = writer.insert(policy, procedure, registration);
+        for (registration, other) in &pushed_out {
+            context.news.push(News::Unregistered(other.id, registration.0));
+        }
+        if let Some((registration, other)) = pushed_out.last() {
+            context.news.push(News::RegistrationDeleted(other.id, registration.0));
+        }
+        if entry.callees.len() == 1 {
+            context.news.push(News::RegistrationCreated(session, entry));
+        }
+        context.news.push(News::Registered(session, id.0));
         Ok((id, pushed_out))
     }
 
-    fn part(&self, session: SessionId, id: RegistrationId, Pattern { policy, uri }: &Pattern) {
+    fn part(
+        &self,
+        session: SessionId,
+        id: RegistrationId,
+        Pattern { policy, uri }: &Pattern,
+        context: &mut Context<'_>,
+    ) {
         let mut writer = self.shared.registrations.write();
         // It may have been pushed out, with the word of it still under way to this shard.
         let known = writer.get(*policy, uri).filter(|known| known.id == id);
         let Some(known) = known else { return };
+        context.news.push(News::Unregistered(session, id.0));
         match known.without(session) {
-            None => drop(writer.remove(*policy, uri)),
-            Some(rest) => drop(writer.insert(*policy, uri, Arc::new(rest))),
+            None => {
+                writer.remove(*policy, uri);
+                context.news.push(News::RegistrationDeleted(session, id.0));
+            }
+            Some(rest) => drop(writer.insert(*policy, uri, rest)),
         }
     }
 }

@@ -71,7 +71,5 @@ impl Marks {
 
 /// Fewer octets than a block has, and zeros.
 fn last_octets(rest: &[u8]) -> u64 {
-    rest.iter()
-        .rev()
-        .fold(0, |block, &octet| block << 8 | u64::from(octet))
+    rest.iter().rev().fold(0, |block, &octet| block << 8 | u64::from(octet))
 }

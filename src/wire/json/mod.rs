@@ -161,11 +161,7 @@ impl<'a> Reader<'a> for JsonReader<'a> {
             b'n' => Kind::Null,
             b'-' | b'0'..=b'9' => {
                 let passed = self.clone().pass_number()?;
-                if passed.whole {
-                    Kind::Integer
-                } else {
-                    Kind::Float
-                }
+                if passed.whole { Kind::Integer } else { Kind::Float }
             }
             _ => return Err(NO_ELEMENT),
         })
@@ -341,6 +337,10 @@ impl<'o> Writer<'o> for JsonWriter<'o> {
 
     fn boolean(&mut self, value: bool) {
         self.raw(if value { b"true" } else { b"false" });
+    }
+
+    fn null(&mut self) {
+        self.raw(b"null");
     }
 
     fn text(&mut self, value: &str) {

@@ -44,9 +44,7 @@ fn carry_text<'o>(text: &str, to: &mut impl PayloadWriter<'o>) -> Result<(), Unr
         return Ok(());
     };
     let Ok(octets) = STANDARD.decode(base64) else {
-        return Err(Unrepresentable(
-            "JSON: a text begins with NUL but is not base64",
-        ));
+        return Err(Unrepresentable("JSON: a text begins with NUL but is not base64"));
     };
     to.binary(&octets);
     Ok(())
@@ -80,10 +78,6 @@ impl<'o> PayloadWriter<'o> for JsonWriter<'o> {
 
     fn out(&mut self) -> &mut Vec<u8> {
         self.out
-    }
-
-    fn null(&mut self) {
-        self.raw(b"null");
     }
 
     fn signed(&mut self, value: i64) {

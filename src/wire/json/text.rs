@@ -46,10 +46,7 @@ pub(super) fn pass(bytes: &[u8], start: usize) -> Result<Passed, Malformed> {
     if seen & HIGH_BITS != 0 {
         check_text(bytes.get(first..at).ok_or(ENDS_EARLY)?)?;
     }
-    Ok(Passed {
-        end: at + 1,
-        escaped,
-    })
+    Ok(Passed { end: at + 1, escaped })
 }
 
 /// Resolves the escapes of `raw`, the inside of a string that was passed over.

@@ -108,11 +108,7 @@ impl<'a> MsgPackReader<'a> {
     #[inline]
     fn expect(&mut self, form: Form, otherwise: &'static str) -> Result<u64, Malformed> {
         let head = self.head()?;
-        if head.form == form {
-            Ok(head.value)
-        } else {
-            Err(Malformed(otherwise))
-        }
+        if head.form == form { Ok(head.value) } else { Err(Malformed(otherwise)) }
     }
 
     /// Consumes a whole scalar, or the head of a list or dict: then how many elements follow.
@@ -165,13 +161,8 @@ impl<'a> MsgPackReader<'a> {
     /// Enters the list or dict of `count` items or entries whose head was read.
     #[inline]
     fn sequence_of(&mut self, count: u64, dict: bool) -> Result<Sequence, Malformed> {
-        self.cursor
-            .enter_counted(if dict { 2 * count } else { count })?;
-        Ok(Sequence {
-            left: count,
-            first: true,
-            dict,
-        })
+        self.cursor.enter_counted(if dict { 2 * count } else { count })?;
+        Ok(Sequence { left: count, first: true, dict })
     }
 
     #[inline]
@@ -199,9 +190,7 @@ impl<'a> Reader<'a> for MsgPackReader<'a> {
     const SERIALIZER: Serializer = Serializer::MessagePack;
 
     fn open(bytes: &'a [u8]) -> Self {
-        Self {
-            cursor: Cursor::open(bytes),
-        }
+        Self { cursor: Cursor::open(bytes) }
     }
 
     fn kind(&mut self) -> Result<Kind, Malformed> {
@@ -243,10 +232,7 @@ impl<'a> Reader<'a> for MsgPackReader<'a> {
     }
 
     fn integer(&mut self) -> Result<u64, Malformed> {
-        self.expect(
-            Form::Unsigned,
-            "an integer that is not negative was expected",
-        )
+        self.expect(Form::Unsigned, "an integer that is not negative was expected")
     }
 
     fn boolean(&mut self) -> Result<bool, Malformed> {
@@ -294,15 +280,8 @@ impl<'a> Reader<'a> for MsgPackReader<'a> {
 /// A number from one of the signed forms, which may hold any.
 #[inline]
 const fn signed(value: i64) -> Head {
-    let form = if value < 0 {
-        Form::Negative
-    } else {
-        Form::Unsigned
-    };
-    Head {
-        form,
-        value: value.cast_unsigned(),
-    }
+    let form = if value < 0 { Form::Negative } else { Form::Unsigned };
+    Head { form, value: value.cast_unsigned() }
 }
 
 /// Appends MessagePack.
@@ -320,26 +299,10 @@ struct Widths {
 }
 
 impl Widths {
-    const TEXT: Self = Self {
-        one: Some(Marker::Str8),
-        two: Marker::Str16,
-        four: Marker::Str32,
-    };
-    const BINARY: Self = Self {
-        one: Some(Marker::Bin8),
-        two: Marker::Bin16,
-        four: Marker::Bin32,
-    };
-    const LIST: Self = Self {
-        one: None,
-        two: Marker::Array16,
-        four: Marker::Array32,
-    };
-    const DICT: Self = Self {
-        one: None,
-        two: Marker::Map16,
-        four: Marker::Map32,
-    };
+    const TEXT: Self = Self { one: Some(Marker::Str8), two: Marker::Str16, four: Marker::Str32 };
+    const BINARY: Self = Self { one: Some(Marker::Bin8), two: Marker::Bin16, four: Marker::Bin32 };
+    const LIST: Self = Self { one: None, two: Marker::Array16, four: Marker::Array32 };
+    const DICT: Self = Self { one: None, two: Marker::Map16, four: Marker::Map32 };
 }
 
 impl MsgPackWriter<'_> {
@@ -396,11 +359,7 @@ impl<'o> Writer<'o> for MsgPackWriter<'o> {
     }
 
     fn integer(&mut self, value: u64) {
-        match (
-            u8::try_from(value),
-            u16::try_from(value),
-            u32::try_from(value),
-        ) {
+        match (u8::try_from(value), u16::try_from(value), u32::try_from(value)) {
             (Ok(value @ 0..128), ..) => self.marker(Marker::FixPos(value)),
             (Ok(value), ..) => self.marked(Marker::U8, [value]),
             (_, Ok(value), _) => self.marked(Marker::U16, value.to_be_bytes()),
@@ -411,6 +370,10 @@ impl<'o> Writer<'o> for MsgPackWriter<'o> {
 
     fn boolean(&mut self, value: bool) {
         self.marker(if value { Marker::True } else { Marker::False });
+    }
+
+    fn null(&mut self) {
+        self.marker(Marker::Null);
     }
 
     fn text(&mut self, value: &str) {

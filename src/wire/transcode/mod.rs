@@ -117,12 +117,7 @@ fn carry<'a, 'o, W: PayloadWriter<'o>>(
     loop {
         if let Some(sequence) = entered {
             let place = target.begin(&sequence);
-            open.push(Open {
-                sequence,
-                count: 0,
-                value_follows: false,
-                place,
-            });
+            open.push(Open { sequence, count: 0, value_follows: false, place });
         }
         // Ends what ends here, up to what goes on.
         let innermost = loop {
@@ -141,10 +136,6 @@ fn carry<'a, 'o, W: PayloadWriter<'o>>(
         innermost.count += usize::from(!innermost.value_follows);
         innermost.value_follows = is_key;
         let writer = target.writer();
-        entered = if is_key {
-            source.carry_key(writer)?
-        } else {
-            source.carry(writer)?
-        };
+        entered = if is_key { source.carry_key(writer)? } else { source.carry(writer)? };
     }
 }

@@ -39,10 +39,7 @@ pub fn check(text: &str) {
 
 /// What a router is told for a scenario: `realm1`, `realm2`, and what the scenario gives.
 pub fn config(lines: &[Line]) -> Config {
-    let mut limits = Limits {
-        handshake: Duration::from_secs(10),
-        ..Limits::default()
-    };
+    let mut limits = Limits { handshake: Duration::from_secs(10), ..Limits::default() };
     let (mut uri_check, mut request_ids) = (UriCheck::Loose, RequestIds::Sequential);
     for line in lines {
         let Act::Given(given) = &line.act else { continue };
@@ -58,11 +55,7 @@ pub fn config(lines: &[Line]) -> Config {
             _ => panic!("nothing is called {name}"),
         }
     }
-    let realm = |name: &str| RealmConfig {
-        name: name.into(),
-        uri_check,
-        request_ids,
-    };
+    let realm = |name: &str| RealmConfig { name: name.into(), uri_check, request_ids };
     Config {
         realms: vec![realm("realm1"), realm("realm2")],
         listeners: vec![TransportOptions {

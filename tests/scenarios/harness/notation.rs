@@ -203,10 +203,9 @@ impl Term {
     pub fn matches(&self, value: &Value, bindings: &mut Bindings) -> bool {
         match (self, value) {
             (Self::Any, _) => true,
-            (Self::Variable(name), _) => bindings
-                .entry(name.clone())
-                .or_insert_with(|| value.clone())
-                .eq(&value),
+            (Self::Variable(name), _) => {
+                bindings.entry(name.clone()).or_insert_with(|| value.clone()).eq(&value)
+            }
             (Self::Just(just), _) => just == value,
             (Self::List(terms), Value::List(items)) => {
                 terms.len() == items.len()
@@ -321,4 +320,3 @@ fn bare(word: &str) -> Value {
     let json = Value::read(gigawamp::wire::Serializer::Json, word.as_bytes());
     json.unwrap_or_else(|_| Value::from(word))
 }
-

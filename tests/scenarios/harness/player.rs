@@ -125,10 +125,8 @@ impl<'s, S: Stage> Player<'s, S> {
                 .expect("a serializer"),
             _ => serializer,
         };
-        let mut client_options = ClientOptions {
-            masking_seed: number as u64,
-            ..ClientOptions::default()
-        };
+        let mut client_options =
+            ClientOptions { masking_seed: number as u64, ..ClientOptions::default() };
         if let Some(max) = options.get("max").and_then(Value::number) {
             client_options.message_bytes_max = max as usize;
         }
