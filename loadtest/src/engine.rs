@@ -44,8 +44,15 @@ pub trait Script {
     /// What is still owed, in words.
     fn owed(&self) -> String;
 
-    /// Whether the end of `link` is part of the scenario; any other end is an error.
-    fn may_end(&self, link: usize) -> bool;
+    /// The connection `link` ended.
+    ///
+    /// # Errors
+    ///
+    /// If that is no part of the scenario.
+    fn ended(&mut self, link: usize, now: u64) -> Result<(), Trouble> {
+        let _ = now;
+        Err(Trouble::Wrong(format!("the router ended connection {link}")))
+    }
 
     /// Where deliveries are noted.
     fn recorder(&mut self) -> &mut Recorder;
@@ -228,6 +235,8 @@ impl Engine {
         if !script.is_settled() {
             return Err(Trouble::Wrong(format!("lost: {}", script.owed())));
         }
+        // Whatever comes now came twice.
+        self.go_on(script, clock::now() + LINGER, plan.spin, false)?;
         let recorder = script.recorder();
         Ok(Row {
             name: String::new(),
@@ -328,10 +337,8 @@ impl Engine {
         if is_over { self.end(link, script) } else { Ok(()) }
     }
 
-    fn end(&mut self, link: usize, script: &impl Script) -> Result<(), Trouble> {
-        if !script.may_end(link) {
-            return Err(Trouble::Wrong(format!("the router ended connection {link}")));
-        }
+    fn end(&mut self, link: usize, script: &mut impl Script) -> Result<(), Trouble> {
+        script.ended(link, clock::now())?;
         let it = &mut self.links[link];
         if it.is_muted {
             // What it holds unread may still be taken.
@@ -514,9 +521,11 @@ impl Outbox {
 /// Octets taken from one connection before the next has its turn.
 const READ_BYTES_MAX: usize = 256 * 1024;
 
+/// How long duplicates of the last messages are waited for, in nanoseconds.
+const LINGER: u64 = 20_000_000;
+
 /// How long what is owed may take to come, in nanoseconds.
 const DRAIN_MAX: u64 = 10_000_000_000;
-
 
 fn own_pid() -> u32 {
     std::process::id()

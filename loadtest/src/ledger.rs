@@ -25,7 +25,20 @@ impl Sequence {
         Err(self.blame(number))
     }
 
-    /// How many came.
+    /// Notes that message `number` came, if gaps are allowed.
+    ///
+    /// # Errors
+    ///
+    /// As [`take`](Self::take), but for what is lost.
+    pub fn take_some(&mut self, number: u64) -> Result<(), String> {
+        if number <= self.last {
+            return Err(self.blame(number));
+        }
+        self.last = number;
+        Ok(())
+    }
+
+    /// The last that came; without gaps, how many came.
     #[must_use]
     pub const fn count(&self) -> u64 {
         self.last
@@ -127,6 +140,9 @@ mod tests {
         assert!(sequence.take(5).unwrap_err().contains("instead of 4"));
         assert!(sequence.take(0).is_err());
         assert_eq!(sequence.count(), 3, "what was refused does not count");
+        assert_eq!(sequence.take_some(7), Ok(()));
+        assert!(sequence.take_some(7).unwrap_err().contains("duplicated"));
+        assert!(sequence.take_some(6).unwrap_err().contains("reordered"));
     }
 
     #[test]

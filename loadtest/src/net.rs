@@ -38,9 +38,8 @@ impl FromStr for Target {
     /// Reads `tcp://H:P` and `unix:///PATH` (RawSocket), `ws://H:P/PATH` and `ws+unix:///PATH`
     /// (WebSocket).
     fn from_str(url: &str) -> Result<Self, String> {
-        let bad = || {
-            format!("{url:?} is no URL of a router: tcp://, ws://, unix:// or ws+unix:// is")
-        };
+        let bad =
+            || format!("{url:?} is no URL of a router: tcp://, ws://, unix:// or ws+unix:// is");
         let (scheme, rest) = url.split_once("://").ok_or_else(bad)?;
         let (host, path) = match rest.split_once('/') {
             Some((host, path)) if !path.is_empty() => (host, format!("/{path}")),
@@ -48,7 +47,8 @@ impl FromStr for Target {
             None => (rest, "/ws".to_owned()),
         };
         let tcp = || {
-            let has_port = host.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
+            let has_port =
+                host.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
             let host = if has_port { host.to_owned() } else { format!("{host}:8080") };
             Address::Tcp(host)
         };

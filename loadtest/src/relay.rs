@@ -39,6 +39,14 @@ impl Mode {
             Self::Echo => "echo",
         }
     }
+
+    const fn has(self, role: Role) -> bool {
+        match role {
+            Role::Caller | Role::Callee => matches!(self, Self::Rpc),
+            Role::Publisher | Role::Subscriber => matches!(self, Self::Fanout),
+            Role::Echo => matches!(self, Self::Echo),
+        }
+    }
 }
 
 /// Sizes of frames, in octets.
@@ -183,7 +191,7 @@ struct Peer {
     socket: Socket,
     /// `None` before the opening is complete.
     role: Option<(Role, u16)>,
-    cutter: Cutter,
+    cutter: Option<Cutter>,
     questions: Questions,
     out: Vec<u8>,
     written: usize,
@@ -284,7 +292,7 @@ impl Relay {
             let peer = Peer {
                 socket,
                 role: None,
-                cutter: Cutter::new(OPENING_BYTES),
+                cutter: Some(Cutter::new(OPENING_BYTES)),
                 questions: Questions::default(),
                 out: Vec::new(),
                 written: 0,
@@ -306,14 +314,14 @@ impl Relay {
         let is_open = match peer.socket.read(&mut buffer) {
             Ok(0) => false,
             Ok(count) => {
-                let mut cutter = std::mem::replace(&mut peer.cutter, Cutter::new(1));
+                let cutter = peer.cutter.take();
+                let mut cutter = cutter.expect("a cutter is only away while it cuts");
                 let _ = cutter.cut(&buffer[..count], |frames, _| {
                     self.on_frames(slot, &mut peer, frames);
                     Ok::<_, Trouble>(())
                 });
-                if peer.cutter.frame_bytes == 1 {
-                    peer.cutter = cutter;
-                }
+                // The opening is followed by frames of another size, with a cutter of their own.
+                peer.cutter.get_or_insert(cutter);
                 true
             }
             Err(error) => is_transient(&error),
@@ -374,10 +382,11 @@ impl Relay {
     fn on_opening(&mut self, slot: usize, peer: &mut Peer, opening: &[u8]) {
         let [role, high, low, ..] = *opening else { return };
         let all = [Role::Caller, Role::Callee, Role::Publisher, Role::Subscriber, Role::Echo];
-        let Some(role) = all.into_iter().find(|known| *known as u8 == role) else { return };
+        let known = all.into_iter().find(|known| *known as u8 == role);
+        let Some(role) = known.filter(|role| self.mode.has(*role)) else { return };
         peer.role = Some((role, u16::from_be_bytes([high, low])));
         let size = if role == Role::Callee { self.sizes.back_in } else { self.sizes.there_in };
-        peer.cutter = Cutter::new(size.max(2));
+        peer.cutter = Some(Cutter::new(size.max(1)));
         match role {
             Role::Callee => self.callees.push(slot),
             Role::Subscriber => self.subscribers.push(slot),

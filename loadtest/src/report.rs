@@ -78,7 +78,8 @@ impl Quantiles {
         if histogram.is_empty() {
             return None;
         }
-        let quantiles = [0.5, 0.9, 0.99, 0.999].map(|quantile| histogram.value_at_quantile(quantile));
+        let quantiles =
+            [0.5, 0.9, 0.99, 0.999].map(|quantile| histogram.value_at_quantile(quantile));
         Some(Self { quantiles, max: histogram.max() })
     }
 }

@@ -49,7 +49,8 @@ impl Template {
         let id_at = bytes.iter().zip(&other).position(|(a, b)| a != b);
         let id_at = id_at.expect("the message has a request id");
         let after_id = bytes[id_at + 1..].to_vec();
-        let stamp_at = after_id.windows(STAMP_BYTES).position(|window| *window == [MARK; STAMP_BYTES]);
+        let stamp_at =
+            after_id.windows(STAMP_BYTES).position(|window| *window == [MARK; STAMP_BYTES]);
         assert_eq!(stamp_at.is_some(), payload_bytes > 0, "a payload has room for a stamp");
         Self {
             serializer: Some(serializer),
@@ -106,7 +107,8 @@ impl Scanner {
     /// For messages of type `code` with `payload_bytes` octets of text; zero: without payload.
     #[must_use]
     pub fn new(serializer: Serializer, code: u64, payload_bytes: usize) -> Self {
-        let code = u8::try_from(code).expect("the codes of all messages that are awaited are small");
+        let code =
+            u8::try_from(code).expect("the codes of all messages that are awaited are small");
         Self { serializer: Some(serializer), code, payload_bytes }
     }
 
@@ -158,8 +160,9 @@ impl Scanner {
         let Some(serializer) = self.serializer else {
             return Err("a frame without a stamp".to_owned());
         };
-        let parsed = Message::parse(serializer, message)
-            .map_err(|invalid| format!("{} octets that are no message: {invalid}", message.len()))?;
+        let parsed = Message::parse(serializer, message).map_err(|invalid| {
+            format!("{} octets that are no message: {invalid}", message.len())
+        })?;
         if parsed.code() != u64::from(self.code) {
             return Err(describe(&parsed));
         }
@@ -181,7 +184,6 @@ impl Scanner {
 /// Names a message, with its reason if it has one.
 #[must_use]
 pub fn describe(message: &Message<'_>) -> String {
-    #[expect(clippy::wildcard_enum_match_arm, reason = "only these have a reason")]
     let (reason, text) = match message {
         Message::Error(error) => (Some(&error.error), &error.details.message),
         Message::Abort(abort) => (Some(&abort.reason), &abort.details.message),
@@ -289,7 +291,6 @@ fn json_id(message: &[u8], code: u8) -> Option<u64> {
 }
 
 /// The first id of the messages that are awaited.
-#[expect(clippy::wildcard_enum_match_arm, reason = "only these are awaited")]
 fn first_id(message: &Message<'_>) -> Option<u64> {
     match message {
         Message::Result(result) => Some(result.request.0),

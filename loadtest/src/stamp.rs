@@ -55,12 +55,10 @@ const SEQUENCE_BITS: u32 = 48;
 /// The upper bits of each character.
 const LETTERS: u64 = 0x4040_4040_4040_4040;
 
-#[expect(clippy::cast_possible_truncation, reason = "the upper half is taken")]
 const fn high(value: u64) -> u32 {
     (value >> 32) as u32
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "the lower half is taken")]
 const fn low(value: u64) -> u32 {
     value as u32
 }

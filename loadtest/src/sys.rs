@@ -20,7 +20,6 @@ pub enum Interest {
 }
 
 impl Interest {
-    #[expect(clippy::cast_sign_loss, reason = "the kernel's masks are unsigned")]
     const fn mask(self) -> u32 {
         (match self {
             Self::Nothing => 0,
@@ -97,7 +96,6 @@ impl Epoll {
     /// # Errors
     ///
     /// As the kernel says; an interrupting signal is no error.
-    #[expect(clippy::cast_sign_loss, reason = "the kernel's masks are unsigned")]
     pub fn wait(&mut self, timeout: u64, ready: &mut Vec<Ready>) -> io::Result<()> {
         ready.clear();
         let timeout = libc::timespec {
@@ -232,9 +230,8 @@ pub fn terminate(pid: u32) -> io::Result<()> {
 #[must_use]
 pub fn ticks_and_page() -> (u64, u64) {
     // SAFETY: takes no pointer.
-    let (ticks, page) = unsafe {
-        (libc::sysconf(libc::_SC_CLK_TCK), libc::sysconf(libc::_SC_PAGESIZE))
-    };
+    let (ticks, page) =
+        unsafe { (libc::sysconf(libc::_SC_CLK_TCK), libc::sysconf(libc::_SC_PAGESIZE)) };
     (u64::try_from(ticks).unwrap_or(100), u64::try_from(page).unwrap_or(4_096))
 }
 

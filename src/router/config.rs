@@ -35,10 +35,10 @@ pub struct RealmConfig {
 /// What a realm allows and does beyond the Basic Profile.
 #[derive(Clone, Debug, Default)]
 pub struct RealmOptions {
-    /// The timeout of a call that asks for none; `None`: it may take for ever.
-    pub call_timeout: Option<Duration>,
-    /// The longest timeout a call may have; what asks for more gets this.
-    pub call_timeout_max: Option<Duration>,
+    /// The timeout of a call that asks for none. Zero: it may take for ever.
+    pub call_timeout: Duration,
+    /// The longest timeout a call may ask for; what asks for more gets this. Zero: any.
+    pub call_timeout_max: Duration,
     /// Whether `wamp.session.kill` and its like may be called.
     pub meta_kill: bool,
     /// Whether REGISTER may push other callees out.
@@ -50,9 +50,10 @@ impl RealmOptions {
     // spec: advanced/rpc_call_timeout — 0 is the same as none
     #[must_use]
     pub fn call_timeout(&self, asked: Option<u64>) -> Option<Duration> {
-        let asked = asked.filter(|asked| *asked > 0).map(Duration::from_millis);
-        let wanted = asked.or(self.call_timeout)?;
-        Some(self.call_timeout_max.map_or(wanted, |max| wanted.min(max)))
+        let given = |timeout: &Duration| !timeout.is_zero();
+        let asked = asked.map(Duration::from_millis).filter(given);
+        let wanted = asked.or(Some(self.call_timeout).filter(given))?;
+        Some(if given(&self.call_timeout_max) { wanted.min(self.call_timeout_max) } else { wanted })
     }
 }
 

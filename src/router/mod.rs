@@ -33,7 +33,7 @@ pub use relay::Batch;
 use std::sync::Arc;
 
 use crate::env::{Instant, Map, Random, hash_key};
-use crate::session::Outbox;
+use crate::session::{Outbox, Phase};
 use config::Config;
 use conversation::Deadline;
 use deadline::Wheel;
@@ -287,6 +287,12 @@ impl Router {
             && self.realms.iter().all(Realm::is_empty)
             && self.relays.is_empty()
             && self.deadlines.is_empty()
+    }
+
+    /// Where the conversation on `connection` stands; for tests and the simulator.
+    pub fn phase(&mut self, connection: ConnectionId) -> Option<&Phase> {
+        let connection = self.peers.connection(connection)?;
+        Some(&connection.phase)
     }
 
     /// Asserts everything that must hold inside one shard. Slow; for tests and the simulator.

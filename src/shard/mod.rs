@@ -1,84 +1,301 @@
-//! One core of the machine. (A stand-in with the agreed interface, so that `server` compiles.)
+//! One core of the machine: a router, its sockets, its clock, and the way to the other shards.
+//!
+//! - [`Shards`] starts one thread per shard and keeps what belongs to all of them.
+//! - [`host`] runs a shard's loop on its thread; [`driver::engine`] is that loop.
+//! - [`driver`] has the sockets; [`acceptor`] brings new ones.
+//! - [`mesh`] carries batches between shards, on [`line`]s.
+//! - [`watchdog`] looks at all of it from outside; [`clock`] has the time; [`probe`] finds out
+//!   what the host permits.
+//!
+//! **Architecture invariant:** nothing in here knows a topic, a procedure or a message. The
+//! router is reached through its two doors alone, and tests put something else behind them.
 
-#![expect(missing_docs, reason = "a stand-in that goes away when the room is furnished")]
+mod acceptor;
+mod clock;
+mod core;
+mod driver;
+mod host;
+mod line;
+mod mesh;
+mod probe;
+#[cfg(test)]
+mod tests;
+mod watchdog;
 
-use std::net::SocketAddr;
-use std::path::Path;
-use std::sync::Arc;
+use std::panic::AssertUnwindSafe;
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::sync::{Arc, OnceLock};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
-use crate::router::{Counters, config::Config};
+use crate::limits::SHARDS_MAX;
+use crate::router::config::Config;
+use crate::router::{Counters, Router, ShardId, Shared};
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+use acceptor::Acceptor;
+pub use acceptor::Listener;
+use clock::Clock;
+use driver::engine::Settings;
+use driver::sys;
+use host::Berth;
+use mesh::{Gate, MESH_DEPTH, Mesh};
+pub use probe::choose;
+use watchdog::Watchdog;
+
+/// Which driver an operator wants.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Io {
+    /// [`Uring`](Self::Uring) where the host permits it, otherwise [`Epoll`](Self::Epoll).
+    #[default]
     Auto,
+    /// `io_uring`, or do not start.
     Uring,
+    /// epoll, which works everywhere.
     Epoll,
 }
 
+/// Which driver runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
+    /// Each shard owns a ring; the kernel reads ahead into common buffers.
     Uring,
+    /// Each shard asks the kernel what is ready and reads itself.
     Epoll,
 }
 
-pub fn choose(io: Io, _shards: usize) -> Result<(Mode, Option<String>), String> {
-    Ok((if io == Io::Epoll { Mode::Epoll } else { Mode::Uring }, None))
-}
-
-#[derive(Debug)]
-pub struct Listener(String, #[expect(dead_code, reason = "held open")] Box<dyn std::any::Any>);
-
-impl Listener {
-    pub fn bind_tcp(addr: SocketAddr, _backlog: u32) -> std::io::Result<Self> {
-        let listener = std::net::TcpListener::bind(addr)?;
-        Ok(Self(format!("tcp:{}", listener.local_addr()?), Box::new(listener)))
-    }
-
-    pub fn bind_unix(path: &Path, _mode: Option<u32>, _backlog: u32) -> std::io::Result<Self> {
-        let listener = std::os::unix::net::UnixListener::bind(path)?;
-        Ok(Self(format!("unix:{}", path.display()), Box::new(listener)))
-    }
-
-    pub fn local_addr(&self) -> String {
-        self.0.clone()
-    }
-}
-
+/// What [`Shards::start`] must be told.
 #[derive(Debug)]
 pub struct Options {
+    /// Which driver, from [`choose`].
     pub mode: Mode,
+    /// How many shards, from 1 to [`SHARDS_MAX`].
     pub shards: usize,
+    /// What the routers are told.
     pub config: Arc<Config>,
+    /// Where to listen; the index of each is its [`Origin::listener`](crate::router::Origin).
     pub listeners: Vec<Listener>,
+    /// Connections of all shards together; more are closed as soon as they are accepted.
     pub connections_max: usize,
+    /// How long a shard looks for work before it waits, while traffic is brisk. 50 µs halves the
+    /// latency of a ping-pong; zero saves the processor for others.
     pub busy_poll: Duration,
+    /// Whether each shard is tied to a processor of its own (as far as there are enough).
     pub pin: bool,
 }
 
+/// All shards of one process.
+///
+/// Dropping it closes the listeners and asks the shards to end, but does not wait for them.
 #[derive(Debug)]
-pub struct Shards(Options);
+pub struct Shards {
+    gates: Arc<[Gate]>,
+    /// What the threads say. Each says when it has ended, however that came about.
+    reports: Receiver<Report>,
+    threads: Vec<JoinHandle<()>>,
+    /// Threads that have not said so.
+    running_count: usize,
+    failure: Arc<OnceLock<String>>,
+    acceptor: Option<Acceptor>,
+    watchdog: Watchdog,
+}
+
+/// What the thread of a shard tells the one that started it.
+#[derive(Debug)]
+enum Report {
+    Up,
+    Ended,
+}
 
 impl Shards {
+    /// Starts all shards and begins to accept. Returns when every shard is up.
+    ///
+    /// # Errors
+    ///
+    /// Says what could not be had: a thread, descriptors, a ring. Nothing runs then.
     pub fn start(options: Options) -> Result<Self, String> {
-        Ok(Self(options))
+        let shards_count = u16::try_from(options.shards).unwrap_or(u16::MAX);
+        let shared = Shared::new(Arc::clone(&options.config), shards_count, clock::seed());
+        Self::start_with(options, MESH_DEPTH, move |shard| {
+            Router::new(shard, &shared, clock::seed())
+        })
     }
+
+    /// Starts shards that host what `make` makes; it is called on the thread of each.
+    fn start_with<C: core::Core>(
+        options: Options,
+        mesh_depth: usize,
+        make: impl Fn(ShardId) -> C + Clone + Send + 'static,
+    ) -> Result<Self, String> {
+        if !(1..=SHARDS_MAX).contains(&options.shards) {
+            return Err(format!("{} shards: from 1 to {SHARDS_MAX}", options.shards));
+        }
+        let named = |what: &str| {
+            let what = what.to_owned();
+            move |error: std::io::Error| format!("{what}: {error}")
+        };
+        let gates: Result<Arc<[Gate]>, _> = (0..options.shards).map(|_| Gate::new()).collect();
+        let gates = gates.map_err(named("eventfd"))?;
+        let processors = if options.pin { sys::processors().unwrap_or_default() } else { vec![] };
+        let watchdog = Watchdog::start(Arc::clone(&gates)).map_err(named("thread"))?;
+        let (sender, reports) = mpsc::channel();
+        let mut shards = Self {
+            gates: Arc::clone(&gates),
+            reports,
+            threads: Vec::new(),
+            running_count: 0,
+            failure: Arc::default(),
+            acceptor: None,
+            watchdog,
+        };
+        let mesh = Arc::new(Mesh::new(Arc::clone(&gates), mesh_depth));
+        let clock = Clock::start();
+        for shard in mesh.shards() {
+            let settings = Settings { shard, clock, busy_poll: options.busy_poll };
+            let berth = Berth { settings, gates: Arc::clone(&gates), mesh: Arc::clone(&mesh) };
+            let place = usize::from(shard.0).checked_rem(processors.len());
+            let processor = place.map(|place| processors[place]);
+            let (make, mode) = (make.clone(), options.mode);
+            shards.spawn(shard, sender.clone(), move |up| {
+                if let Some(processor) = processor {
+                    // A shard that may not choose its processor runs as well on another.
+                    let _ = sys::pin(processor);
+                }
+                run(mode, berth, make, up)
+            })?;
+        }
+        drop(sender);
+        shards.await_up()?;
+        let acceptor = Acceptor::start(options.listeners, gates, options.connections_max);
+        shards.acceptor = Some(acceptor.map_err(named("acceptor"))?);
+        Ok(shards)
+    }
+
+    /// What each shard counted, not older than a second, by shard.
+    #[must_use]
     pub fn counters(&self) -> Vec<Counters> {
-        vec![Counters::default(); self.0.shards]
+        self.gates.iter().map(Gate::counters).collect()
     }
+
+    /// Closes the listeners (and removes the files of Unix sockets). Returns when it is done.
     pub fn stop_accepting(&mut self) {
-        self.0.listeners.clear();
+        self.acceptor = None;
     }
-    pub fn shut_down(&mut self) {}
-    pub fn wait(&mut self, _deadline: Duration) -> bool {
+
+    /// Asks every shard to say goodbye to its sessions, and to end when all are gone. Call
+    /// [`stop_accepting`](Self::stop_accepting) before; later connections are just closed.
+    pub fn shut_down(&mut self) {
+        self.gates.iter().for_each(Gate::shut_down);
+    }
+
+    /// Waits at most `deadline` until all shards have ended, and says whether they have.
+    pub fn wait(&mut self, deadline: Duration) -> bool {
+        let clock = Clock::start();
+        let end = clock.now() + deadline;
+        while self.running_count > 0 {
+            match self.reports.recv_timeout(clock.until(end)) {
+                Ok(Report::Up) => {}
+                Ok(Report::Ended) => self.running_count -= 1,
+                Err(mpsc::RecvTimeoutError::Timeout) => return false,
+                Err(mpsc::RecvTimeoutError::Disconnected) => break,
+            }
+        }
+        for thread in self.threads.drain(..) {
+            // How it ended is in `failure` already.
+            let _ = thread.join();
+        }
         true
     }
+
+    /// How often a shard stood still for more than 5 ms although it had something to do.
+    #[must_use]
     pub fn stalls(&self) -> u64 {
-        0
+        self.watchdog.stalls()
     }
+
+    /// Why the process must end: a shard ended by itself, or the acceptor did.
+    #[must_use]
     pub fn failure(&self) -> Option<String> {
-        None
+        let has_failed = self.acceptor.as_ref().is_some_and(Acceptor::has_failed);
+        let acceptor = has_failed.then(|| "the acceptor ended by itself".to_owned());
+        self.failure.get().cloned().or(acceptor)
+    }
+
+    /// Starts the thread of one shard, which calls what it is passed when it is up.
+    fn spawn(
+        &mut self,
+        shard: ShardId,
+        sender: Sender<Report>,
+        body: impl FnOnce(Box<dyn FnOnce()>) -> Result<(), String> + Send + 'static,
+    ) -> Result<(), String> {
+        let (failure, gates) = (Arc::clone(&self.failure), Arc::clone(&self.gates));
+        let number = usize::from(shard.0);
+        let thread = std::thread::Builder::new().name(format!("shard-{number}"));
+        let thread = thread.spawn(move || {
+            let up = sender.clone();
+            // Nobody listens any more if the start was given up.
+            let up = Box::new(move || drop(up.send(Report::Up)));
+            let ended = std::panic::catch_unwind(AssertUnwindSafe(|| body(up)));
+            let reason = match ended {
+                Ok(Ok(())) if gates[number].is_shutting_down() => None,
+                Ok(Ok(())) => Some("it ended by itself".to_owned()),
+                Ok(Err(text)) => Some(text),
+                Err(panic) => Some(format!("it panicked: {}", panic_text(panic.as_ref()))),
+            };
+            if let Some(reason) = reason {
+                // The first reason is the one that counts.
+                let _ = failure.set(format!("shard {number}: {reason}"));
+            }
+            let _ = sender.send(Report::Ended);
+        });
+        self.threads.push(thread.map_err(|error| format!("thread: {error}"))?);
+        self.running_count += 1;
+        Ok(())
+    }
+
+    fn await_up(&mut self) -> Result<(), String> {
+        for _ in 0..self.threads.len() {
+            if !matches!(self.reports.recv(), Ok(Report::Up)) {
+                let reason = self.failure.get().cloned();
+                return Err(reason.unwrap_or_else(|| "a shard ended at once".to_owned()));
+            }
+        }
+        Ok(())
     }
 }
 
-pub fn die_on_panic() {}
+impl Drop for Shards {
+    fn drop(&mut self) {
+        self.stop_accepting();
+        self.shut_down();
+    }
+}
+
+/// Makes every panic, on whatever thread, end the process with code 1 after its message: what
+/// shards share is no longer to be trusted, and somebody outside should start it afresh.
+pub fn die_on_panic() {
+    let print = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        print(panic);
+        std::process::exit(1);
+    }));
+}
+
+fn run<C: core::Core>(
+    mode: Mode,
+    berth: Berth<C::Batch>,
+    make: impl FnOnce(ShardId) -> C,
+    up: impl FnOnce(),
+) -> Result<(), String> {
+    let (core, mesh) = (make(berth.settings.shard), Arc::clone(&berth.mesh));
+    let result = match mode {
+        Mode::Epoll => host::run_epoll(berth, core, up),
+        Mode::Uring => host::run_uring(berth, core, up),
+    };
+    // The others must not wait for one that could not even start.
+    result.inspect_err(|_| mesh.leave())
+}
+
+fn panic_text(panic: &(dyn std::any::Any + Send)) -> &str {
+    let text = panic.downcast_ref::<&str>().copied();
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message")
+}

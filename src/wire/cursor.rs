@@ -197,6 +197,27 @@ mod tests {
     }
 
     #[test]
+    fn a_short_text_is_told_from_what_follows_it() {
+        for length in 0..12 {
+            for after in 0..10 {
+                let mut bytes = vec![b'x'; length];
+                bytes.extend(vec![0xff; after]);
+                let mut cursor = Cursor::open(&bytes);
+                assert_eq!(cursor.pass_text(length as u64), Ok(()), "{length} {after}");
+                assert_eq!(cursor.at(), length);
+                if length > 0 {
+                    bytes[length - 1] = 0xff;
+                    let mut cursor = Cursor::open(&bytes);
+                    assert_eq!(cursor.pass_text(length as u64), Err(NOT_UTF8));
+                }
+                let mut cursor = Cursor::open(&bytes);
+                assert_eq!(cursor.pass_text((length + after + 1) as u64), Err(ENDS_EARLY));
+            }
+        }
+        assert_eq!(Cursor::open("\u{f6}23456789".as_bytes()).pass_text(3), Ok(()));
+    }
+
+    #[test]
     fn a_cursor_stays_inside() {
         let mut cursor = Cursor::open(b"abc");
         assert_eq!(cursor.take(u64::MAX), Err(ENDS_EARLY));

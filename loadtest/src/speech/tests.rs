@@ -59,7 +59,8 @@ fn results_and_events_are_scanned_as_they_are_parsed() {
                 details,
                 payload,
             };
-            let result = CallResult { request: RequestId(id), details: Default::default(), payload };
+            let result =
+                CallResult { request: RequestId(id), details: Default::default(), payload };
             for message in [Message::from(event), Message::from(result)] {
                 let mut bytes = Vec::new();
                 message.write(serializer, &mut bytes);
@@ -75,8 +76,7 @@ fn results_and_events_are_scanned_as_they_are_parsed() {
 #[test]
 fn an_acknowledgement_has_no_payload() {
     for serializer in Serializer::ALL {
-        let published =
-            Published { request: RequestId(300), publication: PublicationId(1 << 50) };
+        let published = Published { request: RequestId(300), publication: PublicationId(1 << 50) };
         let bytes = written(serializer, published);
         let scanner = Scanner::new(serializer, Published::CODE, 0);
         let heard = Heard { id: 300, stamp: Stamp::default() };

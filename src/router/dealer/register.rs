@@ -38,10 +38,8 @@ impl Dealer {
         if !valid || uri::is_reserved(procedure) {
             return Err(Refusal::new(uri::error::INVALID_URI));
         }
-        let invoke = options
-            .invoke
-            .as_deref()
-            .map_or(Some(InvokePolicy::Single), |name| InvokePolicy::from_name(name));
+        let invoke =
+            options.invoke.as_deref().map_or(Some(InvokePolicy::Single), InvokePolicy::from_name);
         let invoke = invoke.ok_or(Refusal::new(uri::error::INVALID_ARGUMENT))?;
         let concurrency = match options.concurrency {
             Some(0) => return Err(Refusal::new(uri::error::INVALID_ARGUMENT)),

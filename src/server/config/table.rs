@@ -128,6 +128,31 @@ pub(super) const REALM: &[Key<RealmConfig>] = &[
         meaning: "Which request ids are accepted. `\"sequential\"`: 1, 2, 3 … as the \
                   specification demands. `\"any\"`: for clients that draw them at random.",
     },
+    Key {
+        name: "call_timeout",
+        kind: Kind::Duration(CALL, |realm| &mut realm.options.call_timeout),
+        preset: Preset::Literal("\"0s\""),
+        meaning: "How long a call may wait for its answer if it does not say itself. `\"0s\"`: \
+                  for ever.",
+    },
+    Key {
+        name: "call_timeout_max",
+        kind: Kind::Duration(CALL, |realm| &mut realm.options.call_timeout_max),
+        preset: Preset::Literal("\"0s\""),
+        meaning: "The longest timeout a call gets, whatever it asks for. `\"0s\"`: any.",
+    },
+    Key {
+        name: "meta_kill",
+        kind: Kind::Switch(|realm| &mut realm.options.meta_kill),
+        preset: Preset::Literal("false"),
+        meaning: "Whether every session may end others by `wamp.session.kill` and its like.",
+    },
+    Key {
+        name: "force_reregister",
+        kind: Kind::Switch(|realm| &mut realm.options.force_reregister),
+        preset: Preset::Literal("false"),
+        meaning: "Whether a REGISTER with `force_reregister` takes a procedure from its callees.",
+    },
 ];
 
 /// `[[listeners]]`: at least one.
@@ -264,6 +289,18 @@ pub(super) const LIMITS: &[Key<Limits>] = &[
         meaning: "Invocations one callee may leave unanswered.",
     },
     Key {
+        name: "calls_queued_max",
+        kind: Kind::Count(0..=1_000_000, |limits| &mut limits.calls_queued_max),
+        preset: Preset::Core,
+        meaning: "Calls that may wait for one callee that takes only so many at a time.",
+    },
+    Key {
+        name: "testaments_max",
+        kind: Kind::Count(0..=10_000, |limits| &mut limits.testaments_max),
+        preset: Preset::Core,
+        meaning: "Testaments one session may leave.",
+    },
+    Key {
         name: "subscriptions_max",
         kind: Kind::Count(1..=10_000_000, |limits| &mut limits.subscriptions_max),
         preset: Preset::Core,
@@ -286,6 +323,9 @@ pub(super) const LIMITS: &[Key<Limits>] = &[
 /// How long a peer may be given for anything: not so short that a healthy network fails it, not
 /// so long that it is no bound.
 const PATIENCE: RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_hours(1);
+
+/// How long a call may take; zero for ever.
+const CALL: RangeInclusive<Duration> = Duration::ZERO..=Duration::from_hours(24 * 365);
 
 /// How long a process may take to stop.
 const DRAIN: RangeInclusive<Duration> = Duration::from_millis(200)..=Duration::from_hours(2);

@@ -3,21 +3,26 @@
 //! What is played ([`notation`], [`player`]) and where ([`stage`]) know nothing of each other, so
 //! the same texts can be played against the simulator and against a real process.
 
-pub mod notation;
-pub mod player;
-pub mod stage;
+pub(crate) mod notation;
+pub(crate) mod player;
+pub(crate) mod stage;
 
 use std::time::Duration;
 
-use gigawamp::router::config::{Config, Limits, RealmConfig, RequestIds, UriCheck};
+use gigawamp::router::config::{Config, Limits, RealmConfig, RealmOptions, RequestIds, UriCheck};
 use gigawamp::wire::{Framing, Serializer, TransportOptions};
-use notation::{Act, Line};
+use notation::{Act, Bindings, Line};
 use player::{Dress, Player};
 use stage::Bottle;
 
 /// Plays `text` over both transports, three serializers, and 1, 2 and 5 shards. On 5 shards every
 /// peer uses another transport and serializer than the one before it.
-pub fn check(text: &str) {
+pub(crate) fn check(text: &str) {
+    check_then(text, |_| ());
+}
+
+/// The same; hands what the variables stand for at the end of each run to `then`.
+pub(crate) fn check_then(text: &str, mut then: impl FnMut(&Bindings)) {
     let lines = notation::parse(text);
     let config = config(&lines);
     let mut seed = 0;
@@ -28,8 +33,11 @@ pub fn check(text: &str) {
                 let dress = Dress { framing, serializer, mixed: shards_count == 5 };
                 let mut bottle = Bottle::new(config.clone(), shards_count, seed);
                 match Player::new(&mut bottle, dress).play(&lines) {
-                    Ok(true) => bottle.finish(),
-                    Ok(false) => panic!("the simulator can play everything"),
+                    Ok(Some(bindings)) => {
+                        bottle.finish();
+                        then(&bindings);
+                    }
+                    Ok(None) => panic!("the simulator can play everything"),
                     Err(why) => panic!("{dress:?} on {shards_count} shards: {why}"),
                 }
             }
@@ -38,11 +46,13 @@ pub fn check(text: &str) {
 }
 
 /// What a router is told for a scenario: `realm1`, `realm2`, and what the scenario gives.
-pub fn config(lines: &[Line]) -> Config {
+pub(crate) fn config(lines: &[Line]) -> Config {
     let mut limits = Limits { handshake: Duration::from_secs(10), ..Limits::default() };
     let (mut uri_check, mut request_ids) = (UriCheck::Loose, RequestIds::Sequential);
     for line in lines {
-        let Act::Given(given) = &line.act else { continue };
+        let Act::Given(given) = &line.act else {
+            continue;
+        };
         let (name, value) = given.split_once(' ').unwrap_or((given, "0"));
         let value = value.parse().expect("a number is given");
         match name {
@@ -55,7 +65,12 @@ pub fn config(lines: &[Line]) -> Config {
             _ => panic!("nothing is called {name}"),
         }
     }
-    let realm = |name: &str| RealmConfig { name: name.into(), uri_check, request_ids };
+    let realm = |name: &str| RealmConfig {
+        name: name.into(),
+        uri_check,
+        request_ids,
+        options: RealmOptions::default(),
+    };
     Config {
         realms: vec![realm("realm1"), realm("realm2")],
         listeners: vec![TransportOptions {

@@ -6,6 +6,7 @@
 //! ann: connects                            a transport without a session
 //! ann: SUBSCRIBE 1 {} com.t -> SUBSCRIBED 1 $s    says this, hears that next
 //! ann: [32, 2, {}, "com.t"] -> ...         the same, element by element
+//! ann: YIELD 1 {} [] & GOODBYE {} a.b      says both in one breath
 //! ann: <- EVENT $s * {..} [7]              hears this next
 //! ann: <~ EVENT $s * {} [7]                hears this, but not necessarily next
 //! ann: silent                              hears nothing
@@ -26,7 +27,7 @@ use gigawamp::sim::Value;
 
 /// One thing of a message, said or expected.
 #[derive(Clone, Debug)]
-pub enum Term {
+pub(crate) enum Term {
     /// Exactly this.
     Just(Value),
     /// What was bound to this name, or will be now.
@@ -41,11 +42,11 @@ pub enum Term {
 
 /// What a peer does, or what happens.
 #[derive(Clone, Debug)]
-pub enum Act {
+pub(crate) enum Act {
     Given(String),
     Connects(Term),
     Joins { realm: String, roles: Option<Term> },
-    Says { what: Term, replies: Vec<Term> },
+    Says { what: Vec<Term>, replies: Vec<Term> },
     SaysBytes { bytes: Vec<u8>, replies: Vec<Term> },
     Hears(Term),
     HearsAmongOthers(Term),
@@ -58,14 +59,14 @@ pub enum Act {
 
 /// One line of a scenario.
 #[derive(Clone, Debug)]
-pub struct Line {
-    pub text: String,
-    pub peer: String,
-    pub act: Act,
+pub(crate) struct Line {
+    pub(crate) text: String,
+    pub(crate) peer: String,
+    pub(crate) act: Act,
 }
 
 /// What the variables of a scenario stand for.
-pub type Bindings = BTreeMap<String, Value>;
+pub(crate) type Bindings = BTreeMap<String, Value>;
 
 const CODES: [(&str, u64); 25] = [
     ("HELLO", 1),
@@ -96,7 +97,7 @@ const CODES: [(&str, u64); 25] = [
 ];
 
 /// Reads a whole scenario. Panics at what it does not understand: scenarios are ours.
-pub fn parse(text: &str) -> Vec<Line> {
+pub(crate) fn parse(text: &str) -> Vec<Line> {
     let lines = text.lines().map(str::trim);
     let lines = lines.filter(|line| !line.is_empty() && !line.starts_with("//"));
     lines.map(line).collect()
@@ -138,9 +139,9 @@ fn act(text: &str) -> Act {
             let mut parts = text.split(" -> ");
             let what = parts.next().expect("split gives one at least").trim();
             let replies = parts.map(message).collect();
-            match what.strip_prefix("bytes ") {
+            match what.strip_prefix("bytes") {
                 Some(hex) => Act::SaysBytes { bytes: octets(hex), replies },
-                None => Act::Says { what: message(what), replies },
+                None => Act::Says { what: what.split(" & ").map(message).collect(), replies },
             }
         }
     }
@@ -156,14 +157,16 @@ fn octets(hex: &str) -> Vec<u8> {
 }
 
 /// A message by its name and elements, or as a list.
-pub fn message(text: &str) -> Term {
+pub(crate) fn message(text: &str) -> Term {
     let mut terms = Scanner { text: text.trim().as_bytes(), at: 0 }.terms();
     if let [Term::List(_)] = terms.as_slice() {
         return terms.remove(0);
     }
     for (place, term) in terms.iter_mut().enumerate().take(2) {
         // The second is the request type of an ERROR.
-        let Term::Just(Value::Text(name)) = term else { continue };
+        let Term::Just(Value::Text(name)) = term else {
+            continue;
+        };
         if let Some((_, code)) = CODES.iter().find(|(known, _)| known == name) {
             *term = Term::Just(Value::from(*code));
         } else {
@@ -181,7 +184,7 @@ fn one(text: &str) -> Term {
 
 impl Term {
     /// The value it stands for when it is said.
-    pub fn value(&self, bindings: &Bindings) -> Value {
+    pub(crate) fn value(&self, bindings: &Bindings) -> Value {
         match self {
             Self::Just(value) => value.clone(),
             Self::Variable(name) => {
@@ -200,7 +203,7 @@ impl Term {
     }
 
     /// Whether `value` is what was expected; binds what was not bound before.
-    pub fn matches(&self, value: &Value, bindings: &mut Bindings) -> bool {
+    pub(crate) fn matches(&self, value: &Value, bindings: &mut Bindings) -> bool {
         match (self, value) {
             (Self::Any, _) => true,
             (Self::Variable(name), _) => {
@@ -222,6 +225,7 @@ impl Term {
     }
 }
 
+/// Cuts text into terms.
 struct Scanner<'a> {
     text: &'a [u8],
     at: usize,

@@ -10,11 +10,11 @@ use super::stage::{Brought, Stage};
 
 /// Which transport and serializer the peers of a run use.
 #[derive(Clone, Copy, Debug)]
-pub struct Dress {
-    pub framing: Framing,
-    pub serializer: Serializer,
+pub(crate) struct Dress {
+    pub(crate) framing: Framing,
+    pub(crate) serializer: Serializer,
     /// Each peer after the first uses the next transport and serializer instead of the same.
-    pub mixed: bool,
+    pub(crate) mixed: bool,
 }
 
 /// What a peer that is not told otherwise announces.
@@ -32,8 +32,8 @@ struct Peer {
     pongs: usize,
 }
 
-/// Plays one scenario. `Err` says what went wrong; `Ok(false)` that this stage cannot play it.
-pub struct Player<'s, S> {
+/// Plays one scenario. `Err` says what went wrong.
+pub(crate) struct Player<'s, S> {
     stage: &'s mut S,
     dress: Dress,
     peers: BTreeMap<String, Peer>,
@@ -43,12 +43,14 @@ pub struct Player<'s, S> {
 type Played<T = ()> = Result<T, String>;
 
 impl<'s, S: Stage> Player<'s, S> {
-    pub fn new(stage: &'s mut S, dress: Dress) -> Self {
+    pub(crate) fn new(stage: &'s mut S, dress: Dress) -> Self {
         let (peers, bindings) = (BTreeMap::new(), Bindings::new());
         Self { stage, dress, peers, bindings }
     }
 
-    pub fn play(mut self, lines: &[Line]) -> Played<bool> {
+    /// Plays all lines. Gives what the variables stand for at the end, or nothing if this stage
+    /// cannot play them.
+    pub(crate) fn play(mut self, lines: &[Line]) -> Played<Option<Bindings>> {
         let mut met = Vec::new();
         for line in lines.iter().filter(|line| !line.peer.is_empty()) {
             if met.contains(&line.peer) {
@@ -62,13 +64,13 @@ impl<'s, S: Stage> Player<'s, S> {
         for line in lines {
             let played = self.line(line).map_err(|why| format!("{}\n  {why}", line.text))?;
             if !played {
-                return Ok(false);
+                return Ok(None);
             }
         }
         for name in met {
             self.silent(&name).map_err(|why| format!("at the end, {name}: {why}"))?;
         }
-        Ok(true)
+        Ok(Some(self.bindings))
     }
 
     fn line(&mut self, line: &Line) -> Played<bool> {
@@ -79,13 +81,17 @@ impl<'s, S: Stage> Player<'s, S> {
             Act::Joins { realm, roles } => self.join(name, realm, roles.as_ref())?,
             Act::Says { what, replies } => {
                 let serializer = self.peer(name).serializer;
-                let mut bytes = Vec::new();
-                what.value(&self.bindings).write(serializer, &mut bytes);
-                self.say(name, &bytes)?;
+                let bytes = |what: &Term| {
+                    let mut bytes = Vec::new();
+                    what.value(&self.bindings).write(serializer, &mut bytes);
+                    bytes
+                };
+                let messages: Vec<_> = what.iter().map(bytes).collect();
+                self.say(name, &messages)?;
                 replies.iter().try_for_each(|reply| self.hear(name, reply))?;
             }
             Act::SaysBytes { bytes, replies } => {
-                self.say(name, bytes)?;
+                self.say(name, std::slice::from_ref(bytes))?;
                 replies.iter().try_for_each(|reply| self.hear(name, reply))?;
             }
             Act::Hears(expected) => self.hear(name, expected)?,
@@ -157,16 +163,19 @@ impl<'s, S: Stage> Player<'s, S> {
         let hello = Value::List(vec![Value::from(1), Value::from(realm), details]);
         let mut bytes = Vec::new();
         hello.write(self.peer(name).serializer, &mut bytes);
-        self.say(name, &bytes)?;
+        self.say(name, &[bytes])?;
         self.bindings.remove(name);
         self.hear(name, &message(&format!("WELCOME ${name} {{..}}")))
     }
 
-    fn say(&mut self, name: &str, bytes: &[u8]) -> Played {
+    /// Sends messages in one write.
+    fn say(&mut self, name: &str, messages: &[Vec<u8>]) -> Played {
         let exact = self.stage.is_exact();
         let peer = self.peer(name);
         let mut out = Vec::new();
-        peer.client.frame(bytes, &mut out);
+        for bytes in messages {
+            peer.client.frame(bytes, &mut out);
+        }
         if !exact {
             peer.client.ping(b"sync", &mut out);
         }

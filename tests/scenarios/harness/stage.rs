@@ -8,7 +8,7 @@ use gigawamp::sim::{LinkId, Machine};
 
 /// What a connection brought.
 #[derive(Debug)]
-pub enum Brought {
+pub(crate) enum Brought {
     /// Some octets.
     Octets(Vec<u8>),
     /// The end: nothing will come any more.
@@ -18,7 +18,7 @@ pub enum Brought {
 }
 
 /// Carries octets between peers and a router.
-pub trait Stage {
+pub(crate) trait Stage {
     /// Opens the transport of the next peer.
     fn connect(&mut self) -> usize;
 
@@ -45,13 +45,13 @@ pub trait Stage {
 
 /// The simulator as a stage: whatever can happen happens in an order drawn by chance, until
 /// nothing is left to happen.
-pub struct Bottle {
+pub(crate) struct Bottle {
     machine: Machine,
     random: Random,
 }
 
 impl Bottle {
-    pub fn new(config: Config, shards_count: u16, seed: u64) -> Self {
+    pub(crate) fn new(config: Config, shards_count: u16, seed: u64) -> Self {
         let mut random = Random::from_number(seed);
         // Two batches: the hardest mesh there is.
         let machine = Machine::new(config, shards_count, 2, &mut random);
@@ -72,7 +72,7 @@ impl Bottle {
     }
 
     /// Everything that was left must be gone once all peers are.
-    pub fn finish(mut self) {
+    pub(crate) fn finish(mut self) {
         let open = |link: &LinkId| self.machine.links[*link].peer_open;
         let links: Vec<_> = (0..self.machine.links.len()).filter(open).collect();
         for link in links {
@@ -120,7 +120,9 @@ impl Stage for Bottle {
         loop {
             self.settle();
             let next = self.machine.next_deadline();
-            let Some(next) = next.filter(|next| *next <= end) else { break };
+            let Some(next) = next.filter(|next| *next <= end) else {
+                break;
+            };
             self.machine.now = self.machine.now.max(next);
         }
         self.machine.now = end;

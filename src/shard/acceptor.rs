@@ -1,0 +1,368 @@
+//! Accepts connections and hands each to the least loaded shard.
+//!
+//! One thread does this for all listeners. A kernel that spreads connections over listening
+//! sockets by hash gives the hottest of eight shards twice its share of sixteen connections, and
+//! WAMP has few connections that live long; counting them is exact.
+
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use super::driver::sys::{self, EventFd};
+use super::mesh::{Gate, Newcomer};
+use crate::router::Origin;
+
+/// Connections accepted from one listener before the next one's turn.
+const ACCEPTS_PER_TURN: usize = 64;
+
+/// How long to leave connections in the backlog when descriptors or memory have run out.
+const EXHAUSTED_PAUSE: Duration = Duration::from_millis(100);
+
+/// How long to wait for a shard that has not looked at the last thousand newcomers yet.
+const CROWDED_PAUSE: Duration = Duration::from_millis(2);
+
+/// A listening socket.
+#[derive(Debug)]
+pub struct Listener {
+    socket: OwnedFd,
+    place: Place,
+}
+
+/// Where a [`Listener`] listens.
+#[derive(Debug)]
+enum Place {
+    Internet(SocketAddr),
+    Unix(PathBuf),
+}
+
+impl Listener {
+    /// Listens at `address`; port 0 lets the kernel choose. `backlog` connections may wait to be
+    /// accepted (the kernel has a bound of its own, `net.core.somaxconn`).
+    ///
+    /// A second router at the same port is refused, but one may start while connections of its
+    /// predecessor still fade out.
+    ///
+    /// # Errors
+    ///
+    /// What the kernel says: the port is taken, or not ours to take.
+    pub fn bind_tcp(address: SocketAddr, backlog: u32) -> io::Result<Self> {
+        // Sets SO_REUSEADDR and close-on-exec, but not SO_REUSEPORT.
+        let listener = TcpListener::bind(address)?;
+        listener.set_nonblocking(true)?;
+        sys::listen(listener.as_fd(), backlog)?;
+        let place = Place::Internet(listener.local_addr()?);
+        Ok(Self { socket: listener.into(), place })
+    }
+
+    /// Listens at `path`, with the permissions `mode` from before the first connection on. The
+    /// file is removed when the listener is dropped.
+    ///
+    /// # Errors
+    ///
+    /// [`AddrInUse`](io::ErrorKind::AddrInUse) if somebody answers at `path`, or if there is a
+    /// file that is no socket; a socket file that nobody answers at is replaced. Otherwise what
+    /// the kernel says.
+    pub fn bind_unix(path: &Path, mode: Option<u32>, backlog: u32) -> io::Result<Self> {
+        remove_if_stale(path)?;
+        let socket = sys::bind_unix(path)?;
+        let listener = Self { socket, place: Place::Unix(path.to_owned()) };
+        if let Some(mode) = mode {
+            std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode))?;
+        }
+        sys::listen(listener.socket.as_fd(), backlog)?;
+        Ok(listener)
+    }
+
+    /// Where it listens: `tcp:127.0.0.1:8080`, `tcp:[::1]:8080`, `unix:/path`.
+    #[must_use]
+    pub fn local_addr(&self) -> String {
+        match &self.place {
+            Place::Internet(address) => format!("tcp:{address}"),
+            Place::Unix(path) => format!("unix:{}", path.display()),
+        }
+    }
+
+    /// The next connection and its peer's address.
+    fn accept(&self) -> io::Result<(OwnedFd, Box<str>)> {
+        let (socket, peer) = sys::accept(self.socket.as_fd())?;
+        let Some(peer) = peer else {
+            return Ok((socket, self.local_addr().into()));
+        };
+        // Failing only means that the peer is gone already, which reading will tell.
+        let _ = sys::disable_delay(socket.as_fd());
+        Ok((socket, format!("tcp:{peer}").into()))
+    }
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        if let Place::Unix(path) = &self.place {
+            // If it is gone, or somebody else's by now and not removable, so be it.
+            let _ = std::fs::remove_file(path);
+        }
+    }
+}
+
+/// The thread that accepts.
+#[derive(Debug)]
+pub(super) struct Acceptor {
+    stop: Arc<Stop>,
+    thread: Option<JoinHandle<()>>,
+}
+
+#[derive(Debug)]
+struct Stop {
+    bell: EventFd,
+    is_asked: AtomicBool,
+}
+
+impl Acceptor {
+    /// Begins to accept for the shards behind `gates`, up to `connections_max` at a time.
+    pub(super) fn start(
+        listeners: Vec<Listener>,
+        gates: Arc<[Gate]>,
+        connections_max: usize,
+    ) -> io::Result<Self> {
+        let stop = Arc::new(Stop { bell: EventFd::new()?, is_asked: AtomicBool::new(false) });
+        let reserve = Some(spare_descriptor()?);
+        let accepting =
+            Accepting { listeners, gates, connections_max, reserve, stop: Arc::clone(&stop) };
+        let thread = std::thread::Builder::new()
+            .name("acceptor".to_owned())
+            .spawn(move || accepting.run())?;
+        Ok(Self { stop, thread: Some(thread) })
+    }
+
+    /// Closes the listeners. Connections that were accepted reach their shards still.
+    pub(super) fn stop(&mut self) {
+        self.stop.is_asked.store(true, Ordering::Release);
+        self.stop.bell.ring();
+        if let Some(thread) = self.thread.take() {
+            // It has no result, and its panic has ended the process or been reported already.
+            let _ = thread.join();
+        }
+    }
+
+    /// Whether the thread ended without having been asked to.
+    pub(super) fn has_failed(&self) -> bool {
+        let has_ended = self.thread.as_ref().is_some_and(JoinHandle::is_finished);
+        has_ended && !self.stop.is_asked.load(Ordering::Acquire)
+    }
+}
+
+impl Drop for Acceptor {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+/// What the thread works with.
+struct Accepting {
+    listeners: Vec<Listener>,
+    gates: Arc<[Gate]>,
+    connections_max: usize,
+    /// Given up for a moment when descriptors have run out, to tell a peer so.
+    reserve: Option<OwnedFd>,
+    stop: Arc<Stop>,
+}
+
+/// How a turn at one listener ended.
+enum Turn {
+    Done,
+    /// Accepting must pause for this long.
+    Pause(Duration),
+}
+
+impl Accepting {
+    fn run(mut self) {
+        let mut pause = None;
+        while !self.stop.is_asked.load(Ordering::Acquire) {
+            let stop = self.stop.bell.as_fd();
+            let mut sources = vec![stop];
+            // During a pause nothing but the end of everything is of interest.
+            if pause.is_none() {
+                sources.extend(self.listeners.iter().map(|listener| listener.socket.as_fd()));
+            }
+            let ready = wait(&sources, pause.take());
+            for (index, _) in ready.iter().skip(1).enumerate().filter(|(_, ready)| **ready) {
+                if let Turn::Pause(duration) = self.turn(index) {
+                    pause = Some(duration);
+                    break;
+                }
+            }
+        }
+    }
+
+    /// Accepts what waits at one listener.
+    fn turn(&mut self, index: usize) -> Turn {
+        for _ in 0..ACCEPTS_PER_TURN {
+            let Some(gate) = self.least_loaded() else {
+                return Turn::Pause(CROWDED_PAUSE);
+            };
+            let (socket, peer) = match self.listeners[index].accept() {
+                Ok(accepted) => accepted,
+                Err(error) => match error.raw_os_error() {
+                    Some(libc::EAGAIN) => return Turn::Done,
+                    Some(libc::EMFILE | libc::ENFILE) => return self.turn_away(index, &error),
+                    Some(libc::ENOBUFS | libc::ENOMEM) => {
+                        tracing::warn!(%error, "cannot accept connections; pausing");
+                        return Turn::Pause(EXHAUSTED_PAUSE);
+                    }
+                    // The peer is gone before it was accepted, or a firewall refused it.
+                    _ => continue,
+                },
+            };
+            if self.connections_count() >= self.connections_max {
+                tracing::debug!(%peer, "connection refused: as many as allowed are open");
+                continue;
+            }
+            let listener = u16::try_from(index).expect("listeners are fewer than 65,536");
+            let newcomer = Newcomer { socket, origin: Origin { listener, peer } };
+            let gate = &self.gates[gate];
+            gate.connections.fetch_add(1, Ordering::Relaxed);
+            let pushed = gate.newcomers.push(newcomer);
+            assert!(pushed.is_ok(), "there was room, and nobody else adds newcomers");
+            gate.ring();
+        }
+        Turn::Done
+    }
+
+    /// No descriptor is left: uses the reserved one to close a connection that would otherwise
+    /// wait in vain, then lets the others wait.
+    fn turn_away(&mut self, index: usize, error: &io::Error) -> Turn {
+        tracing::warn!(%error, "no descriptor left for another connection; pausing");
+        self.reserve = None;
+        let _ = self.listeners[index].accept();
+        // If somebody else was faster, the next time will do without telling.
+        self.reserve = spare_descriptor().ok();
+        Turn::Pause(EXHAUSTED_PAUSE)
+    }
+
+    /// The shard with the fewest connections of those that have room for a newcomer.
+    fn least_loaded(&self) -> Option<usize> {
+        let loads = self.gates.iter().enumerate().filter(|(_, gate)| !gate.newcomers.is_full());
+        loads
+            .min_by_key(|(_, gate)| gate.connections.load(Ordering::Relaxed))
+            .map(|(shard, _)| shard)
+    }
+
+    fn connections_count(&self) -> usize {
+        self.gates.iter().map(|gate| gate.connections.load(Ordering::Relaxed)).sum()
+    }
+}
+
+fn wait(sources: &[BorrowedFd<'_>], timeout: Option<Duration>) -> Vec<bool> {
+    sys::poll_readable(sources, timeout).expect("descriptors of our own can be waited for")
+}
+
+fn spare_descriptor() -> io::Result<OwnedFd> {
+    std::fs::File::open("/dev/null").map(OwnedFd::from)
+}
+
+/// Removes the socket file that a router left which did not end in order.
+fn remove_if_stale(path: &Path) -> io::Result<()> {
+    match UnixStream::connect(path) {
+        Ok(_) => {
+            let text = format!("{}: somebody answers there already", path.display());
+            Err(io::Error::new(io::ErrorKind::AddrInUse, text))
+        }
+        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused && is_socket(path) => {
+            std::fs::remove_file(path)
+        }
+        // Nothing there, or something we should not touch: binding will tell.
+        Err(_) => Ok(()),
+    }
+}
+
+fn is_socket(path: &Path) -> bool {
+    use std::os::unix::fs::FileTypeExt;
+    std::fs::symlink_metadata(path).is_ok_and(|file| file.file_type().is_socket())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn path(name: &str) -> PathBuf {
+        std::env::temp_dir().join(format!("gigawamp-{}-{name}", std::process::id()))
+    }
+
+    #[test]
+    fn tcp_listeners_are_exclusive_and_say_where_they_are() {
+        for (address, prefix) in [("127.0.0.1:0", "tcp:127.0.0.1:"), ("[::1]:0", "tcp:[::1]:")] {
+            let Ok(listener) = Listener::bind_tcp(address.parse().unwrap(), 16) else {
+                assert!(address.starts_with('['), "only IPv6 may be missing");
+                continue;
+            };
+            let place = listener.local_addr();
+            assert!(place.starts_with(prefix), "{place}");
+            let taken = place.trim_start_matches("tcp:").parse().unwrap();
+            let error = Listener::bind_tcp(taken, 16).unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
+        }
+    }
+
+    #[test]
+    fn a_unix_listener_replaces_only_what_nobody_answers_at() {
+        let path = path("stale");
+        let first = Listener::bind_unix(&path, Some(0o600), 16).unwrap();
+        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(first.local_addr(), format!("unix:{}", path.display()));
+        let error = Listener::bind_unix(&path, None, 16).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
+        drop(first);
+        assert!(!path.exists());
+
+        drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
+        assert!(path.exists(), "its owner did not end in order");
+        drop(Listener::bind_unix(&path, None, 16).unwrap());
+
+        std::fs::write(&path, "precious").unwrap();
+        assert!(Listener::bind_unix(&path, None, 16).is_err());
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "precious");
+        std::fs::remove_file(&path).unwrap();
+    }
+
+    #[test]
+    fn a_path_that_does_not_fit_is_refused() {
+        let long = PathBuf::from("/tmp").join("x".repeat(110));
+        for path in [long.as_path(), Path::new(""), Path::new("/tmp/a\0b")] {
+            let error = Listener::bind_unix(path, None, 16).unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
+        }
+    }
+
+    #[test]
+    fn each_connection_goes_to_the_least_loaded_shard_until_there_are_enough() {
+        let listener = Listener::bind_tcp("127.0.0.1:0".parse().unwrap(), 16).unwrap();
+        let address = listener.local_addr().trim_start_matches("tcp:").to_owned();
+        let gates: Arc<[Gate]> = (0..3).map(|_| Gate::new().unwrap()).collect();
+        gates[1].connections.store(2, Ordering::Relaxed);
+        let mut acceptor = Acceptor::start(vec![listener], Arc::clone(&gates), 7).unwrap();
+        let mut peers: Vec<_> =
+            (0..5).map(|_| std::net::TcpStream::connect(&address).unwrap()).collect();
+        // Places for five are left; the sixth sees its connection closed.
+        let mut refused = std::net::TcpStream::connect(&address).unwrap();
+        assert_eq!(io::Read::read(&mut refused, &mut [0]).unwrap(), 0);
+        let loads = gates.iter().map(|gate| gate.connections.load(Ordering::Relaxed));
+        let mut loads: Vec<_> = loads.collect();
+        loads.sort_unstable();
+        assert_eq!(loads, [2, 2, 3]);
+        let newcomer = gates[0].newcomers.pop().unwrap();
+        assert_eq!(
+            &*newcomer.origin.peer,
+            format!("tcp:{}", peers.remove(0).local_addr().unwrap())
+        );
+
+        acceptor.stop();
+        assert!(!acceptor.has_failed());
+        assert!(std::net::TcpStream::connect(&address).is_err());
+    }
+}

@@ -1,0 +1,143 @@
+//! Foreign clients against the real router: each does what clients do, and all talk to each other.
+//!
+//! The clients are installed once, into `target/interop`, with the versions that
+//! `requirements.txt` and `package.json` name. Where Python or Node is missing, the tests say so
+//! loudly and pass; with `CI=true` they fail.
+//!
+//! A script takes a URL, a serializer and what to do: `check` is everything one client can do
+//! between two sessions of its own; `serve NAME` and `call NAME` are for two different clients.
+//! It prints a line per step: `ok STEP`, `skip STEP why` or `FAIL STEP why`.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod client;
+mod environment;
+mod matrix;
+#[path = "../process/program.rs"]
+#[expect(dead_code, reason = "the tests of the process use the rest")]
+mod program;
+
+use client::{Client, Role, Run};
+use environment::Environment;
+use matrix::Matrix;
+use program::Router;
+
+/// What clients of every kind are run with.
+const SERIALIZERS: [&str; 3] = ["json", "msgpack", "cbor"];
+
+/// Sessions of one shard must reach those of another.
+const SHARDS: usize = 2;
+
+/// Realms of the router, so that runs beside each other do not meet.
+const REALMS: usize = 32;
+
+/// A router on a free port, and where it is.
+fn router(name: &str) -> (Router, String) {
+    let mut text = format!("shards = {SHARDS}\n");
+    for realm in 1..=REALMS {
+        text += &format!("[[realms]]\nname = \"realm{realm}\"\n");
+    }
+    text += "[[listeners]]\naddress = \"127.0.0.1:0\"\n";
+    let router = Router::start(name, &text);
+    let address = router.address("ws://");
+    (router, address)
+}
+
+#[test]
+fn each_client_gets_on_with_the_router() {
+    let Some(environment) = Environment::get() else {
+        return;
+    };
+    let (_router, address) = router("interop-each");
+    let mut runs = Vec::new();
+    for client in Client::ALL {
+        for transport in client.transports() {
+            for serializer in client.serializers(transport) {
+                let realm = format!("realm{}", runs.len() + 1);
+                runs.push(Run::new(client, transport, serializer, Role::Check).in_realm(&realm));
+            }
+        }
+    }
+    assert!(runs.len() <= REALMS, "a realm for each of {}", runs.len());
+    let reports = environment.run_all(&address, &runs);
+    Matrix::of(&runs, &reports).print_and_judge();
+}
+
+#[test]
+fn clients_understand_each_other() {
+    let Some(environment) = Environment::get() else {
+        return;
+    };
+    let (_router, address) = router("interop-pairs");
+    // Every client serves with each serializer once, over whatever transport comes round.
+    let mut servers = Vec::new();
+    for (index, client) in Client::ALL.into_iter().enumerate() {
+        for serializer in SERIALIZERS {
+            let transports = client.transports();
+            let transport = transports[index % transports.len()];
+            if !client.serializers(transport).contains(&serializer) {
+                continue;
+            }
+            let name = format!("{}_{serializer}", client.word());
+            let run = Run::new(client, transport, serializer, Role::Serve(name));
+            servers.push(environment.start(&address, &run));
+        }
+    }
+    let mut runs = Vec::new();
+    for (index, server) in servers.iter().enumerate() {
+        for (turn, client) in Client::ALL.into_iter().enumerate() {
+            let serializer = SERIALIZERS[(index + turn) % SERIALIZERS.len()];
+            let role = Role::Call(server.name().to_owned());
+            runs.push(Run::new(client, "ws", serializer, role));
+        }
+    }
+    let reports = environment.run_all(&address, &runs);
+    servers.into_iter().for_each(client::Server::stop);
+    Matrix::of(&runs, &reports).print_and_judge();
+}
+
+#[test]
+fn nothing_is_left_of_a_client_that_is_killed() {
+    let Some(environment) = Environment::get() else {
+        return;
+    };
+    let (_router, address) = router("interop-killed");
+    let mut runs = Vec::new();
+    for client in Client::ALL {
+        let name = format!("{}_killed", client.word());
+        let served = Run::new(client, "ws", "json", Role::Serve(name.clone()));
+        environment.start(&address, &served).kill();
+        let role = Role::Gone(name);
+        runs.push(Run::new(Client::AutobahnPython, "ws", "json", role));
+    }
+    let reports = environment.run_all(&address, &runs);
+    Matrix::of(&runs, &reports).print_and_judge();
+}
+
+#[test]
+fn sessions_of_all_shards_meet() {
+    let Some(environment) = Environment::get() else {
+        return;
+    };
+    let (_router, address) = router("interop-crossing");
+    let mut runs = Vec::new();
+    for (index, serializer) in SERIALIZERS.into_iter().enumerate() {
+        let role = Role::Crossing(SHARDS);
+        let run = Run::new(Client::AutobahnPython, "rs", serializer, role);
+        runs.push(run.in_realm(&format!("realm{}", index + 1)));
+    }
+    let reports = environment.run_all(&address, &runs);
+    Matrix::of(&runs, &reports).print_and_judge();
+}
+
+#[test]
+fn the_first_sessions_of_the_readme_work() {
+    let Some(environment) = Environment::get() else {
+        return;
+    };
+    let (_router, address) = router("interop-readme");
+    for example in ["hello.py", "hello_short.py"] {
+        let said = environment.run_example(example, &address);
+        assert_eq!(said, "Hello, world!\n", "{example}");
+    }
+}

@@ -1,0 +1,193 @@
+//! Canceling calls.
+
+use crate::check;
+
+// spec: A-CAN-01, A-CAN-04, A-CAN-06, A-CAN-08, A-CAN-13, A-CAN-16, B-RPC-30, D-03, D-08, I-03, B-ERR-07
+#[test]
+fn killnowait_answers_at_once_and_interrupts() {
+    for options in ["{mode: killnowait}", "{}"] {
+        check(&format!(
+            r#"
+            ann: REGISTER 1 {{}} com.p -> REGISTERED 1 $r
+            bob: CALL 1 {{}} com.p
+            ann: <- INVOCATION 1 $r {{}}
+            bob: CANCEL 1 {options} -> ERROR CALL 1 {{}} wamp.error.canceled
+            ann: <- INTERRUPT 1 {{mode: killnowait}}
+            ann: ERROR INVOCATION 1 {{}} wamp.error.canceled
+            bob: silent
+            ann: YIELD 1 {{}} [late]
+            bob: silent
+            ann: silent
+            bob: CALL 2 {{}} com.p
+            ann: <- INVOCATION 2 $r {{}}
+            ann: YIELD 2 {{}}
+            bob: <- RESULT 2 {{}}
+        "#
+        ));
+    }
+}
+
+// spec: A-CAN-02, B-RPC-30
+#[test]
+fn skip_answers_at_once_and_lets_the_callee_work() {
+    check(
+        r#"
+        ann: REGISTER 1 {} com.p -> REGISTERED 1 $r
+        bob: CALL 1 {} com.p
+        ann: <- INVOCATION 1 $r {}
+        bob: CANCEL 1 {mode: skip} -> ERROR CALL 1 {} wamp.error.canceled
+        ann: silent
+        ann: YIELD 1 {} [late]
+        bob: silent
+    "#,
+    );
+}
+
+// spec: A-CAN-03, A-CAN-14, I-08
+#[test]
+fn kill_interrupts_and_waits_for_the_callee() {
+    for (answer, heard) in [
+        (
+            "ERROR INVOCATION 1 {} wamp.error.canceled [cleaned]",
+            "ERROR CALL 1 {} wamp.error.canceled [cleaned]",
+        ),
+        ("YIELD 1 {} [done]", "RESULT 1 {} [done]"),
+    ] {
+        check(&format!(
+            r#"
+            ann: REGISTER 1 {{}} com.p -> REGISTERED 1 $r
+            bob: CALL 1 {{}} com.p
+            ann: <- INVOCATION 1 $r {{}}
+            bob: CANCEL 1 {{mode: kill}}
+            ann: <- INTERRUPT 1 {{mode: kill}}
+            bob: silent
+            ann: {answer}
+            bob: <- {heard}
+            ann: silent
+        "#
+        ));
+    }
+}
+
+// spec: A-CAN-05, B-RPC-21
+#[test]
+fn a_callee_that_cannot_be_interrupted_is_skipped_whatever_the_mode() {
+    for mode in ["kill", "killnowait", "skip"] {
+        check(&format!(
+            r#"
+            ann: joins realm1 {{callee: {{}}}}
+            ann: REGISTER 1 {{}} com.p -> REGISTERED 1 $r
+            bob: CALL 1 {{}} com.p
+            ann: <- INVOCATION 1 $r {{}}
+            bob: CANCEL 1 {{mode: {mode}}} -> ERROR CALL 1 {{}} wamp.error.canceled
+            ann: silent
+            ann: YIELD 1 {{}} [late]
+            bob: silent
+        "#
+        ));
+    }
+}
+
+// spec: A-FEAT-06, D-08
+#[test]
+fn the_other_spelling_of_canceling_counts_too() {
+    check(
+        r#"
+        ann: joins realm1 {callee: {features: {call_cancelling}}}
+        ann: REGISTER 1 {} com.p -> REGISTERED 1 $r
+        bob: CALL 1 {} com.p
+        ann: <- INVOCATION 1 $r {}
+        bob: CANCEL 1 {mode: kill}
+        ann: <- INTERRUPT 1 {mode: kill}
+        ann: YIELD 1 {}
+        bob: <- RESULT 1 {}
+    "#,
+    );
+}
+
+// spec: A-CAN-07, D-03
+#[test]
+fn an_unknown_mode_is_refused_and_the_call_goes_on() {
+    check(
+        r#"
+        ann: REGISTER 1 {} com.p -> REGISTERED 1 $r
+        bob: CALL 1 {} com.p
+        ann: <- INVOCATION 1 $r {}
+        bob: CANCEL 1 {mode: gently} -> ERROR CANCEL 1 {} wamp.error.invalid_argument
+        ann: silent
+        ann: YIELD 1 {}
+        bob: <- RESULT 1 {}
+    "#,
+    );
+}
+
+// spec: A-CAN-09, D-04, B-PERR-20
+#[test]
+fn canceling_what_is_over_does_nothing() {
+    check(
+        r#"
+        ann: REGISTER 1 {} com.p -> REGISTERED 1 $r
+        bob: CALL 1 {} com.p
+        ann: <- INVOCATION 1 $r {}
+        ann: YIELD 1 {}
+        bob: <- RESULT 1 {}
+        bob: CANCEL 1 {mode: kill}
+        bob: CANCEL 1 {mode: skip}
+        bob: CANCEL 4711 {}
+        bob: silent
+        ann: silent
+    "#,
+    );
+}
+
+// spec: A-CAN-10, I-08
+#[test]
+fn a_second_cancel_may_be_more_impatient() {
+    check(
+        r#"
+        ann: REGISTER 1 {} com.p -> REGISTERED 1 $r
+        bob: CALL 1 {} com.p
+        ann: <- INVOCATION 1 $r {}
+        bob: CANCEL 1 {mode: kill}
+        ann: <- INTERRUPT 1 {mode: kill}
+        bob: CANCEL 1 {mode: skip} -> ERROR CALL 1 {} wamp.error.canceled
+        ann: YIELD 1 {}
+        bob: silent
+        ann: silent
+    "#,
+    );
+}
+
+// spec: A-CAN-10, B-RPC-20
+#[test]
+fn killing_and_then_leaving_ends_the_invocation() {
+    check(
+        r#"
+        ann: REGISTER 1 {} com.p -> REGISTERED 1 $r
+        bob: CALL 1 {} com.p
+        ann: <- INVOCATION 1 $r {}
+        bob: CANCEL 1 {mode: kill}
+        ann: <- INTERRUPT 1 {mode: kill}
+        bob: drops
+        ann: <- INTERRUPT 1 {mode: killnowait}
+        ann: YIELD 1 {}
+        ann: silent
+    "#,
+    );
+}
+
+// spec: A-CAN-11
+#[test]
+fn a_callee_that_leaves_instead_of_stopping_ends_the_call() {
+    check(
+        r#"
+        ann: REGISTER 1 {} com.p -> REGISTERED 1 $r
+        bob: CALL 1 {} com.p
+        ann: <- INVOCATION 1 $r {}
+        bob: CANCEL 1 {mode: kill}
+        ann: <- INTERRUPT 1 {mode: kill}
+        ann: drops
+        bob: <- ERROR CALL 1 {} wamp.error.canceled
+    "#,
+    );
+}

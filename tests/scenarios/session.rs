@@ -1,0 +1,410 @@
+//! Sessions: how they begin, end, and begin again.
+
+use crate::{check, check_then};
+
+// spec: B-SESS-02, B-SESS-03, B-SESS-05, B-SESS-09, B-SESS-32, G-07
+#[test]
+fn hello_is_answered_by_welcome_and_nothing_comes_before() {
+    check(
+        r#"
+        ann: connects
+        ann: silent
+        ann: HELLO realm1 {agent: "a client 1.0", roles: {caller: {}}} -> WELCOME $id {roles: {broker: {..}, dealer: {..}}, agent: *, realm: realm1, authid: *, authrole: anonymous, authmethod: anonymous, authprovider: static}
+        ann: silent
+    "#,
+    );
+}
+
+// spec: A-FEAT-01, A-FEAT-02
+#[test]
+fn welcome_announces_what_works_and_nothing_else() {
+    check(
+        r#"
+        ann: connects
+        ann: HELLO realm1 {roles: {caller: {}}} -> WELCOME $id {roles: {broker: {features: {publisher_exclusion, publisher_identification, subscriber_blackwhite_listing, pattern_based_subscription}}, dealer: {features: {call_canceling, caller_identification, pattern_based_registration, progressive_call_results, shared_registration}}}, ..}
+    "#,
+    );
+}
+
+// spec: B-SESS-01, B-SESS-15, B-SESS-22, B-PERR-06, B-PERR-07, B-PERR-09
+#[test]
+fn anything_but_hello_at_first_is_a_violation() {
+    for first in [
+        "WELCOME 1 {roles: {}}",
+        "CHALLENGE ticket {}",
+        "AUTHENTICATE x {}",
+        "GOODBYE {} wamp.close.normal",
+        "ERROR CALL 1 {} a.b",
+        "PUBLISH 1 {} a.b",
+        "PUBLISHED 1 1",
+        "SUBSCRIBE 1 {} a.b",
+        "SUBSCRIBED 1 1",
+        "UNSUBSCRIBE 1 1",
+        "UNSUBSCRIBED 1",
+        "EVENT 1 1 {}",
+        "CALL 1 {} a.b",
+        "CANCEL 1 {}",
+        "RESULT 1 {}",
+        "REGISTER 1 {} a.b",
+        "REGISTERED 1 1",
+        "UNREGISTER 1 1",
+        "UNREGISTERED 1",
+        "INVOCATION 1 1 {}",
+        "INTERRUPT 1 {}",
+        "YIELD 1 {}",
+    ] {
+        check(&format!(
+            r#"
+            ann: connects
+            ann: {first} -> ABORT {{message: *}} wamp.error.protocol_violation
+            ann: closed
+        "#
+        ));
+    }
+}
+
+// spec: B-SESS-17
+#[test]
+fn abort_before_a_session_ends_the_transport_without_an_answer() {
+    check(
+        r#"
+        ann: connects
+        ann: ABORT {} wamp.close.normal
+        ann: closed
+    "#,
+    );
+}
+
+// spec: B-SESS-06, B-SESS-07
+#[test]
+fn hello_must_announce_a_role() {
+    for details in [
+        "{}",
+        "{roles: {}}",
+        "{roles: {broker: {}}}",
+        "{roles: {caller: true}}",
+        "{roles: [caller]}",
+        "{roles: {caller: 1}}",
+    ] {
+        check(&format!(
+            r#"
+            ann: connects
+            ann: HELLO realm1 {details} -> ABORT {{message: *}} wamp.error.protocol_violation
+            ann: closed
+        "#
+        ));
+    }
+}
+
+// spec: B-SESS-08 — the decision is to be lenient
+#[test]
+fn a_role_that_was_not_announced_may_be_played() {
+    check(
+        r#"
+        ann: joins realm1 {subscriber: {}}
+        ann: REGISTER 1 {} com.p       -> REGISTERED 1 $r
+        ann: PUBLISH 2 {acknowledge} com.t -> PUBLISHED 2 *
+        ann: CALL 3 {} com.q           -> ERROR CALL 3 {} wamp.error.no_such_procedure
+    "#,
+    );
+}
+
+// spec: B-SESS-10, B-SESS-27, B-ERR-15
+#[test]
+fn a_realm_that_does_not_exist_is_refused() {
+    check(
+        r#"
+        ann: connects
+        ann: HELLO realm9 {roles: {caller: {}}} -> ABORT {message: *} wamp.error.no_such_realm
+        ann: closed
+    "#,
+    );
+}
+
+// spec: B-SESS-11
+#[test]
+fn a_realm_that_is_no_uri_is_refused() {
+    for realm in ["\"\"", "\"a b\"", "a..b", "\"a#b\""] {
+        check(&format!(
+            r#"
+            ann: connects
+            ann: HELLO {realm} {{roles: {{caller: {{}}}}}} -> ABORT {{message: *}} wamp.error.invalid_uri
+            ann: closed
+        "#
+        ));
+    }
+}
+
+// spec: D-19
+#[test]
+fn who_offers_no_method_or_anonymous_is_anonymous() {
+    for methods in ["[]", "[anonymous]", "[ticket, anonymous]"] {
+        check(&format!(
+            r#"
+            ann: connects
+            ann: HELLO realm1 {{authmethods: {methods}, roles: {{caller: {{}}}}}} -> WELCOME * {{authmethod: anonymous, ..}}
+        "#
+        ));
+    }
+    check(
+        r#"
+        ann: connects
+        ann: HELLO realm1 {authmethods: [fingerprint], roles: {caller: {}}} -> ABORT {message: *} wamp.error.no_matching_auth_method
+        ann: closed
+    "#,
+    );
+}
+
+// spec: B-SESS-12, B-SESS-13, B-PERR-03, B-PERR-04, B-PERR-05, B-PERR-15
+#[test]
+fn what_only_routers_say_ends_an_open_session() {
+    for message in [
+        "HELLO realm1 {roles: {caller: {}}}",
+        "WELCOME 1 {roles: {}}",
+        "CHALLENGE ticket {}",
+        "AUTHENTICATE x {}",
+        "PUBLISHED 1 1",
+        "SUBSCRIBED 1 1",
+        "UNSUBSCRIBED 1",
+        "EVENT 1 1 {}",
+        "RESULT 1 {}",
+        "REGISTERED 1 1",
+        "UNREGISTERED 1",
+        "INVOCATION 1 1 {}",
+        "INTERRUPT 1 {}",
+    ] {
+        check(&format!(
+            r#"
+            ann: SUBSCRIBE 1 {{}} com.t -> SUBSCRIBED 1 $s
+            ann: {message} -> ABORT {{message: *}} wamp.error.protocol_violation
+            ann: closed
+        "#
+        ));
+    }
+}
+
+// spec: B-SESS-16, B-SESS-17
+#[test]
+fn abort_of_any_length_ends_an_open_session_without_an_answer() {
+    for tail in ["", "[1, two]", "[] {a: 1}"] {
+        check(&format!(
+            r#"
+            ann: ABORT {{message: "enough"}} some.reason {tail}
+            ann: closed
+        "#
+        ));
+    }
+}
+
+// spec: B-SESS-18, B-SESS-19, B-ERR-11, G-24
+#[test]
+fn goodbye_is_answered_whatever_its_reason() {
+    for reason in ["wamp.close.normal", "wamp.close.close_realm", "my.own.reason"] {
+        check(&format!(
+            r#"
+            ann: GOODBYE {{message: "so long"}} {reason} -> GOODBYE {{}} wamp.close.goodbye_and_out
+            ann: silent
+        "#
+        ));
+    }
+}
+
+// spec: B-SESS-24, B-ID-04, B-ID-06
+#[test]
+fn another_session_may_follow_on_the_same_transport() {
+    check_then(
+        r#"
+        ann: SUBSCRIBE 1 {} com.t -> SUBSCRIBED 1 $s
+        ann: REGISTER 2 {} com.p  -> REGISTERED 2 $r
+        bob: CALL 1 {} com.p
+        ann: <- INVOCATION 1 $r {}
+        ann: GOODBYE {} wamp.close.normal -> GOODBYE {} wamp.close.goodbye_and_out
+        bob: <- ERROR CALL 1 {} wamp.error.canceled
+        ann: HELLO realm2 {roles: {callee: {}}} -> WELCOME $again {realm: realm2, ..}
+        bob: PUBLISH 2 {acknowledge} com.t -> PUBLISHED 2 *
+        bob: CALL 3 {} com.p -> ERROR CALL 3 {} wamp.error.no_such_procedure
+        ann: silent
+        ann: REGISTER 1 {} com.p  -> REGISTERED 1 $q
+        cyd: joins realm2
+        cyd: CALL 1 {} com.p
+        ann: <- INVOCATION 1 $q {}
+        ann: YIELD 1 {}
+        cyd: <- RESULT 1 {}
+    "#,
+        |bindings| assert_ne!(bindings["ann"], bindings["again"]),
+    );
+}
+
+// spec: B-SESS-23, B-RPC-25
+#[test]
+fn a_session_leaves_nothing_behind_however_it_ends() {
+    for end in [
+        "ann: GOODBYE {} wamp.close.normal -> GOODBYE {} wamp.close.goodbye_and_out",
+        "ann: ABORT {} some.reason",
+        "ann: drops",
+        "ann: HELLO realm1 {roles: {caller: {}}} -> ABORT {message: *} wamp.error.protocol_violation",
+    ] {
+        check(&format!(
+            r#"
+            ann: SUBSCRIBE 1 {{}} com.t -> SUBSCRIBED 1 $s
+            ann: REGISTER 2 {{}} com.p  -> REGISTERED 2 $r
+            bob: REGISTER 1 {{}} com.q  -> REGISTERED 1 $q
+            ann: CALL 3 {{}} com.q
+            bob: <- INVOCATION 1 $q {{}}
+            bob: CALL 2 {{}} com.p
+            ann: <- INVOCATION 1 $r {{}}
+            {end}
+            bob: <- INTERRUPT 1 {{mode: killnowait}}
+            bob: <- ERROR CALL 2 {{}} wamp.error.canceled
+            bob: YIELD 1 {{}} [late]
+            bob: PUBLISH 3 {{acknowledge}} com.t -> PUBLISHED 3 *
+            bob: CALL 4 {{}} com.p -> ERROR CALL 4 {{}} wamp.error.no_such_procedure
+            bob: REGISTER 5 {{}} com.p -> REGISTERED 5 $other
+        "#
+        ));
+    }
+}
+
+// spec: B-SESS-26
+#[test]
+fn realms_do_not_see_each_other() {
+    check(
+        r#"
+        ann: SUBSCRIBE 1 {} com.t -> SUBSCRIBED 1 $s
+        ann: REGISTER 2 {} com.p  -> REGISTERED 2 $r
+        bob: joins realm2
+        bob: SUBSCRIBE 1 {match: prefix} com -> SUBSCRIBED 1 $u
+        bob: CALL 2 {} com.p -> ERROR CALL 2 {} wamp.error.no_such_procedure
+        bob: PUBLISH 3 {acknowledge} com.t -> PUBLISHED 3 *
+        ann: PUBLISH 3 {acknowledge} com.t -> PUBLISHED 3 *
+        bob: REGISTER 4 {} com.p -> REGISTERED 4 $q
+        ann: CALL 4 {} com.p
+        ann: <- INVOCATION 1 $r {}
+        ann: YIELD 1 {} -> RESULT 4 {}
+        bob: UNREGISTER 5 $q -> UNREGISTERED 5
+        ann: silent
+        bob: silent
+    "#,
+    );
+}
+
+// spec: B-SESS-28
+#[test]
+fn who_never_says_hello_is_sent_away() {
+    check(
+        r#"
+        ann: connects
+        ann: silent
+        wait 11s
+        ann: <- ABORT {message: *} wamp.error.protocol_violation
+        ann: closed
+    "#,
+    );
+}
+
+// spec: B-SESS-28
+#[test]
+fn who_stays_silent_after_goodbye_is_sent_away() {
+    check(
+        r#"
+        ann: GOODBYE {} a.b -> GOODBYE {} wamp.close.goodbye_and_out
+        wait 11s
+        ann: <- ABORT {message: *} wamp.error.protocol_violation
+        ann: closed
+    "#,
+    );
+}
+
+// spec: B-SESS-29, A-FEAT-03
+#[test]
+fn unknown_attributes_are_ignored() {
+    check(
+        r#"
+        ann: connects
+        ann: HELLO realm1 {_mine: [1, {a: null}], roles: {caller: {features: {time_travel}}, oracle: {}}} -> WELCOME $id {..}
+        ann: SUBSCRIBE 1 {_x: {}, colour: red} com.t -> SUBSCRIBED 1 $s
+        ann: PUBLISH 2 {acknowledge, _y: 1.5, exclude_me: false} com.t
+        ann: <~ PUBLISHED 2 $p
+        ann: <~ EVENT $s $p {}
+        ann: REGISTER 3 {_z: null} com.p -> REGISTERED 3 $r
+        ann: CALL 4 {_q: []} com.p -> INVOCATION 1 $r {}
+        ann: YIELD 1 {_w} -> RESULT 4 {}
+        ann: GOODBYE {_v: 1} a.b -> GOODBYE {} wamp.close.goodbye_and_out
+    "#,
+    );
+}
+
+// spec: B-SESS-31, B-PERR-17, D-15
+#[test]
+fn a_known_attribute_of_the_wrong_type_is_a_violation() {
+    for message in [
+        "PUBLISH 1 {acknowledge: 1} com.t",
+        "PUBLISH 1 {acknowledge: 0} com.t",
+        "PUBLISH 1 {exclude_me: hello} com.t",
+        "PUBLISH 1 {exclude: [one]} com.t",
+        "PUBLISH 1 {eligible: 7} com.t",
+        "PUBLISH 1 {exclude_authrole: [1]} com.t",
+        "PUBLISH 1 {disclose_me: null} com.t",
+        "SUBSCRIBE 1 {match: 123} com.t",
+        "SUBSCRIBE 1 {match: regex} com.t",
+        "REGISTER 1 {match: 123} com.p",
+        "REGISTER 1 {match: fuzzy} com.p",
+        "REGISTER 1 {invoke: 1} com.p",
+        "CALL 1 {disclose_me: 1} com.p",
+        "CALL 1 {receive_progress: yes} com.p",
+        "CALL 1 {timeout: -1} com.p",
+        "CALL 1 {timeout: soon} com.p",
+        "CANCEL 1 {mode: 1}",
+    ] {
+        check(&format!(
+            r#"
+            ann: {message} -> ABORT {{message: *}} wamp.error.protocol_violation
+            ann: closed
+        "#
+        ));
+    }
+}
+
+// spec: B-SESS-33, B-SESS-19, B-SESS-20, B-SESS-21, B-ERR-09, B-RPC-13
+#[test]
+fn shutting_down_says_goodbye_and_hears_nothing_else_any_more() {
+    check(
+        r#"
+        ann: joins realm1 {callee: {}}
+        ann: REGISTER 1 {} com.p  -> REGISTERED 1 $r
+        bob: CALL 1 {} com.p
+        ann: <- INVOCATION 1 $r {}
+        cyd: connects
+        shut down
+        ann: <- GOODBYE {} wamp.close.system_shutdown
+        bob: <- ERROR CALL 1 {} wamp.error.canceled
+        bob: <- GOODBYE {} wamp.close.system_shutdown
+        cyd: <- ABORT {message: *} wamp.close.system_shutdown
+        cyd: closed
+        ann: YIELD 1 {} & SUBSCRIBE 2 {} com.t & CALL 77 {} com.p
+        ann: HELLO realm1 {roles: {caller: {}}}
+        ann: silent
+        ann: GOODBYE {} wamp.close.goodbye_and_out
+        ann: closed
+        bob: silent
+        wait 6s
+        bob: closed
+    "#,
+    );
+}
+
+// spec: B-SESS-33
+#[test]
+fn nobody_is_let_in_after_the_end() {
+    check(
+        r#"
+        ann: SUBSCRIBE 1 {} com.t -> SUBSCRIBED 1 $s
+        shut down
+        ann: <- GOODBYE {} wamp.close.system_shutdown
+        bob: connects
+        bob: closed
+        ann: ABORT {} enough.is_enough
+        ann: closed
+    "#,
+    );
+}

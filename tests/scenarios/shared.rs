@@ -1,0 +1,109 @@
+//! Shared registrations: several callees behind one procedure.
+
+use crate::check;
+
+// spec: A-SHR-01, A-SHR-02, A-SHR-03, A-SHR-04, A-SHR-05, A-SHR-06, A-SHR-11, A-SHR-13, B-RPC-03
+#[test]
+fn callees_share_a_procedure_if_they_agree_how() {
+    check(
+        r#"
+        ann: REGISTER 1 {invoke: roundrobin} com.p -> REGISTERED 1 $r
+        bob: REGISTER 1 {invoke: roundrobin} com.p -> REGISTERED 1 $r
+        ann: REGISTER 2 {invoke: roundrobin} com.p -> REGISTERED 2 $r
+        cyd: REGISTER 1 {} com.p -> ERROR REGISTER 1 {} wamp.error.procedure_already_exists
+        cyd: REGISTER 2 {invoke: single} com.p -> ERROR REGISTER 2 {} wamp.error.procedure_already_exists
+        cyd: REGISTER 3 {invoke: first} com.p -> ERROR REGISTER 3 {} wamp.error.procedure_already_exists
+        cyd: REGISTER 4 {invoke: roundrobin, match: prefix} com.p -> REGISTERED 4 $other
+        cyd: REGISTER 5 {invoke: sometimes} com.q -> ERROR REGISTER 5 {} wamp.error.invalid_argument
+    "#,
+    );
+}
+
+// spec: A-SHR-07, A-SHR-12, G-19, D-06
+#[test]
+fn round_robin_takes_turns_whoever_calls() {
+    check(
+        r#"
+        ann: REGISTER 1 {invoke: roundrobin} com.p -> REGISTERED 1 $r
+        bob: REGISTER 1 {invoke: roundrobin} com.p -> REGISTERED 1 $r
+        cyd: REGISTER 1 {invoke: roundrobin} com.p -> REGISTERED 1 $r
+        dan: CALL 1 {} com.p [1]
+        ann: <- INVOCATION 1 $r {} [1]
+        eve: CALL 1 {} com.p [2]
+        bob: <- INVOCATION 1 $r {} [2]
+        dan: CALL 2 {} com.p [3]
+        cyd: <- INVOCATION 1 $r {} [3]
+        fay: CALL 1 {} com.p [4]
+        ann: <- INVOCATION 2 $r {} [4]
+        eve: CALL 2 {} com.p [5]
+        bob: <- INVOCATION 2 $r {} [5]
+        dan: CALL 3 {} com.p [6]
+        cyd: <- INVOCATION 2 $r {} [6]
+    "#,
+    );
+}
+
+// spec: A-SHR-09, G-19, I-07
+#[test]
+fn first_and_last_follow_the_order_of_registration() {
+    check(
+        r#"
+        ann: REGISTER 1 {invoke: first} com.p -> REGISTERED 1 $f
+        bob: REGISTER 1 {invoke: first} com.p -> REGISTERED 1 $f
+        ann: REGISTER 2 {invoke: last} com.q -> REGISTERED 2 $l
+        bob: REGISTER 2 {invoke: last} com.q -> REGISTERED 2 $l
+        cyd: CALL 1 {} com.p & CALL 2 {} com.p
+        ann: <- INVOCATION 1 $f {}
+        ann: <- INVOCATION 2 $f {}
+        cyd: CALL 3 {} com.q & CALL 4 {} com.q
+        bob: <- INVOCATION 1 $l {}
+        bob: <- INVOCATION 2 $l {}
+        bob: UNREGISTER 3 $l -> UNREGISTERED 3
+        cyd: CALL 5 {} com.q
+        ann: <- INVOCATION 3 $l {}
+        ann: UNREGISTER 3 $f -> UNREGISTERED 3
+        cyd: CALL 6 {} com.p
+        bob: <- INVOCATION 3 $f {}
+        ann: REGISTER 4 {invoke: first} com.p -> REGISTERED 4 $f
+        cyd: CALL 7 {} com.p
+        bob: <- INVOCATION 4 $f {}
+    "#,
+    );
+}
+
+// spec: A-SHR-08
+#[test]
+fn random_goes_to_one_of_them() {
+    check(
+        r#"
+        ann: REGISTER 1 {invoke: random} com.p -> REGISTERED 1 $r
+        bob: CALL 1 {} com.p
+        ann: <- INVOCATION 1 $r {}
+        ann: YIELD 1 {} [1]
+        bob: <- RESULT 1 {} [1]
+    "#,
+    );
+}
+
+// spec: A-SHR-10, B-RPC-27, B-RPC-25
+#[test]
+fn calls_are_not_retried_when_a_callee_leaves_but_the_next_go_to_another() {
+    check(
+        r#"
+        ann: REGISTER 1 {invoke: first} com.p -> REGISTERED 1 $r
+        bob: REGISTER 1 {invoke: first} com.p -> REGISTERED 1 $r
+        cyd: CALL 1 {} com.p
+        ann: <- INVOCATION 1 $r {}
+        ann: drops
+        cyd: <- ERROR CALL 1 {} wamp.error.canceled
+        bob: silent
+        cyd: CALL 2 {} com.p
+        bob: <- INVOCATION 1 $r {}
+        bob: YIELD 1 {}
+        cyd: <- RESULT 2 {}
+        bob: UNREGISTER 2 $r -> UNREGISTERED 2
+        cyd: CALL 3 {} com.p -> ERROR CALL 3 {} wamp.error.no_such_procedure
+        bob: REGISTER 3 {} com.p -> REGISTERED 3 $new
+    "#,
+    );
+}
