@@ -238,6 +238,15 @@ impl Session {
         Some(pending)
     }
 
+    /// Notes that the peer is a callee of `id`. It may have been one before, and still be at work
+    /// on what it was asked then.
+    pub fn registered(&mut self, id: RegistrationId, mut held: HeldRegistration) {
+        let of_it = |pending: &&PendingInvocation| pending.registration == id;
+        let running = self.invocations.values().filter(of_it).count();
+        held.running = u32::try_from(running).unwrap_or(u32::MAX);
+        self.registrations.entry(id).or_insert(held);
+    }
+
     /// The pending invocation that serves `call`.
     #[must_use]
     pub fn invocation_of(&self, call: CallRef) -> Option<RequestId> {

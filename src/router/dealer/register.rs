@@ -60,7 +60,7 @@ impl Dealer {
         let session = context.peers.session(slot).expect("the session that is registering");
         let pattern = Pattern { policy, uri: procedure.into() };
         let held = HeldRegistration { pattern, concurrency, running: 0 };
-        session.registrations.entry(id).or_insert(held);
+        session.registered(id, held);
         // spec: basic/security_model#ordering — REGISTERED goes out before any INVOCATION: what
         // other shards send is handled by this shard after this function.
         context.peers.tell(slot, Registered { request: register.request, registration: id });
