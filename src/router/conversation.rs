@@ -240,14 +240,6 @@ impl Router {
             authprovider: "static",
         };
         let session_id = self.random_session_id();
-        let request_ids = self.config.realms[usize::from(realm)].request_ids;
-        let keys = (request_ids, &self.hash_key);
-        let session = Session::new(session_id, realm, identity.clone(), roles, keys);
-        let connection = self.peers.connection(id).expect("it said HELLO");
-        connection.phase = Phase::Open(Box::new(session));
-        (connection.heard, connection.silences) = (true, 0);
-        self.peers.sessions.insert(session_id, id.slot);
-        self.peers.counters.sessions += 1;
         let details = WelcomeDetails {
             roles: Some(announced()),
             agent: Some(self.config.agent.as_str().into()),
@@ -257,7 +249,18 @@ impl Router {
             authmethod: Some(identity.authmethod.into()),
             authprovider: Some(identity.authprovider.into()),
         };
-        self.peers.tell(id.slot, Welcome { session: session_id, details });
+        if !self.peers.welcome(id.slot, Welcome { session: session_id, details }) {
+            let text = "the longest message this peer takes is shorter than WELCOME";
+            return self.abort(id, error::PAYLOAD_SIZE_EXCEEDED, text);
+        }
+        let request_ids = self.config.realms[usize::from(realm)].request_ids;
+        let keys = (request_ids, &self.hash_key);
+        let session = Session::new(session_id, realm, identity, roles, keys);
+        let connection = self.peers.connection(id).expect("it said HELLO");
+        connection.phase = Phase::Open(Box::new(session));
+        (connection.heard, connection.silences) = (true, 0);
+        self.peers.sessions.insert(session_id, id.slot);
+        self.peers.counters.sessions += 1;
         self.set_deadline(id, Deadline::Look(id), self.look_interval());
         self.in_realm(realm, |realm, context| realm.join(id.slot, context));
     }

@@ -12,7 +12,7 @@ use super::deadline::Handle;
 use super::meta::Condemned;
 use super::{Counters, Output};
 use crate::env::Map;
-use crate::message::{Message, Payload, SessionId};
+use crate::message::{Message, Payload, Role, RouterRoles, SessionId, Welcome};
 use crate::session::{Connection, ConnectionId, Phase, Session, SessionRef, ShardId};
 use crate::wire::{Framing, Negotiated};
 
@@ -146,6 +146,17 @@ impl Peers {
         if self.send(slot, &message.into()) == Err(Undeliverable::TooLong) {
             self.doom(slot);
         }
+    }
+
+    /// Queues WELCOME; without features if the peer takes only shorter messages. Says whether the
+    /// peer takes it at all.
+    pub(super) fn welcome(&mut self, slot: u32, mut welcome: Welcome<'_>) -> bool {
+        if self.send(slot, &Message::Welcome(welcome.clone())).is_ok() {
+            return true;
+        }
+        let plain = || Some(Role::default());
+        welcome.details.roles = Some(RouterRoles { broker: plain(), dealer: plain() });
+        self.send(slot, &Message::Welcome(welcome)).is_ok()
     }
 
     /// Queues a message whose payload is in the peer's serializer.
