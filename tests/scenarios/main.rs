@@ -6,15 +6,22 @@ mod harness;
 
 mod call;
 mod cancel;
+mod concurrency;
 mod filter;
 mod id;
 mod identity;
 mod message;
+mod meta;
+mod parts;
+mod passthru;
 mod pattern;
 mod progress;
 mod publish;
+mod revocation;
 mod session;
 mod shared;
+mod testament;
+mod timeout;
 mod uri;
 mod violation;
 

@@ -1,8 +1,11 @@
 //! The callee's half of a call: INVOCATION, INTERRUPT, and its YIELDs and ERROR.
 
+use std::collections::VecDeque;
+
 use super::super::realm::{Context, error_of};
 use super::super::relay::{Batch, CancelMode, Details, Head, InvokeHead, Relay};
 use super::{Dealer, reason_of, takes_interrupt};
+use crate::env::Set;
 use crate::message::{
     Error, ErrorDetails, Interrupt, InterruptOptions, Invocation, Message, RequestId,
     ResultDetails, Yield, uri,
@@ -23,11 +26,18 @@ impl Dealer {
             return self.bounce(call, relay.text, context);
         };
         let held = session.registrations.get(&registration);
-        let busy = held.is_some_and(|held| held.is_busy()) && !continues;
-        // Whatever waits keeps everything behind it waiting: calls between two peers keep order.
-        let queue = self.queues.get(&callee).map_or(0, |queue| queue.len());
-        if busy || queue > 0 {
-            if queue >= queued_max {
+        let mut waits = held.is_some_and(|held| held.is_busy()) && !continues;
+        let queue = self.queues.get(&callee);
+        let queued = queue.map_or(0, VecDeque::len);
+        if let Some(queue) = queue {
+            // Calls between two peers keep their order: behind one that waits, all wait, but for
+            // the other parts of what is running.
+            let running = continues && session.invocation_of(call).is_some();
+            let of_caller = |batch| head_of(batch).call.caller == call.caller;
+            waits |= !running && queue.iter().any(of_caller);
+        }
+        if waits {
+            if queued >= queued_max {
                 return self.fail(call, uri::error::LIMIT_EXCEEDED, context);
             }
             let mut batch = Batch::default();
@@ -129,32 +139,31 @@ impl Dealer {
 
     /// Sends what waited for a callee, as far as it has become free for it.
     pub(super) fn run_queue(&mut self, callee: SessionRef, context: &mut Context<'_>) {
-        loop {
-            let Some(queue) = self.queues.get_mut(&callee) else { return };
-            let Some(batch) = queue.front() else {
-                self.queues.remove(&callee);
-                return;
-            };
-            let (_, relay) = batch.iter().next().expect("one relay was queued");
-            let Head::Invoke(head) = relay.head else { unreachable!("only invocations wait") };
+        let Some(queue) = self.queues.remove(&callee) else { return };
+        let mut waiting = VecDeque::new();
+        let mut held_up = Set::with_hasher(self.queues.hasher().clone());
+        for batch in queue {
+            let head = head_of(&batch);
             let session = context.peers.find(callee);
             let held = session.and_then(|session| session.registrations.get(&head.registration));
-            if held.is_some_and(|held| held.is_busy()) && !head.continues {
-                return;
+            let busy = held.is_some_and(|held| held.is_busy()) && !head.continues;
+            if busy || held_up.contains(&head.call.caller) {
+                held_up.insert(head.call.caller);
+                waiting.push_back(batch);
+                continue;
             }
-            let batch = queue.pop_front().expect("it has a front");
             let (_, relay) = batch.iter().next().expect("one relay was queued");
             self.invoke(head, &relay, context);
+        }
+        if !waiting.is_empty() {
+            self.queues.insert(callee, waiting);
         }
     }
 
     /// Answers everything that waited for a callee that has left.
     pub(super) fn give_up_queue(&mut self, callee: SessionRef, context: &mut Context<'_>) {
         for batch in self.queues.remove(&callee).into_iter().flatten() {
-            for (_, relay) in batch.iter() {
-                let Head::Invoke(head) = relay.head else { unreachable!("only invocations wait") };
-                self.fail(head.call, uri::error::CANCELED, context);
-            }
+            self.fail(head_of(&batch).call, uri::error::CANCELED, context);
         }
     }
 
@@ -209,25 +218,20 @@ impl Dealer {
     fn unqueue(&mut self, callee: SessionRef, call: CallRef) -> bool {
         let Some(queue) = self.queues.get_mut(&callee) else { return false };
         let before = queue.len();
-        queue.retain(|batch| {
-            !batch.iter().any(|(_, relay)| match relay.head {
-                Head::Invoke(head) => head.call == call && !head.continues,
-                Head::Event(_)
-                | Head::Yielded(_)
-                | Head::Failed(_)
-                | Head::Bounced(_)
-                | Head::Cancel { .. }
-                | Head::Revoke { .. }
-                | Head::Ask { .. }
-                | Head::Answer(_) => false,
-            })
-        });
+        queue.retain(|batch| head_of(batch).call != call);
         let found = queue.len() < before;
         if queue.is_empty() {
             self.queues.remove(&callee);
         }
         found
     }
+}
+
+/// The head of an invocation that waits.
+fn head_of(batch: &Batch) -> InvokeHead {
+    let (_, relay) = batch.iter().next().expect("one relay was queued");
+    let Head::Invoke(head) = relay.head else { unreachable!("only invocations wait") };
+    head
 }
 
 /// Asks a callee to stop, if it announced that it can.

@@ -48,6 +48,7 @@ pub(crate) fn check_then(text: &str, mut then: impl FnMut(&Bindings)) {
 /// What a router is told for a scenario: `realm1`, `realm2`, and what the scenario gives.
 pub(crate) fn config(lines: &[Line]) -> Config {
     let mut limits = Limits { handshake: Duration::from_secs(10), ..Limits::default() };
+    let mut options = RealmOptions { meta_kill: true, ..RealmOptions::default() };
     let (mut uri_check, mut request_ids) = (UriCheck::Loose, RequestIds::Sequential);
     for line in lines {
         let Act::Given(given) = &line.act else {
@@ -58,6 +59,12 @@ pub(crate) fn config(lines: &[Line]) -> Config {
         match name {
             "strict_uris" => uri_check = UriCheck::Strict,
             "any_request_ids" => request_ids = RequestIds::Any,
+            "meta_kill_denied" => options.meta_kill = false,
+            "force_reregister" => options.force_reregister = true,
+            "call_timeout_ms" => options.call_timeout = Duration::from_millis(value as u64),
+            "call_timeout_max_ms" => options.call_timeout_max = Duration::from_millis(value as u64),
+            "calls_queued_max" => limits.calls_queued_max = value,
+            "testaments_max" => limits.testaments_max = value,
             "subscriptions_max" => limits.subscriptions_max = value,
             "registrations_max" => limits.registrations_max = value,
             "calls_pending_max" => limits.calls_pending_max = value,
@@ -69,7 +76,7 @@ pub(crate) fn config(lines: &[Line]) -> Config {
         name: name.into(),
         uri_check,
         request_ids,
-        options: RealmOptions::default(),
+        options: options.clone(),
     };
     Config {
         realms: vec![realm("realm1"), realm("realm2")],

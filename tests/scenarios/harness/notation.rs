@@ -13,7 +13,7 @@
 //! ann: closed                              hears nothing but the end of the transport
 //! ann: drops                               is gone without a word
 //! ann: bytes 5b5d                          sends one message of these octets
-//! wait 11s                                 time passes
+//! wait 11s                                 time passes; also `wait 500ms`
 //! shut down                                the router is told to stop
 //! ```
 //!
@@ -105,9 +105,12 @@ pub(crate) fn parse(text: &str) -> Vec<Line> {
 
 fn line(text: &str) -> Line {
     let world = |act| Line { text: text.into(), peer: String::new(), act };
-    if let Some(seconds) = text.strip_prefix("wait ") {
-        let seconds = seconds.trim_end_matches('s').parse().expect("wait <seconds>s");
-        return world(Act::Waits(Duration::from_secs(seconds)));
+    if let Some(time) = text.strip_prefix("wait ") {
+        let (number, unit) = match time.strip_suffix("ms") {
+            Some(number) => (number, Duration::from_millis(1)),
+            None => (time.trim_end_matches('s'), Duration::from_secs(1)),
+        };
+        return world(Act::Waits(unit * number.parse().expect("wait <seconds>s or <number>ms")));
     }
     if text == "shut down" {
         return world(Act::ShutsDown);
