@@ -85,9 +85,12 @@ pub struct KeptCall {
     pub registration: RegistrationId,
     /// INVOCATION.Details as the first part set them, in MessagePack.
     pub details: Box<[u8]>,
+    /// CALL.Options of the first part, in MessagePack.
+    pub options: Box<[u8]>,
     /// The caller has announced further parts.
     pub in_parts: bool,
-    /// The payload, as long as the call may be given to another callee.
+    /// The payload, as long as the call may be given to another callee: its callee can decline
+    /// it, and neither has it answered in part nor has the caller given up.
     pub payload: Option<KeptPayload>,
     /// Callees that declined.
     pub tried: Vec<SessionId>,

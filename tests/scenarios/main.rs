@@ -17,6 +17,7 @@ mod passthru;
 mod pattern;
 mod progress;
 mod publish;
+mod reroute;
 mod revocation;
 mod session;
 mod shared;

@@ -10,10 +10,10 @@ use super::{Dealer, reason_of};
 use crate::env::Map;
 use crate::message::layout::Element;
 use crate::message::{
-    Call, Cancel, Error, InvocationDetails, MatchPolicy, Message, Payload, RequestId,
-    Result as CallResult, uri,
+    Call, CallOptions, Cancel, Error, InvocationDetails, MatchPolicy, Message, Payload, RequestId,
+    Result as CallResult, SessionId, uri,
 };
-use crate::session::{CallRef, KeptCall, KeptPayload, PendingCall, SessionRef};
+use crate::session::{CallRef, Identity, KeptCall, KeptPayload, PendingCall, SessionRef};
 use crate::wire::msgpack::{MsgPackReader, MsgPackWriter};
 use crate::wire::{Reader, Writer};
 
@@ -47,29 +47,20 @@ impl Dealer {
         let takes_passthru = session.caller_has(|features| features.payload_passthru_mode);
         let identity = session.identity.clone();
 
-        let options = &call.options;
-        let mut details =
-            InvocationDetails { passthru: options.passthru.clone(), ..Default::default() };
         let by_pattern = registration.policy != MatchPolicy::Exact;
-        details.procedure = by_pattern.then(|| call.procedure.as_ref().into());
-        // spec: advanced/rpc_progressive_call_results — only to callees that can also be stopped
-        let progressive = callee.progressive_call_results && callee.call_canceling;
-        let receive_progress = options.receive_progress == Some(true);
-        details.receive_progress = (receive_progress && progressive).then_some(true);
-        details.progress = options.progress.filter(|progress| *progress);
-        if callee.forward_timeout {
-            details.timeout = timeout.map(|timeout| timeout.as_millis() as u64);
-        }
-        if options.disclose_me == Some(true) || callee.disclose_caller {
-            details.caller = Some(caller.id);
-            details.caller_authid = Some(identity.authid.as_ref().into());
-            details.caller_authrole = Some(identity.authrole.as_ref().into());
-        }
+        let wanted = Wanted {
+            options: &call.options,
+            procedure: by_pattern.then_some(&*call.procedure),
+            timeout,
+            caller: caller.id,
+            identity: &identity,
+        };
+        let details = details_for(&wanted, &callee);
         let call_ref = CallRef { caller, request: call.request };
         let pending = PendingCall {
             callee: callee.session,
             interruptible: callee.call_canceling,
-            receive_progress,
+            receive_progress: call.options.receive_progress == Some(true),
             timeout,
             kept: keep(call, registration, &callee, &details),
         };
@@ -144,9 +135,10 @@ impl Dealer {
         let Some(caller) = context.peers.reference(slot) else { return Ok(()) };
         let call = CallRef { caller, request: cancel.request };
         let session = context.peers.session(slot).expect("it was there a line ago");
-        let Some(pending) = session.calls.get(&call.request) else { return Ok(()) };
+        let Some(pending) = session.calls.get_mut(&call.request) else { return Ok(()) };
         let (callee, interruptible) = (pending.callee, pending.interruptible);
         let mode = if interruptible { mode } else { CancelMode::Skip };
+        stay(pending);
         if mode != CancelMode::Kill {
             self.take_call(call, context);
             context.peers.tell(slot, error_of(Call::CODE, call.request, uri::error::CANCELED));
@@ -175,11 +167,12 @@ impl Dealer {
         let CallRef { caller, request } = call;
         let Details::Result(details) = &relay.details else { unreachable!("its own Details") };
         let progress = details.progress == Some(true);
-        let pending = context.peers.find(caller).and_then(|session| session.calls.get(&request));
-        let Some(pending) = pending else {
+        let session = context.peers.find(caller);
+        let Some(pending) = session.and_then(|session| session.calls.get_mut(&request)) else {
             context.peers.counters.late_answers += 1;
             return;
         };
+        stay(pending);
         let (callee, timeout) = (pending.callee, pending.timeout);
         if progress && !pending.receive_progress {
             return;
@@ -291,22 +284,30 @@ impl Dealer {
         kept.tried.push(pending.callee.id);
         let registration = self.cache.best(&self.shared.registrations, &kept.procedure);
         let registration = registration.filter(|found| found.id == kept.registration);
-        let next = registration.and_then(|found| found.next(&kept.tried, context.random));
-        let Some(callee) = next else { return Rerouted::NobodyLeft };
+        let next = registration.and_then(|found| Some((found, found.next(&kept.tried, context.random)?)));
+        let Some((registration, callee)) = next else { return Rerouted::NobodyLeft };
         pending.callee = callee.session;
         pending.interruptible = callee.call_canceling;
+        let by_pattern = registration.policy != MatchPolicy::Exact;
         let (procedure, registration) = (kept.procedure.clone(), kept.registration);
-        let details = kept.details.clone();
+        let (options, timeout) = (kept.options.clone(), pending.timeout);
+        if !callee.call_reroute {
+            kept.payload = None;
+        }
+        let options = CallOptions::read(&mut MsgPackReader::open(&options));
+        let wanted = Wanted {
+            options: &options.expect("written by `keep`"),
+            procedure: by_pattern.then_some(&*procedure),
+            timeout,
+            caller: call.caller.id,
+            identity: &session.identity.clone(),
+        };
+        let details = Details::Invocation(details_for(&wanted, &callee));
         let callee = callee.session;
         let head = InvokeHead { callee, registration, call, takes_passthru, continues: false };
         let elements = (&*payload.arguments, &*payload.arguments_kw);
-        let relay = Relay {
-            head: Head::Invoke(head),
-            text: &procedure,
-            ids: &[],
-            details: Details::Invocation(details_of(&details)),
-            payload: Payload::from_elements(payload.serializer, elements, payload.transparent),
-        };
+        let payload = Payload::from_elements(payload.serializer, elements, payload.transparent);
+        let relay = Relay { head: Head::Invoke(head), text: &procedure, ids: &[], details, payload };
         self.pass(callee.shard, &relay, context);
         Rerouted::Yes
     }
@@ -358,6 +359,45 @@ enum Rerouted {
     NobodyLeft,
 }
 
+/// What a caller asked for, as far as its callees are told.
+struct Wanted<'a> {
+    options: &'a CallOptions<'a>,
+    /// What was called, if the registration is by pattern.
+    procedure: Option<&'a str>,
+    timeout: Option<Duration>,
+    caller: SessionId,
+    identity: &'a Identity,
+}
+
+/// The Details with which `callee` is invoked.
+fn details_for<'a>(wanted: &Wanted<'a>, callee: &Callee) -> InvocationDetails<'a> {
+    let options = wanted.options;
+    let mut details =
+        InvocationDetails { passthru: options.passthru.clone(), ..Default::default() };
+    details.procedure = wanted.procedure.map(Into::into);
+    // spec: advanced/rpc_progressive_call_results — only to callees that can also be stopped
+    let progressive = callee.progressive_call_results && callee.call_canceling;
+    let receive_progress = options.receive_progress == Some(true);
+    details.receive_progress = (receive_progress && progressive).then_some(true);
+    details.progress = options.progress.filter(|progress| *progress);
+    if callee.forward_timeout {
+        details.timeout = wanted.timeout.map(|timeout| timeout.as_millis() as u64);
+    }
+    if options.disclose_me == Some(true) || callee.disclose_caller {
+        details.caller = Some(wanted.caller);
+        details.caller_authid = Some((*wanted.identity.authid).into());
+        details.caller_authrole = Some((*wanted.identity.authrole).into());
+    }
+    details
+}
+
+/// From here on the call is not given to another callee any more.
+fn stay(pending: &mut PendingCall) {
+    if let Some(kept) = &mut pending.kept {
+        kept.payload = None;
+    }
+}
+
 /// Refuses what the chosen callee cannot do.
 fn check_features(call: &Call<'_>, callee: &Callee) -> Result<(), Refusal> {
     // spec: advanced/rpc_progressive_call_invocations
@@ -390,12 +430,14 @@ fn keep(
         arguments_kw: call.payload.arguments_kw().unwrap_or_default().into(),
         transparent: call.payload.is_transparent(),
     };
-    let mut bytes = Vec::new();
+    let (mut bytes, mut options) = (Vec::new(), Vec::new());
     Element::write(details, &mut MsgPackWriter::open(&mut bytes));
+    Element::write(&call.options, &mut MsgPackWriter::open(&mut options));
     Some(Box::new(KeptCall {
         procedure: call.procedure.as_ref().into(),
         registration: registration.id,
         details: bytes.into(),
+        options: options.into(),
         in_parts,
         payload: (reroutable && !in_parts).then_some(payload),
         tried: Vec::new(),
