@@ -121,6 +121,15 @@ pub struct Testament {
     pub options: Box<[u8]>,
 }
 
+impl Testament {
+    /// The octets it keeps.
+    #[must_use]
+    pub const fn bytes_count(&self) -> usize {
+        let payload = self.payload.arguments.len() + self.payload.arguments_kw.len();
+        self.topic.len() + self.options.len() + payload
+    }
+}
+
 /// An invocation that waits for its final answer, as the callee's shard knows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PendingInvocation {
@@ -130,6 +139,8 @@ pub struct PendingInvocation {
     pub registration: RegistrationId,
     /// The caller can take payload passthru.
     pub takes_passthru: bool,
+    /// The callee was asked to stop; its answer is awaited.
+    pub interrupted: bool,
 }
 
 /// A registration, as its callee's session knows it.
@@ -168,6 +179,8 @@ pub struct Session {
     pub registrations: Map<RegistrationId, HeldRegistration>,
     /// Its calls without a final answer.
     pub calls: Map<RequestId, PendingCall>,
+    /// Its calls of meta procedures for which other shards are asked.
+    pub meta_calls: usize,
     /// Its invocations without a final answer.
     pub invocations: Map<RequestId, PendingInvocation>,
     /// What it leaves: first the `detached` testaments, then the `destroyed`.
@@ -195,6 +208,7 @@ impl Session {
             subscriptions: Set::with_hasher(hash_key.clone()),
             registrations: Map::with_hasher(hash_key.clone()),
             calls: Map::with_hasher(hash_key.clone()),
+            meta_calls: 0,
             invocations: Map::with_hasher(hash_key.clone()),
             testaments: [Vec::new(), Vec::new()],
             request_ids,

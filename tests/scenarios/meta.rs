@@ -298,6 +298,25 @@ fn subscriptions_are_found_and_described() {
     );
 }
 
+// spec: A-META-06
+#[test]
+fn questions_to_other_shards_count_as_calls() {
+    check(
+        r#"
+        given: calls_pending_max 2
+        ann: REGISTER 1 {} com.p -> REGISTERED 1 $r
+        bob: CALL 1 {} com.p & CALL 2 {} com.p & CALL 3 {} wamp.session.count
+        ann: <- INVOCATION 1 $r {}
+        ann: <- INVOCATION 2 $r {}
+        bob: <- ERROR CALL 3 {} gigawamp.error.limit_exceeded
+        ann: YIELD 1 {}
+        bob: <- RESULT 1 {}
+        bob: CALL 4 {} wamp.session.count -> RESULT 4 {} [2]
+        bob: CALL 5 {} wamp.session.count -> RESULT 5 {} [2]
+    "#,
+    );
+}
+
 // spec: A-META-03, B-URI-07
 #[test]
 fn the_meta_api_cannot_be_imitated() {

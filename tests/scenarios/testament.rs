@@ -73,6 +73,20 @@ fn testaments_that_cannot_be_published_are_refused() {
     );
 }
 
+// spec: A-TST-08
+#[test]
+fn testaments_are_bounded_in_octets() {
+    let long = "x".repeat(600_000);
+    check(&format!(
+        r#"
+        ann: CALL 1 {{}} wamp.session.add_testament [com.t, ["{long}"], {{}}] -> RESULT 1 {{}}
+        ann: CALL 2 {{}} wamp.session.add_testament [com.t, ["{long}"], {{}}] -> ERROR CALL 2 {{}} gigawamp.error.limit_exceeded
+        ann: CALL 3 {{}} wamp.session.flush_testaments -> RESULT 3 {{}}
+        ann: CALL 4 {{}} wamp.session.add_testament [com.t, ["{long}"], {{}}] -> RESULT 4 {{}}
+    "#
+    ));
+}
+
 // spec: A-TST-09
 #[test]
 fn testaments_choose_their_receivers() {

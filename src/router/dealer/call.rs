@@ -42,7 +42,7 @@ impl Dealer {
             return Err(Refusal::new(uri::error::NO_SUCH_PROCEDURE));
         };
         let callee = registration.pick(context.random);
-        check_features(call, &callee)?;
+        check_features(&call.options, &callee)?;
         let timeout = self.shared.options.call_timeout(call.options.timeout);
         let takes_passthru = session.caller_has(|features| features.payload_passthru_mode);
         let identity = session.identity.clone();
@@ -286,17 +286,22 @@ impl Dealer {
         let registration = registration.filter(|found| found.id == kept.registration);
         let next = registration.and_then(|found| Some((found, found.next(&kept.tried, context.random)?)));
         let Some((registration, callee)) = next else { return Rerouted::NobodyLeft };
+        let options = kept.options.clone();
+        let options = CallOptions::read(&mut MsgPackReader::open(&options));
+        let options = options.expect("written by `keep`");
+        if check_features(&options, &callee).is_err() {
+            return Rerouted::No;
+        }
         pending.callee = callee.session;
         pending.interruptible = callee.call_canceling;
         let by_pattern = registration.policy != MatchPolicy::Exact;
         let (procedure, registration) = (kept.procedure.clone(), kept.registration);
-        let (options, timeout) = (kept.options.clone(), pending.timeout);
+        let timeout = pending.timeout;
         if !callee.call_reroute {
             kept.payload = None;
         }
-        let options = CallOptions::read(&mut MsgPackReader::open(&options));
         let wanted = Wanted {
-            options: &options.expect("written by `keep`"),
+            options: &options,
             procedure: by_pattern.then_some(&*procedure),
             timeout,
             caller: call.caller.id,
@@ -399,12 +404,12 @@ fn stay(pending: &mut PendingCall) {
 }
 
 /// Refuses what the chosen callee cannot do.
-fn check_features(call: &Call<'_>, callee: &Callee) -> Result<(), Refusal> {
+fn check_features(options: &CallOptions<'_>, callee: &Callee) -> Result<(), Refusal> {
     // spec: advanced/rpc_progressive_call_invocations
-    let in_parts = call.options.progress == Some(true);
+    let in_parts = options.progress == Some(true);
     let lacks_parts = !callee.progressive_call_invocations || !callee.call_canceling;
     // spec: advanced/payload_passthru_mode
-    let passthru = call.options.passthru.as_ref();
+    let passthru = options.passthru.as_ref();
     let passes_through = passthru.is_some_and(|passthru| passthru.ppt_scheme.is_some());
     if in_parts && lacks_parts || passes_through && !callee.payload_passthru_mode {
         return Err(Refusal::new(uri::error::FEATURE_NOT_SUPPORTED));

@@ -128,6 +128,10 @@ impl Dealer {
         let Some(id) = session.invocation_of(call) else { return };
         if mode != CancelMode::Kill {
             session.finished(id);
+        } else if let Some(pending) = session.invocations.get_mut(&id)
+            && std::mem::replace(&mut pending.interrupted, true)
+        {
+            return;
         }
         match mode {
             CancelMode::Skip => {}
@@ -193,7 +197,8 @@ impl Dealer {
             let message = Invocation { request: id, registration, details, payload };
             peers.send(slot, &Message::Invocation(message))
         });
-        let pending = PendingInvocation { call, registration, takes_passthru };
+        let interrupted = false;
+        let pending = PendingInvocation { call, registration, takes_passthru, interrupted };
         match (sent, context.peers.find(callee)) {
             (Ok(()), Some(_)) if continues => {}
             // Only an INVOCATION that went out takes its id, so that ids have no gaps.

@@ -230,6 +230,9 @@ impl Realm {
             return;
         }
         let gathering = self.meta.gatherings.remove(&number).expect("it was there a line ago");
+        if let Some(session) = context.peers.find(gathering.call.caller) {
+            session.meta_calls -= 1;
+        }
         finish(gathering, context);
     }
 
@@ -304,6 +307,12 @@ impl Realm {
         payload: &Payload<'_>,
         context: &mut Context<'_>,
     ) -> Result<Outcome, Refusal> {
+        let calls_max = context.limits.calls_pending_max;
+        let Some(session) = context.peers.find(call.caller) else { return Ok(Outcome::Asked) };
+        if session.calls.len() + session.meta_calls >= calls_max {
+            return Err(Refusal::new(uri::error::LIMIT_EXCEEDED));
+        }
+        session.meta_calls += 1;
         let shards: Vec<u16> = shards.into_iter().collect();
         self.meta.last += 1;
         let number = self.meta.last;

@@ -4,6 +4,7 @@ use super::super::realm::{Context, Realm, Refusal};
 use super::arguments::Arguments;
 use super::events::write_session;
 use super::{Kill, Outcome, answer};
+use crate::limits::TESTAMENTS_BYTES_MAX;
 use crate::message::layout::Element;
 use crate::message::options::{KillKeywords, TestamentKeywords};
 use crate::message::uri;
@@ -126,11 +127,14 @@ impl Realm {
         let options = keywords.publish_options.unwrap_or_default();
         let mut kept = Vec::new();
         Element::write(&options, &mut MsgPackWriter::open(&mut kept));
+        let limits = context.limits;
         let Some(session) = context.peers.find(call.caller) else {
             return Ok(Outcome::Answer(Vec::new()));
         };
         let count = session.testaments.iter().map(Vec::len).sum::<usize>();
-        if count >= context.limits.testaments_max {
+        let bytes = session.testaments.iter().flatten().map(Testament::bytes_count).sum::<usize>();
+        let more = arguments.len() + arguments_kw.len() + kept.len() + topic.len();
+        if count >= limits.testaments_max || bytes + more > TESTAMENTS_BYTES_MAX {
             return Err(Refusal::new(uri::error::LIMIT_EXCEEDED));
         }
         session.testaments[scope].push(Testament {
