@@ -4,7 +4,7 @@
 //! dict of known attributes. Both directions come from the one list of fields, so a layout cannot
 //! be read differently than it is written.
 
-use crate::wire::{Malformed, Reader, Sequence, Writer};
+use crate::wire::{Kind, Malformed, Reader, Sequence, Writer};
 
 /// Why bytes are no message: which element or attribute, and what is wrong with it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -283,12 +283,17 @@ impl<'a, T: Attributes<'a>> Element<'a> for T {
     }
 }
 
-/// Consumes the value behind `key` into its place.
+/// Consumes the value behind `key` into its place. `null` leaves the attribute absent: where a
+/// language tells `undefined` from absent, clients write attributes that were not set.
 pub(super) fn read_attribute<'a, T: Element<'a>, R: Reader<'a>>(
     place: &mut Option<T>,
     key: &'static str,
     reader: &mut R,
 ) -> Result<bool, Invalid> {
+    if reader.kind()? == Kind::Null {
+        reader.skip()?;
+        return Ok(true);
+    }
     let value = Element::read(reader).map_err(|invalid: Invalid| invalid.within(key))?;
     match place.replace(value) {
         None => Ok(true),

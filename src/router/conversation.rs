@@ -176,7 +176,8 @@ impl Router {
     /// Ends the sessions whose peers did not read what they were sent.
     pub(super) fn end_doomed(&mut self) {
         while let Some(id) = self.peers.doomed.pop() {
-            if self.peers.connection(id).is_some() {
+            // spec: basic/sessions#session-aborting — whoever has aborted is told nothing
+            if self.is_listening(id) {
                 self.end_slow(id);
             }
         }
@@ -330,7 +331,6 @@ impl Router {
     /// Ends a session whose peer does not read. It is told why, should it read on.
     fn end_slow(&mut self, id: ConnectionId) {
         self.peers.counters.slow_sessions_ended += 1;
-        self.peers.undoom(id);
         self.abort(id, error::SLOW_PEER, "too much was waiting to be read");
         self.part(id);
     }
@@ -339,6 +339,8 @@ impl Router {
     // spec: basic/sessions#session-aborting
     fn abort(&mut self, id: ConnectionId, reason: &str, text: &str) {
         self.end_session(id, Phase::Flushing);
+        // Whoever did not read is still told why this is the end.
+        self.peers.undoom(id);
         let details = AbortDetails { message: Some(text.into()) };
         let payload = Payload::none(Serializer::Json);
         self.peers.tell(id.slot, Abort { details, reason: reason.into(), payload });

@@ -202,6 +202,9 @@ impl Accepting {
 
     /// Accepts what waits at one listener.
     fn turn(&mut self, index: usize) -> Turn {
+        if self.reserve.is_none() {
+            self.reserve = spare_descriptor().ok();
+        }
         for _ in 0..ACCEPTS_PER_TURN {
             let Some(gate) = self.least_loaded() else {
                 return Turn::Pause(CROWDED_PAUSE);
@@ -240,7 +243,7 @@ impl Accepting {
         tracing::warn!(%error, "no descriptor left for another connection; pausing");
         self.reserve = None;
         let _ = self.listeners[index].accept();
-        // If somebody else was faster, the next time will do without telling.
+        // If somebody else is faster, it is tried again before the next connection.
         self.reserve = spare_descriptor().ok();
         Turn::Pause(EXHAUSTED_PAUSE)
     }

@@ -35,8 +35,8 @@ impl Sleeper {
     /// Says that its thread is about to sleep. It must now look at everything that could concern
     /// it once more, and sleep only if there is nothing.
     pub(crate) fn lie_down(&self) {
-        // An exchange, not a store, so that it comes after what others last changed, and loom, which
-        // does not put unrelated stores in one order, sees that too. It is not on the hot path.
+        // An exchange, not a store, so that it comes after what others last changed, and loom,
+        // which does not put unrelated stores in one order, sees that too. It is no hot path.
         self.sleeping.swap(true, Ordering::AcqRel);
         fence(Ordering::SeqCst);
     }

@@ -291,11 +291,12 @@ impl Machine {
         }
     }
 
-    /// Whether the router can be told that the peer of `link` is gone.
+    /// Whether the router can be told that the peer of `link` is gone: what it sent was read, or
+    /// is not wanted, and writing to it fails.
     #[must_use]
     pub fn can_close(&self, link: LinkId) -> bool {
-        let Link { open, peer_open, up, .. } = &self.links[link];
-        *open && !peer_open && up.is_empty()
+        let link = &self.links[link];
+        link.open && !link.peer_open && (link.up.is_empty() || link.paused)
     }
 
     /// Tells the router that the peer of `link` is gone.
@@ -367,18 +368,21 @@ impl Machine {
         }
     }
 
-    /// Whether no octet, batch or output is on its way anywhere.
+    /// What is still on its way, as a sentence; nothing if all is quiet.
     #[must_use]
-    pub fn is_quiet(&self) -> bool {
-        let links = 0..self.links.len();
-        let shards = 0..self.shards_count();
-        let quiet = |link: LinkId| {
-            let Link { open, up, writing, .. } = &self.links[link];
-            !open || (up.is_empty() && !writing)
-        };
-        links.clone().all(quiet)
-            && self.shards.iter().all(|shard| !shard.undrained && shard.waits_for.is_empty())
-            && shards.clone().all(|from| shards.clone().all(|to| !self.can_relay(from, to)))
+    pub fn what_moves(&self) -> Option<String> {
+        for (number, link) in self.links.iter().enumerate().filter(|(_, link)| link.open) {
+            if !link.up.is_empty() || link.writing {
+                return Some(format!("link {number}: {link:?}"));
+            }
+        }
+        for (number, shard) in self.shards.iter().enumerate() {
+            let queued = shard.queues.iter().any(|queue| !queue.is_empty());
+            if shard.held || shard.undrained || !shard.waits_for.is_empty() || queued {
+                return Some(format!("shard {number}: {shard:?}"));
+            }
+        }
+        None
     }
 
     fn handle(&mut self, shard: usize, input: Input<'_>) {

@@ -35,6 +35,8 @@ pub struct Model {
     pub purposes: BTreeMap<usize, Purpose>,
     /// Where the conversation on each link stands.
     pub stands: BTreeMap<LinkId, Stand>,
+    /// The reasons that an ABORT on a link may bear; one must be heard if there are any.
+    pub aborts: BTreeMap<LinkId, Vec<&'static str>>,
     limits: Limits,
 }
 
@@ -71,12 +73,16 @@ pub struct Session {
     pub realm: usize,
     /// Its id, once its peer has heard it.
     pub id: Option<u64>,
+    /// Its id, as soon as it can be known.
+    pub true_id: Option<u64>,
     /// The router has it.
     pub open: bool,
     /// What it can do as a callee.
     pub talents: Talents,
     /// What its requests must be answered with.
     pub answers: BTreeMap<u64, Answer>,
+    /// Calls it tried to cancel in a way that does not exist; each must be refused.
+    pub bad_cancels: Vec<u64>,
     /// Events it must or may hear, per publisher, in order.
     pub due: BTreeMap<Place, VecDeque<Due>>,
     /// Publications so far, when it joined each subscription.
@@ -201,10 +207,8 @@ pub struct Call {
     /// The caller may be told that it was canceled, or that there is no such procedure, because
     /// the callee went away or the caller gave up.
     pub may_be_canceled: bool,
-    /// The mode of the caller's last CANCEL.
-    pub cancel: Option<&'static str>,
-    /// CANCELs with modes that do not exist.
-    pub bad_cancels: usize,
+    /// The mode of the caller's first CANCEL.
+    pub first_cancel: Option<&'static str>,
     /// What the callee answered: cargo, whether it is a part, whether it is an error.
     pub answers: Vec<(usize, bool, bool)>,
     /// How many of them the caller has heard or skipped.
@@ -226,6 +230,7 @@ impl Model {
             calls: Vec::new(),
             purposes: BTreeMap::new(),
             stands: BTreeMap::new(),
+            aborts: BTreeMap::new(),
             limits,
         }
     }
@@ -249,18 +254,18 @@ impl Model {
                     link,
                     realm: *realm,
                     id: None,
+                    true_id: None,
                     open: true,
                     talents: *talents,
                     answers: BTreeMap::new(),
+                    bad_cancels: Vec::new(),
                     due: BTreeMap::new(),
                     since: BTreeMap::new(),
                     message_bytes_max,
                     heard: Heard::default(),
                 });
             }
-            (Stand::Opening, _) => {
-                self.stands.insert(link, Stand::Over);
-            }
+            (Stand::Opening, said) => self.refuse(link, said),
             (Stand::Open(session), said) => self.process_open(link, session, said),
         }
     }
@@ -306,7 +311,21 @@ impl Model {
             | Said::Violation(_)
             | Said::Malformed(_)
             | Said::NoFrame(_)
-            | Said::Noise(_) => self.end(link, Stand::Over),
+            | Said::Noise(_) => self.refuse(link, said),
+        }
+    }
+
+    /// What was said ends the conversation on `link`.
+    fn refuse(&mut self, link: LinkId, said: &Said) {
+        self.end(link, Stand::Over);
+        match said {
+            Said::Abort => {}
+            Said::BadHello { reason, .. } => {
+                self.aborts.insert(link, vec![reason]);
+            }
+            _ => {
+                self.aborts.insert(link, vec![error::PROTOCOL_VIOLATION]);
+            }
         }
     }
 
@@ -339,10 +358,16 @@ impl Model {
         }
     }
 
+    /// Whether sessions are refused things because they have too many.
+    #[must_use]
+    pub const fn has_small_limits(&self) -> bool {
+        self.limits.calls_pending_max < 1_000
+    }
+
     /// Whether `holder` is among those whom the publisher wants.
     #[must_use]
     pub fn is_wanted(&self, publication: &Publication, holder: Place) -> bool {
-        let id = self.sessions[holder].id;
+        let id = self.sessions[holder].true_id;
         let publishing = &publication.publishing;
         let listed = |list: &Vec<u64>| id.is_some_and(|id| list.contains(&id));
         let own = holder == publication.publisher && publishing.exclude_me != Some(false);
@@ -414,11 +439,8 @@ impl Model {
             return Answer::Refused(16, error::INVALID_URI);
         }
         let place = self.publications.len();
-        let publication = Publication {
-            publisher: session,
-            publishing: publishing.clone(),
-            id: None,
-        };
+        let publication =
+            Publication { publisher: session, publishing: publishing.clone(), id: None };
         self.purposes.insert(publishing.cargo, Purpose::Publication(place));
         let realm = self.sessions[session].realm;
         let length = self.cargo[publishing.cargo].tail.len();
@@ -524,8 +546,7 @@ impl Model {
             candidates,
             callee: None,
             may_be_canceled: false,
-            cancel: None,
-            bad_cancels: 0,
+            first_cancel: None,
             answers: Vec::new(),
             heard: 0,
             over: false,
@@ -545,7 +566,8 @@ impl Model {
             MatchPolicy::Prefix => (1, vec![known.uri.len()]),
             // The leftmost component that is named in one and not in the other decides.
             MatchPolicy::Wildcard => {
-                let named = known.uri.split('.').map(|component| usize::from(!component.is_empty()));
+                let named =
+                    known.uri.split('.').map(|component| usize::from(!component.is_empty()));
                 (0, named.collect())
             }
         };
@@ -554,16 +576,13 @@ impl Model {
     }
 
     fn cancel(&mut self, session: Place, request: u64, mode: Option<&'static str>) {
+        if !matches!(mode, None | Some("skip" | "kill" | "killnowait")) {
+            return self.sessions[session].bad_cancels.push(request);
+        }
         let open = |call: &&mut Call| call.caller == session && call.request == request;
-        let Some(call) = self.calls.iter_mut().find(open) else {
-            return;
-        };
-        match mode {
-            Some("skip" | "kill" | "killnowait") | None => {
-                call.cancel = Some(mode.unwrap_or("killnowait"));
-                call.may_be_canceled = true;
-            }
-            Some(_) => call.bad_cancels += 1,
+        if let Some(call) = self.calls.iter_mut().find(open) {
+            call.first_cancel.get_or_insert(mode.unwrap_or("killnowait"));
+            call.may_be_canceled = true;
         }
     }
 

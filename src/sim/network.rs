@@ -3,7 +3,6 @@
 use std::collections::VecDeque;
 
 /// Octets on their way in one direction of one connection.
-#[derive(Debug)]
 pub struct Pipe {
     bytes: VecDeque<u8>,
     capacity: usize,
@@ -11,6 +10,13 @@ pub struct Pipe {
     taken: u64,
     /// Nothing moves until this is over.
     pub stalled: bool,
+}
+
+impl std::fmt::Debug for Pipe {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let stalled = if self.stalled { ", stalled" } else { "" };
+        write!(f, "{} octets{stalled}", self.bytes.len())
+    }
 }
 
 impl Pipe {

@@ -33,12 +33,7 @@ impl Cargo {
         if serializer == Serializer::Json {
             tail.push(b']');
         }
-        Self {
-            arguments,
-            keywords,
-            serializer,
-            tail,
-        }
+        Self { arguments, keywords, serializer, tail }
     }
 }
 
@@ -87,20 +82,58 @@ pub struct Talents {
 #[derive(Clone, Debug)]
 #[expect(missing_docs, reason = "the specification's own words")]
 pub enum Said {
-    Hello { realm: usize, talents: Talents },
+    Hello {
+        realm: usize,
+        talents: Talents,
+    },
     /// HELLO that cannot be granted, and the reason the ABORT must bear.
-    BadHello { realm: &'static str, roles: bool, reason: &'static str },
-    Subscribe { request: u64, policy: MatchPolicy, topic: String },
-    Unsubscribe { request: u64, subscription: u64 },
-    Publish { request: u64, publishing: Publishing },
-    Register { request: u64, policy: MatchPolicy, procedure: String, invoke: &'static str },
-    Unregister { request: u64, registration: u64 },
-    Call { request: u64, calling: Calling },
-    Cancel { request: u64, mode: Option<&'static str> },
+    BadHello {
+        realm: &'static str,
+        roles: bool,
+        reason: &'static str,
+    },
+    Subscribe {
+        request: u64,
+        policy: MatchPolicy,
+        topic: String,
+    },
+    Unsubscribe {
+        request: u64,
+        subscription: u64,
+    },
+    Publish {
+        request: u64,
+        publishing: Publishing,
+    },
+    Register {
+        request: u64,
+        policy: MatchPolicy,
+        procedure: String,
+        invoke: &'static str,
+    },
+    Unregister {
+        request: u64,
+        registration: u64,
+    },
+    Call {
+        request: u64,
+        calling: Calling,
+    },
+    Cancel {
+        request: u64,
+        mode: Option<&'static str>,
+    },
     /// YIELD of the invocation `request`.
-    Yield { request: u64, cargo: usize, progress: bool },
+    Yield {
+        request: u64,
+        cargo: usize,
+        progress: bool,
+    },
     /// ERROR about the invocation `request`.
-    Fail { request: u64, cargo: usize },
+    Fail {
+        request: u64,
+        cargo: usize,
+    },
     Goodbye,
     Abort,
     /// A message that means nothing to the router, but is legal.
@@ -214,9 +247,7 @@ impl Talents {
 impl Publishing {
     fn options(&self) -> Value {
         let set = [("acknowledge", self.acknowledge), ("disclose_me", self.disclose_me)];
-        let Value::Dict(mut entries) = flags(&set) else {
-            unreachable!("flags are a dict")
-        };
+        let Value::Dict(mut entries) = flags(&set) else { unreachable!("flags are a dict") };
         if let Some(exclude_me) = self.exclude_me {
             entries.push(("exclude_me".into(), Value::Boolean(exclude_me)));
         }

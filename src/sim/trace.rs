@@ -18,12 +18,7 @@ impl Trace {
     /// An empty record; lines are printed as they come if `print` says so.
     #[must_use]
     pub const fn new(print: bool) -> Self {
-        Self {
-            hash: 0xCBF2_9CE4_8422_2325,
-            step: 0,
-            recent: VecDeque::new(),
-            print,
-        }
+        Self { hash: 0xCBF2_9CE4_8422_2325, step: 0, recent: VecDeque::new(), print }
     }
 
     /// The hash of everything so far: the same for the same run.

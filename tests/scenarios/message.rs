@@ -134,7 +134,8 @@ fn a_text_that_only_looks_like_octets_stays_among_its_like() {
 // spec: B-SER-09
 #[test]
 fn what_has_no_counterpart_never_breaks_the_connection() {
-    // MessagePack: an extension; a dict with a number for a key; infinity, which is null in JSON.
+    // MessagePack: an extension; a dict with a number for a key; infinity and
+    // undefined, which are null in JSON.
     check(
         r#"
         ann: connects {serializer: msgpack}
@@ -148,7 +149,9 @@ fn what_has_no_counterpart_never_breaks_the_connection() {
         bob: silent
         ann: bytes 95 10 03 80 a5 636f6d2e74 91 cb 7ff0000000000000
         bob: <- EVENT $s * {} [null]
-        ann: PUBLISH 4 {} com.t [fine]
+        ann: bytes 95 10 04 80 a5 636f6d2e74 91 d4 00 00
+        bob: <- EVENT $s * {} [null]
+        ann: PUBLISH 5 {} com.t [fine]
         bob: <- EVENT $s * {} [fine]
     "#,
     );

@@ -3,6 +3,7 @@
 use crate::check;
 
 // spec: B-PS-01, B-PS-10, B-PS-12, B-PS-13, B-PS-14
+// spec: B-PS-18
 #[test]
 fn publisher_does_not_get_its_own_event() {
     check(

@@ -365,7 +365,6 @@ fn a_known_attribute_of_the_wrong_type_is_a_violation() {
         "PUBLISH 1 {exclude: [one]} com.t",
         "PUBLISH 1 {eligible: 7} com.t",
         "PUBLISH 1 {exclude_authrole: [1]} com.t",
-        "PUBLISH 1 {disclose_me: null} com.t",
         "SUBSCRIBE 1 {match: 123} com.t",
         "SUBSCRIBE 1 {match: regex} com.t",
         "REGISTER 1 {match: 123} com.p",
@@ -384,6 +383,29 @@ fn a_known_attribute_of_the_wrong_type_is_a_violation() {
         "#
         ));
     }
+}
+
+// spec: D-15
+#[test]
+fn a_known_attribute_without_a_value_is_absent() {
+    // As JavaScript clients write options that were not set: null, or undefined where there is one.
+    check(
+        r#"
+        ann: SUBSCRIBE 1 {match: null, get_retained: null} com.t -> SUBSCRIBED 1 $s
+        bob: PUBLISH 1 {acknowledge: true, exclude: null, disclose_me: null} com.t -> PUBLISHED 1 *
+        ann: <- EVENT $s * {}
+    "#,
+    );
+    check(
+        r#"
+        ann: connects {serializer: msgpack}
+        ann: joins realm1
+        ann: bytes 94 20 01 81 a5 6d61746368 d4 00 00 a5 636f6d2e74 -> SUBSCRIBED 1 *
+        bob: connects {serializer: cbor}
+        bob: joins realm1
+        bob: bytes 84 18 20 01 a1 65 6d61746368 f7 65 636f6d2e74 -> SUBSCRIBED 1 *
+    "#,
+    );
 }
 
 // spec: B-SESS-33, B-SESS-19, B-SESS-20, B-SESS-21, B-ERR-09, B-RPC-13
@@ -427,5 +449,37 @@ fn nobody_is_let_in_after_the_end() {
         ann: ABORT {} enough.is_enough
         ann: closed
     "#,
+    );
+}
+
+// spec: B-PS-19, D-23
+#[test]
+fn who_does_not_read_is_told_so_and_sent_away() {
+    let long = "x".repeat(3_000);
+    check(&format!(
+        r#"
+        given: outbox_bytes_max 1000
+        ann: SUBSCRIBE 1 {{}} com.t -> SUBSCRIBED 1 $s
+        ann: PUBLISH 2 {{exclude_me: false}} com.t ["{long}"] & PUBLISH 3 {{}} com.u & PUBLISH 4 {{exclude_me: false}} com.t
+        ann: <- EVENT $s * {{}} ["{long}"]
+        ann: <- ABORT {{message: *}} gigawamp.error.slow_peer
+        ann: closed
+    "#
+    ));
+}
+
+// spec: B-SESS-24, G-24
+#[test]
+fn goodbye_and_hello_may_come_in_one_breath() {
+    check_then(
+        r#"
+        ann: SUBSCRIBE 1 {} com.t -> SUBSCRIBED 1 $s
+        ann: PUBLISH 2 {} com.u & GOODBYE {} a.b & HELLO realm1 {roles: {subscriber: {}}} & SUBSCRIBE 1 {} com.t & PUBLISH 2 {exclude_me: false} com.t [2]
+        ann: <- GOODBYE {} wamp.close.goodbye_and_out
+        ann: <- WELCOME $again {..}
+        ann: <- SUBSCRIBED 1 $t
+        ann: <- EVENT $t * {} [2]
+    "#,
+        |bindings| assert_ne!(bindings["ann"], bindings["again"]),
     );
 }

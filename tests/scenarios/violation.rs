@@ -3,6 +3,7 @@
 use crate::check;
 
 // spec: B-PERR-01, G-23
+// spec: B-ERR-12, B-ERR-40
 #[test]
 fn a_violation_is_told_and_takes_everything_of_the_session_along() {
     check(

@@ -13,6 +13,12 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::time::Duration;
 
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use nix::unistd::Pid;
+
 /// A counter in the kernel that makes a descriptor readable: what a bell rings with.
 #[derive(Debug)]
 pub(in crate::shard) struct EventFd(std::fs::File);
@@ -67,38 +73,25 @@ pub(in crate::shard) fn entropy(bytes: &mut [u8]) -> io::Result<()> {
 
 /// The processors this thread may run on, ascending.
 pub(in crate::shard) fn processors() -> io::Result<Vec<usize>> {
-    // SAFETY: a `cpu_set_t` is a bit field for which all zeroes is the empty set.
-    let mut set: libc::cpu_set_t = unsafe { std::mem::zeroed() };
-    // SAFETY: the size is that of the set behind the pointer.
-    check(unsafe { libc::sched_getaffinity(0, size_of_val(&set), &raw mut set) })?;
-    let width = 8 * size_of_val(&set);
-    // SAFETY: every index is below the width of the set.
-    Ok((0..width).filter(|&cpu| unsafe { libc::CPU_ISSET(cpu, &set) }).collect())
+    let set = sched_getaffinity(Pid::from_raw(0))?;
+    Ok((0..CpuSet::count()).filter(|&cpu| set.is_set(cpu).unwrap_or(false)).collect())
 }
 
 /// Ties this thread to one of [`processors`].
 pub(in crate::shard) fn pin(processor: usize) -> io::Result<()> {
-    // SAFETY: a `cpu_set_t` is a bit field for which all zeroes is the empty set.
-    let mut set: libc::cpu_set_t = unsafe { std::mem::zeroed() };
-    assert!(processor < 8 * size_of_val(&set), "a processor from the list of all");
-    // SAFETY: the index was just checked against the width of the set.
-    unsafe { libc::CPU_SET(processor, &mut set) };
-    // SAFETY: the size is that of the set behind the pointer.
-    check(unsafe { libc::sched_setaffinity(0, size_of_val(&set), &raw const set) }).map(drop)
+    let mut set = CpuSet::new();
+    set.set(processor)?;
+    Ok(sched_setaffinity(Pid::from_raw(0), &set)?)
 }
 
 /// Raises how much memory this process may lock to what it may raise it to, and returns that,
 /// in octets.
 pub(in crate::shard) fn raise_lockable_memory() -> io::Result<u64> {
-    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
-    // SAFETY: the pointer is to a limit of our own.
-    check(unsafe { libc::getrlimit(libc::RLIMIT_MEMLOCK, &raw mut limit) })?;
-    if limit.rlim_cur < limit.rlim_max {
-        limit.rlim_cur = limit.rlim_max;
-        // SAFETY: the pointer is to a limit of our own, which is only read.
-        check(unsafe { libc::setrlimit(libc::RLIMIT_MEMLOCK, &raw const limit) })?;
+    let (soft, hard) = getrlimit(Resource::RLIMIT_MEMLOCK)?;
+    if soft < hard {
+        setrlimit(Resource::RLIMIT_MEMLOCK, hard, hard)?;
     }
-    Ok(limit.rlim_cur)
+    Ok(hard)
 }
 
 /// Reads what the socket has, without waiting. 0 is the end of the stream.
@@ -189,23 +182,19 @@ pub(super) fn epoll_wait(
     }
 }
 
-/// Which of `sources` are readable (or broken), waiting at most `timeout` for the first.
+/// Which of `sources` are readable (or broken), waiting at most `timeout` for the first. A signal
+/// ends the wait early.
 pub(in crate::shard) fn poll_readable(
     sources: &[BorrowedFd<'_>],
     timeout: Option<Duration>,
 ) -> io::Result<Vec<bool>> {
-    let mut polled: Vec<libc::pollfd> = sources
-        .iter()
-        .map(|fd| libc::pollfd { fd: fd.as_raw_fd(), events: libc::POLLIN, revents: 0 })
-        .collect();
-    // SAFETY: the pointer and the count are those of one vector.
-    let count = unsafe {
-        libc::poll(polled.as_mut_ptr(), polled.len() as libc::nfds_t, milliseconds(timeout))
-    };
-    match check(count) {
-        Ok(_) => Ok(polled.iter().map(|source| source.revents != 0).collect()),
-        Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(vec![false; sources.len()]),
-        Err(error) => Err(error),
+    let timeout = PollTimeout::try_from(milliseconds(timeout)).unwrap_or(PollTimeout::NONE);
+    let mut polled: Vec<_> =
+        sources.iter().map(|&source| PollFd::new(source, PollFlags::POLLIN)).collect();
+    match poll(&mut polled, timeout) {
+        Ok(_) => Ok(polled.iter().map(|source| source.any().unwrap_or(true)).collect()),
+        Err(Errno::EINTR) => Ok(vec![false; sources.len()]),
+        Err(error) => Err(error.into()),
     }
 }
 

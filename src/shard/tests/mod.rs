@@ -93,7 +93,7 @@ impl Server {
 }
 
 /// Waits until it is so.
-fn patiently(is_so: impl Fn() -> bool) {
+fn patiently(mut is_so: impl FnMut() -> bool) {
     let clock = Clock::start();
     while !is_so() {
         assert!(clock.now() < Instant::default() + PATIENCE, "too slow");
@@ -199,6 +199,20 @@ fn a_peer_that_does_not_read_is_paused_and_loses_nothing() {
         stream.read_exact(&mut received).unwrap();
         assert!(received == bytes[..sent]);
         echo_tcp(&stream, 11, 1_000_000);
+        server.end();
+    });
+}
+
+#[test]
+fn a_paused_peer_that_vanishes_is_noticed() {
+    for_each_mode(|mode| {
+        let server = Server::start(mode, 1, Style::Plain);
+        let mut stream = server.connect();
+        stream.set_write_timeout(Some(Duration::from_millis(200))).unwrap();
+        while stream.write_all(&[1; 50_000]).is_ok() {}
+        // Its unread bytes make this a reset.
+        drop(stream);
+        server.until(|server| server.sum(|counters| counters.violations) == 1);
         server.end();
     });
 }
@@ -356,42 +370,85 @@ fn shutting_down_ends_shards_with_idle_peers() {
     });
 }
 
-/// Counts descriptors, so it needs a process of its own: the other tests open some too.
+/// Runs the test `name`, which counts descriptors, in a process of its own, because other tests
+/// open some too. Says whether this is that process.
+fn is_alone(name: &str) -> bool {
+    const ALONE: &str = "GIGAWAMP_TEST_ALONE";
+    if std::env::var_os(ALONE).is_some() {
+        return true;
+    }
+    let mut command = std::process::Command::new(std::env::current_exe().unwrap());
+    command.args(["--exact", &format!("shard::tests::{name}")]);
+    let output = command.env(ALONE, "1").output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && text.contains("1 passed"), "{text}");
+    false
+}
+
+fn descriptors_count() -> usize {
+    std::fs::read_dir("/proc/self/fd").unwrap().count()
+}
+
 #[test]
 fn abrupt_ends_leave_no_descriptor() {
-    const ALONE: &str = "GIGAWAMP_TEST_ALONE";
-    if std::env::var_os(ALONE).is_none() {
-        let mut command = std::process::Command::new(std::env::current_exe().unwrap());
-        command.args(["--exact", "shard::tests::abrupt_ends_leave_no_descriptor"]);
-        let output = command.env(ALONE, "1").output().unwrap();
-        let text = String::from_utf8_lossy(&output.stdout);
-        assert!(output.status.success() && text.contains("1 passed"), "{text}");
+    if !is_alone("abrupt_ends_leave_no_descriptor") {
         return;
     }
-    let count = || std::fs::read_dir("/proc/self/fd").unwrap().count();
     for_each_mode(|mode| {
-        let before = count();
+        let before = descriptors_count();
         let server = Server::start(mode, 2, Style::Plain);
         echo_tcp(&server.connect(), 1, 1_000);
         server.until(|server| server.sum(|counters| counters.violations) == 1);
-        let idle = count();
+        let idle = descriptors_count();
         let mut random = Random::from_number(3);
-        for round in 0..1_000_u64 {
+        for round in 0..1_000 {
             let mut stream = server.connect();
-            let _ = stream.write_all(&random_bytes(&mut random, 10_000)[below_of(round)..]);
-            if round.is_multiple_of(2) {
+            let bytes = random_bytes(&mut random, 1 + 10 * round);
+            let _ = stream.write_all(&bytes);
+            if round % 2 == 0 {
                 // Unread bytes make the kernel send a reset instead of an end.
                 let _ = stream.read(&mut [0]);
             }
         }
         server.until(|server| server.sum(|counters| counters.violations) == 1_001);
-        server.until(|_| count() == idle);
+        server.until(|_| descriptors_count() == idle);
         server.end();
         // The executor's own threads end a moment after it.
-        patiently(|| count() == before);
+        patiently(|| descriptors_count() == before);
     });
 }
 
-fn below_of(round: u64) -> usize {
-    usize::try_from(round).unwrap() * 9
+#[test]
+fn without_descriptors_accepting_pauses_and_goes_on_later() {
+    use nix::sys::resource::{Resource, getrlimit, setrlimit};
+    if !is_alone("without_descriptors_accepting_pauses_and_goes_on_later") {
+        return;
+    }
+    let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
+    for_each_mode(|mode| {
+        let server = Server::start(mode, 1, Style::Plain);
+        let first = server.connect();
+        echo_tcp(&first, 1, 100);
+        let most = u64::try_from(descriptors_count() + 20).unwrap();
+        setrlimit(Resource::RLIMIT_NOFILE, most, hard).unwrap();
+        let mut fillers = Vec::new();
+        while let Ok(file) = std::fs::File::open("/dev/null") {
+            fillers.push(file);
+        }
+        // One descriptor for the peer, none for the router: each is told that it cannot stay.
+        let mut refused = Vec::new();
+        for _ in 0..5 {
+            drop(fillers.pop().unwrap());
+            let mut stream = server.connect();
+            assert_eq!(stream.read(&mut [0]).unwrap(), 0);
+            refused.push(stream);
+        }
+        let mut stream = &first;
+        stream.write_all(&[1; 100]).unwrap();
+        stream.read_exact(&mut [0; 100]).unwrap();
+        drop(fillers);
+        setrlimit(Resource::RLIMIT_NOFILE, soft, hard).unwrap();
+        echo_tcp(&server.connect(), 2, 100);
+        server.end();
+    });
 }

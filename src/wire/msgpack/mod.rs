@@ -17,6 +17,9 @@ use crate::limits::DEPTH_MAX;
 
 const RESERVED: Malformed = Malformed("MessagePack: the octet 0xc1 is reserved");
 
+/// Type and data of the extension for `undefined`.
+const UNDEFINED: [u8; 2] = [0, 0];
+
 /// The start of an element.
 #[derive(Clone, Copy, Debug)]
 struct Head {
@@ -148,6 +151,12 @@ impl<'a> MsgPackReader<'a> {
         self.cursor.take(octets).map(|_| None)
     }
 
+    /// Consumes the extension of `length` octets whose head was read; whether it is the one by
+    /// which JavaScript's serializers write `undefined`.
+    fn is_undefined(&mut self, length: u64) -> Result<bool, Malformed> {
+        Ok(self.cursor.take(length)? == UNDEFINED)
+    }
+
     #[inline]
     fn pass_text(&mut self, length: u64) -> Result<Option<u64>, Malformed> {
         self.cursor.pass_text(length).map(|()| None)
@@ -194,7 +203,10 @@ impl<'a> Reader<'a> for MsgPackReader<'a> {
     }
 
     fn kind(&mut self) -> Result<Kind, Malformed> {
-        Ok(match self.clone().head()?.form {
+        let mut ahead = self.clone();
+        let head = ahead.head()?;
+        Ok(match head.form {
+            Form::Extension if ahead.is_undefined(head.value)? => Kind::Null,
             Form::Null => Kind::Null,
             Form::False | Form::True => Kind::Boolean,
             Form::Unsigned | Form::Negative => Kind::Integer,

@@ -44,6 +44,7 @@ impl MsgPackReader<'_> {
             Form::Binary => to.binary(self.cursor.take(value)?),
             Form::List => return Ok(Some(self.sequence_of(value, false)?)),
             Form::Dict => return Ok(Some(self.sequence_of(value, true)?)),
+            Form::Extension if self.is_undefined(value)? => to.null(),
             Form::Extension => return Err(Unrepresentable("a MessagePack extension")),
         }
         Ok(None)

@@ -29,6 +29,7 @@ const ACCEPTED: &[(&[u8], Kind)] = &[
     (b"\xd2\x80\x00\x00\x00", Kind::Integer),
     (b"\xd3\x80\x00\x00\x00\x00\x00\x00\x00", Kind::Integer),
     (b"\xc0", Kind::Null),
+    (b"\xd4\x00\x00", Kind::Null),
     (b"\xc2", Kind::Boolean),
     (b"\xc3", Kind::Boolean),
     (b"\xca\x7f\x80\x00\x00", Kind::Float),

@@ -158,6 +158,7 @@ const CHANGED: &[(Serializer, &[u8], Serializer, &[u8])] = &[
     (Json, b"{ \"a\" :\n[ 1 , 2 ] , \"b\" : { } }", Cbor, b"\xa2\x61a\x82\x01\x02\x61b\xa0"),
 ];
 
+// spec: B-SER-08
 #[test]
 fn what_only_some_have_follows_the_rules() {
     for (from, bytes, to, expected) in CHANGED {

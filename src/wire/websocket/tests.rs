@@ -83,6 +83,7 @@ fn both_kinds() -> [(Serializer, u8); 3] {
 }
 
 // spec: rfc6455#section-5.2
+// spec: B-TRN-02, B-TRN-08
 #[test]
 fn whole_messages_of_every_length_arrive() {
     for (serializer, opcode) in both_kinds() {
@@ -108,6 +109,7 @@ fn masking_turns_with_the_key_at_every_length() {
 }
 
 // spec: rfc6455#section-5.4
+// spec: B-TRN-03
 #[test]
 fn fragments_become_one_message_with_control_frames_between() {
     let frames = [
@@ -142,6 +144,7 @@ const JSON: Serializer = Serializer::Json;
 const CBOR: Serializer = Serializer::Cbor;
 
 // spec: rfc6455#section-5.2
+// spec: B-TRN-02
 #[test]
 fn a_wrong_head_is_refused() {
     let long = [0; 126];
@@ -262,6 +265,7 @@ fn text_may_be_cut_inside_its_characters() {
     }
 }
 
+// spec: B-TRN-07
 #[test]
 fn a_message_may_be_as_long_as_the_limit_and_no_longer() {
     let options = TransportOptions { message_bytes_max: 300, ..options() };
@@ -301,6 +305,7 @@ fn fragments_are_counted() {
 }
 
 // spec: rfc6455#section-5.5
+// spec: B-TRN-07
 #[test]
 fn pings_are_answered_and_pongs_noted() {
     let long = [b'p'; 125];

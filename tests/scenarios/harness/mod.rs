@@ -65,6 +65,7 @@ pub(crate) fn config(lines: &[Line]) -> Config {
             "call_timeout_max_ms" => options.call_timeout_max = Duration::from_millis(value as u64),
             "calls_queued_max" => limits.calls_queued_max = value,
             "testaments_max" => limits.testaments_max = value,
+            "outbox_bytes_max" => limits.outbox_bytes_max = value,
             "subscriptions_max" => limits.subscriptions_max = value,
             "registrations_max" => limits.registrations_max = value,
             "calls_pending_max" => limits.calls_pending_max = value,

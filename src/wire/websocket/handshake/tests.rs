@@ -103,6 +103,7 @@ fn a_key_whose_characters_were_drawn_is_taken() {
 }
 
 // spec: basic/building_blocks#transports
+// spec: B-TRN-01, B-TRN-04
 #[test]
 fn the_clients_first_subprotocol_that_we_offer_is_chosen() {
     let name = "Sec-WebSocket-Protocol";
@@ -121,6 +122,7 @@ fn the_clients_first_subprotocol_that_we_offer_is_chosen() {
     }
 }
 
+// spec: B-TRN-05
 #[test]
 fn without_a_common_subprotocol_there_is_no_connection() {
     let many = "x,".repeat(1_000);

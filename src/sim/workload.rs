@@ -1,0 +1,358 @@
+//! What simulated peers do: actions with weights that are drawn per run.
+
+use super::peer::{Known, Peer, Place};
+use super::said::{Calling, Cargo, Publishing, Said, Talents};
+use super::swarm::{Swarm, one_of};
+use super::value::Value;
+use crate::env::Random;
+use crate::message::MatchPolicy;
+use crate::message::uri::error;
+use crate::wire::Serializer;
+
+/// Chooses what peers say.
+#[derive(Debug)]
+pub struct Workload {
+    /// Its own chance.
+    pub random: Random,
+    swarm: Swarm,
+}
+
+/// What peers know of each other.
+#[derive(Debug, Default)]
+pub struct Gossip {
+    /// Ids of sessions.
+    pub sessions: Vec<u64>,
+    /// Ids of subscriptions.
+    pub subscriptions: Vec<u64>,
+    /// Ids of registrations.
+    pub registrations: Vec<u64>,
+}
+
+/// Topics and procedures.
+const NAMES: [&str; 9] = ["a.b.c", "a.b", "a", "b", "a.c", "a.b.d", "b.b.c", "ab.c", "a.b.c.d"];
+/// Patterns by prefix.
+const PREFIXES: [&str; 6] = ["", "a", "a.", "a.b", "b.", "a.b.c"];
+/// Patterns with wildcards.
+const WILDCARDS: [&str; 8] = ["", ".", "a.", ".b", "a..c", ".b.", "..c", "a.b.c."];
+/// What is no URI where no empty components are allowed, or is the router's own.
+const ILLEGAL: [&str; 5] = ["", "a..b", "a b", "a#", "wamp.x"];
+
+impl Workload {
+    /// What peers do in a run like `swarm`.
+    #[must_use]
+    pub const fn new(random: Random, swarm: Swarm) -> Self {
+        Self { random, swarm }
+    }
+
+    /// The next thing `peer` says, if anything. New payload goes behind `cargo`; `gossip` is what
+    /// peers know of each other.
+    pub fn act(
+        &mut self,
+        peer: &mut Peer,
+        cargo: &mut Vec<Cargo>,
+        gossip: &Gossip,
+    ) -> Option<Said> {
+        match peer.place {
+            Place::Out | Place::Over | Place::Leaving => None,
+            Place::Ready => Some(self.join(peer)),
+            // What is said before WELCOME is heard is said to a session all the same.
+            Place::Joining if self.random.one_in(3) => self.say(peer, cargo, gossip),
+            Place::Joining => None,
+            Place::In => self.say(peer, cargo, gossip),
+            Place::Asked => {
+                peer.place = Place::Over;
+                Some(Said::Goodbye)
+            }
+        }
+    }
+
+    /// Answers one invocation for good, if any is open.
+    pub fn finish(&mut self, peer: &mut Peer, cargo: &mut Vec<Cargo>) -> Option<Said> {
+        let request = peer.known.invocations.pop()?.request;
+        let cargo = self.load(peer.serializer, cargo);
+        Some(Said::Yield { request, cargo, progress: false })
+    }
+
+    fn join(&mut self, peer: &mut Peer) -> Said {
+        peer.place = Place::Joining;
+        if peer.noisy {
+            return Said::Hello { realm: super::model::NOISE, talents: Talents::default() };
+        }
+        if self.swarm.faults.violations && self.random.one_in(6) {
+            peer.place = Place::Over;
+            let refused = [
+                ("realm9", true, error::NO_SUCH_REALM),
+                ("not a realm", true, error::INVALID_URI),
+                ("realm1", false, error::PROTOCOL_VIOLATION),
+            ];
+            let (realm, roles, reason) = one_of(&mut self.random, &refused);
+            return Said::BadHello { realm, roles, reason };
+        }
+        peer.talents =
+            Talents { interruptible: !self.random.one_in(3), progressive: !self.random.one_in(3) };
+        peer.realm = usize::from(self.random.one_in(4));
+        Said::Hello { realm: peer.realm, talents: peer.talents }
+    }
+
+    fn say(&mut self, peer: &mut Peer, cargo: &mut Vec<Cargo>, gossip: &Gossip) -> Option<Said> {
+        if peer.noisy {
+            return Some(self.noise(peer));
+        }
+        let weights = self.swarm.weights;
+        let total = weights.iter().sum::<u64>() + weights.len() as u64;
+        let mut drawn = self.random.below(total);
+        // Every kind has a chance, whatever the weights.
+        let kind = weights.iter().position(|weight| {
+            let hit = drawn <= *weight;
+            drawn = drawn.saturating_sub(weight + 1);
+            hit
+        });
+        let known = &mut peer.known;
+        let said = match kind.expect("the weights add up") {
+            0 | 1 => self.subscribe(known),
+            2 if known.subscriptions.is_empty() && !self.random.one_in(8) => Said::Idle,
+            2 => Said::Unsubscribe {
+                subscription: self.pick(&mut known.subscriptions, &gossip.subscriptions),
+                request: next(known),
+            },
+            3..=5 => self.publish(peer, cargo, gossip),
+            6 => self.register(known),
+            7 if known.registrations.is_empty() && !self.random.one_in(8) => Said::Idle,
+            7 => Said::Unregister {
+                registration: self.pick(&mut known.registrations, &gossip.registrations),
+                request: next(known),
+            },
+            8 | 9 => self.call(peer, cargo),
+            10 => {
+                let request = known.calls.last().copied()?;
+                let any = one_of(&mut self.random, &known.calls);
+                let request = if self.random.one_in(2) { request } else { any };
+                let modes = [None, Some("skip"), Some("kill"), Some("killnowait"), Some("soon")];
+                Said::Cancel { request, mode: one_of(&mut self.random, &modes) }
+            }
+            11 | 12 => return self.answer(peer, cargo),
+            13 if self.random.one_in(4) => self.leave(peer),
+            14 if self.swarm.faults.violations && self.random.one_in(4) => self.violate(peer),
+            _ => Said::Idle,
+        };
+        Some(said)
+    }
+
+    fn subscribe(&mut self, known: &mut Known) -> Said {
+        let (policy, topic) = self.pattern();
+        Said::Subscribe { request: next(known), policy, topic }
+    }
+
+    fn register(&mut self, known: &mut Known) -> Said {
+        let (policy, procedure) = self.pattern();
+        let policies = ["single", "single", "roundrobin", "first", "last", "random"];
+        let invoke = one_of(&mut self.random, &policies);
+        Said::Register { request: next(known), policy, procedure, invoke }
+    }
+
+    fn pattern(&mut self) -> (MatchPolicy, String) {
+        let policy = one_of(
+            &mut self.random,
+            &[MatchPolicy::Exact, MatchPolicy::Exact, MatchPolicy::Prefix, MatchPolicy::Wildcard],
+        );
+        let choices: &[&str] = match policy {
+            _ if self.random.one_in(20) => &ILLEGAL,
+            MatchPolicy::Exact => &NAMES,
+            MatchPolicy::Prefix => &PREFIXES,
+            MatchPolicy::Wildcard => &WILDCARDS,
+        };
+        (policy, one_of(&mut self.random, choices).into())
+    }
+
+    fn name(&mut self) -> String {
+        let illegal = self.random.one_in(20);
+        // Some names are met more often than others.
+        let choices = match self.random.below(3) {
+            _ if illegal => &ILLEGAL[..],
+            0 => &NAMES[..3],
+            1 => &NAMES[..5],
+            _ => &NAMES[..],
+        };
+        one_of(&mut self.random, choices).into()
+    }
+
+    fn publish(&mut self, peer: &mut Peer, cargo: &mut Vec<Cargo>, gossip: &Gossip) -> Said {
+        let some = |random: &mut Random| {
+            let count = random.below(3);
+            let ids = &gossip.sessions;
+            (0..count).filter(|_| !ids.is_empty()).map(|_| one_of(random, ids)).collect()
+        };
+        let random = &mut self.random;
+        let publishing = Publishing {
+            acknowledge: random.one_in(2),
+            exclude_me: one_of(random, &[None, None, Some(true), Some(false), Some(false)]),
+            disclose_me: random.one_in(5),
+            exclude: random.one_in(5).then(|| some(random)),
+            eligible: random.one_in(8).then(|| some(random)),
+            topic: self.name(),
+            cargo: self.load(peer.serializer, cargo),
+        };
+        Said::Publish { request: next(&mut peer.known), publishing }
+    }
+
+    fn call(&mut self, peer: &mut Peer, cargo: &mut Vec<Cargo>) -> Said {
+        let calling = Calling {
+            procedure: self.name(),
+            cargo: self.load(peer.serializer, cargo),
+            receive_progress: self.random.one_in(2),
+            disclose_me: self.random.one_in(5),
+        };
+        let request = next(&mut peer.known);
+        peer.known.calls.push(request);
+        Said::Call { request, calling }
+    }
+
+    /// YIELD or ERROR, maybe in parts, maybe once more when it is too late.
+    fn answer(&mut self, peer: &mut Peer, cargo: &mut Vec<Cargo>) -> Option<Said> {
+        let known = &mut peer.known;
+        if known.invocation_last > 0 && self.random.one_in(10) {
+            // Late for certain, unless it is still open.
+            let request = self.random.below(known.invocation_last) + 1;
+            if known.invocations.iter().all(|open| open.request != request) {
+                let cargo = self.load(peer.serializer, cargo);
+                return Some(Said::Yield { request, cargo, progress: self.random.one_in(2) });
+            }
+        }
+        let count = known.invocations.len() as u64;
+        if count == 0 {
+            return None;
+        }
+        let place = self.random.below(count) as usize;
+        let invocation = known.invocations[place];
+        let odds = if invocation.receive_progress { 2 } else { 12 };
+        let progress = self.random.one_in(odds);
+        if !progress {
+            known.invocations.remove(place);
+        }
+        let (request, cargo) = (invocation.request, self.load(peer.serializer, cargo));
+        match !progress && self.random.one_in(4) {
+            true => Some(Said::Fail { request, cargo }),
+            false => Some(Said::Yield { request, cargo, progress }),
+        }
+    }
+
+    fn leave(&mut self, peer: &mut Peer) -> Said {
+        if self.random.one_in(4) {
+            peer.place = Place::Over;
+            return Said::Abort;
+        }
+        peer.place = Place::Leaving;
+        Said::Goodbye
+    }
+
+    /// Something that no peer may say; it is the last thing this one says.
+    fn violate(&mut self, peer: &mut Peer) -> Said {
+        peer.place = Place::Over;
+        let empty = || Value::Dict(Vec::new());
+        let next = peer.known.request_last + 1;
+        let message = match self.random.below(9) {
+            // A request id that is not the next.
+            0 => vec![32.into(), (next + 1).into(), empty(), "a".into()],
+            1 => vec![16.into(), (next - 1).into(), empty(), "a".into()],
+            2 => vec![1.into(), "realm1".into(), empty()],
+            3 => vec![70.into(), (peer.known.invocation_last + 1_000).into(), empty()],
+            4 => vec![33.into(), 1.into(), 1.into()],
+            5 => vec![999.into()],
+            6 => vec![32.into(), next.into(), Value::List(Vec::new()), "a".into()],
+            7 => {
+                let mut message = Vec::new();
+                Value::from("no list").write(peer.serializer, &mut message);
+                message.pop();
+                return Said::Malformed(message);
+            }
+            // The head of a frame that no transport has; it is judged with its last octet.
+            _ if peer.has_websocket() => return Said::NoFrame(vec![0xFF]),
+            _ => return Said::NoFrame(vec![0xFF; 4]),
+        };
+        Said::Violation(Value::List(message))
+    }
+
+    /// Any message with any small numbers, maybe with a wrong octet.
+    fn noise(&mut self, peer: &Peer) -> Said {
+        let random = &mut self.random;
+        let code = one_of(random, &[16, 32, 34, 48, 49, 64, 66, 70, 8, 6, 3, 5, 337, 68]);
+        let mut items = vec![Value::from(code)];
+        for _ in 0..random.below(6) {
+            items.push(match random.below(6) {
+                0 | 1 => Value::from(random.below(6)),
+                2 | 3 => Value::Dict(Vec::new()),
+                4 => one_of(random, &NAMES).into(),
+                _ => Value::List(vec![1.into()]),
+            });
+        }
+        if random.one_in(2) {
+            let request = Value::from(peer.known.request_last + 1);
+            items = vec![Value::from(one_of(random, &[16, 32, 48, 64])), request];
+            items.extend([Value::Dict(Vec::new()), one_of(random, &NAMES).into()]);
+        }
+        let mut bytes = Vec::new();
+        Value::List(items).write(peer.serializer, &mut bytes);
+        if random.one_in(4) {
+            let place = random.below(bytes.len() as u64) as usize;
+            bytes[place] ^= 1 << random.below(8);
+        }
+        Said::Noise(bytes)
+    }
+
+    /// One of `held`, which is given up; or somebody else's; or nobody's.
+    fn pick(&mut self, held: &mut Vec<u64>, others: &[u64]) -> u64 {
+        if held.is_empty() || self.random.one_in(10) {
+            let nobodys = others.is_empty() || self.random.one_in(4);
+            return if nobodys { 1_000_000 } else { one_of(&mut self.random, others) };
+        }
+        let place = self.random.below(held.len() as u64) as usize;
+        held.swap_remove(place)
+    }
+
+    /// New payload; gives its number.
+    fn load(&mut self, serializer: Serializer, cargo: &mut Vec<Cargo>) -> usize {
+        let number = cargo.len();
+        let mut arguments = vec![Value::from(number as u64)];
+        if self.random.one_in(2) {
+            arguments.push(self.value(3));
+        }
+        if self.random.one_in(30) {
+            let long = one_of(&mut self.random, &[700, 5_000, 20_000]);
+            arguments.push(Value::Text("x".repeat(long)));
+        }
+        let keywords = self.random.one_in(3).then(|| {
+            let entry = |n| (format!("k{n}"), self.value(2));
+            Value::Dict((0..2).map(entry).collect())
+        });
+        cargo.push(Cargo::new(Value::List(arguments), keywords, serializer));
+        number
+    }
+
+    fn value(&mut self, depth: u32) -> Value {
+        let random = &mut self.random;
+        match random.below(if depth == 0 { 7 } else { 9 }) {
+            0 => Value::Null,
+            1 => Value::Boolean(random.one_in(2)),
+            2 => Value::from(random.bits() >> random.below(64)),
+            3 => Value::Integer(-1 - i128::from(random.bits() >> (1 + random.below(63)))),
+            4 => Value::Float((random.bits() >> 12) as f64 / 1_024.0),
+            5 => one_of(random, &["", "text", "\"\\\n\u{1}", "grüße 日本 🎈"]).into(),
+            6 => {
+                let mut octets = vec![0; random.below(5) as usize];
+                random.fill(&mut octets);
+                Value::Binary(octets)
+            }
+            7 => Value::List((0..random.below(3)).map(|_| self.value(depth - 1)).collect()),
+            _ => {
+                let entry = |n| (format!("key {n}"), self.value(depth - 1));
+                Value::Dict((0..2).map(entry).collect())
+            }
+        }
+    }
+}
+
+/// The id of the next request.
+const fn next(known: &mut Known) -> u64 {
+    known.request_last += 1;
+    known.request_last
+}
