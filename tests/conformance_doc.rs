@@ -18,7 +18,18 @@ const AREAS: &[(&str, &str, &[(u16, u16)])] = &[
     (
         "B-MSG",
         "Messages",
-        &[(1, 3), (6, 6), (8, 8), (16, 17), (32, 36), (48, 48), (50, 50), (64, 68), (70, 70), (80, 90)],
+        &[
+            (1, 3),
+            (6, 6),
+            (8, 8),
+            (16, 17),
+            (32, 36),
+            (48, 48),
+            (50, 50),
+            (64, 68),
+            (70, 70),
+            (80, 90),
+        ],
     ),
     ("B-SER", "Serializers", &[(1, 10), (14, 14)]),
     ("B-TRN", "WebSocket", &[(1, 5), (7, 9)]),
@@ -32,7 +43,10 @@ const AREAS: &[(&str, &str, &[(u16, u16)])] = &[
 const REASONS: &[(&str, &str)] = &[
     ("B-ID-12", "a statement about probabilities; publication ids come from a seeded cipher"),
     ("B-URI-13", "names are not restricted: the specification's own examples break the rule"),
-    ("B-ERR-06", "no payload is validated against schemas, so the router has no occasion of its own"),
+    (
+        "B-ERR-06",
+        "no payload is validated against schemas, so the router has no occasion of its own",
+    ),
     ("B-ERR-10", "realms are not closed while the process runs"),
     ("B-ERR-13", "every session may do everything until there is authorization"),
     ("B-ERR-14", "there is no authorizer yet that could fail"),

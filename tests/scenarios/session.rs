@@ -26,7 +26,8 @@ fn welcome_announces_what_works_and_nothing_else() {
                   progressive_call_invocations, progressive_call_results, \
                   registration_meta_api, registration_revocation, session_meta_api, \
                   shared_registration, testament_meta_api";
-    let roles = format!("{{broker: {{features: {{{broker}}}}}, dealer: {{features: {{{dealer}}}}}}}");
+    let roles =
+        format!("{{broker: {{features: {{{broker}}}}}, dealer: {{features: {{{dealer}}}}}}}");
     check(&format!(
         r#"
         ann: connects

@@ -284,7 +284,8 @@ impl Dealer {
         kept.tried.push(pending.callee.id);
         let registration = self.cache.best(&self.shared.registrations, &kept.procedure);
         let registration = registration.filter(|found| found.id == kept.registration);
-        let next = registration.and_then(|found| Some((found, found.next(&kept.tried, context.random)?)));
+        let next =
+            registration.and_then(|found| Some((found, found.next(&kept.tried, context.random)?)));
         let Some((registration, callee)) = next else { return Rerouted::NobodyLeft };
         let options = kept.options.clone();
         let options = CallOptions::read(&mut MsgPackReader::open(&options));
@@ -312,7 +313,8 @@ impl Dealer {
         let head = InvokeHead { callee, registration, call, takes_passthru, continues: false };
         let elements = (&*payload.arguments, &*payload.arguments_kw);
         let payload = Payload::from_elements(payload.serializer, elements, payload.transparent);
-        let relay = Relay { head: Head::Invoke(head), text: &procedure, ids: &[], details, payload };
+        let relay =
+            Relay { head: Head::Invoke(head), text: &procedure, ids: &[], details, payload };
         self.pass(callee.shard, &relay, context);
         Rerouted::Yes
     }
