@@ -21,18 +21,22 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 
 use super::broadcast::Broadcast;
+use super::config::Disclosure;
 use super::filter::Filter;
 use super::meta::News;
 use super::pattern::Cache;
 use super::peers::Undeliverable;
 use super::realm::{Context, Refusal, SharedRealm};
 use super::relay::{Details, EventHead, Head, Relay};
-use super::subscriptions::{Local, ShardSet, Subscribers, Subscription};
+use super::retention::Found;
+use super::subscriptions::{Local, Replayed, ShardSet, Subscribers, Subscription};
 use crate::env::Map;
 use crate::message::layout::Element;
+use crate::message::uri::Pattern;
 use crate::message::{
     Event, EventDetails, MatchPolicy, Payload, PublicationId, Publish, PublishOptions, Published,
-    SessionId, Subscribe, Subscribed, SubscriptionId, Unsubscribe, Unsubscribed, uri,
+    RequestId, SessionId, Subscribe, Subscribed, SubscriptionId, Unsubscribe, Unsubscribed,
+    UnsubscribedDetails, uri,
 };
 use crate::session::{Identity, Session};
 use crate::wire::msgpack::MsgPackReader;
@@ -47,13 +51,15 @@ pub(super) struct Broker {
     local: Map<SubscriptionId, Local>,
     cache: Cache<Subscription>,
     broadcast: Broadcast,
+    /// The number of this shard's last publication.
+    sequence: u64,
 }
 
 impl Broker {
     pub(super) fn new(realm: u16, shared: Arc<SharedRealm>, hash_key: &ahash::RandomState) -> Self {
         let local = Map::with_hasher(hash_key.clone());
         let cache = Cache::new(hash_key.clone());
-        Self { realm, shared, local, cache, broadcast: Broadcast::default() }
+        Self { realm, shared, local, cache, broadcast: Broadcast::default(), sequence: 0 }
     }
 
     /// Makes the session in `slot` a subscriber and answers its SUBSCRIBE.
@@ -77,9 +83,14 @@ impl Broker {
             return Err(Refusal::new(uri::error::LIMIT_EXCEEDED));
         }
         // spec: basic/publish_subscribe#subscribing — subscribing twice gives the same id
+        let fresh = held.is_none();
         let id = match held {
             Some(held) => held.id,
             None => self.join(slot, policy, &subscribe.topic, context),
+        };
+        let retained = match subscribe.options.get_retained {
+            Some(true) => self.retained(slot, (id, fresh), context),
+            Some(false) | None => Vec::new(),
         };
 
         // spec: basic/security_model#ordering — SUBSCRIBED goes out before any EVENT.
@@ -87,6 +98,9 @@ impl Broker {
         // this shard after this function, so it can only be queued behind SUBSCRIBED.
         let subscribed = Subscribed { request: subscribe.request, subscription: id };
         context.peers.tell(slot, subscribed);
+        for found in &retained {
+            self.replay(slot, id, found, context);
+        }
         Ok(())
     }
 
@@ -111,6 +125,31 @@ impl Broker {
         Ok(())
     }
 
+    /// Takes a subscription away from the session in `slot`.
+    // spec: advanced/pubsub_subscription_revocation
+    pub(super) fn revoke(
+        &mut self,
+        slot: u32,
+        id: SubscriptionId,
+        reason: &str,
+        context: &mut Context<'_>,
+    ) -> Result<(), Refusal> {
+        let session = context.peers.session(slot);
+        let session = session.ok_or(Refusal::new(uri::error::NO_SUCH_SESSION))?;
+        if !session.subscriptions.remove(&id) {
+            return Err(Refusal::new(uri::error::NO_SUCH_SUBSCRIPTION));
+        }
+        let told = session.subscriber_has(|features| features.subscription_revocation);
+        let session = session.id;
+        self.part(session, id, context);
+        if told {
+            let reason = (!reason.is_empty()).then(|| reason.into());
+            let details = Some(UnsubscribedDetails { subscription: Some(id), reason });
+            context.peers.tell(slot, Unsubscribed { request: RequestId(0), details });
+        }
+        Ok(())
+    }
+
     /// Publishes for the session in `slot`.
     // spec: basic/publish_subscribe#publishing
     pub(super) fn on_publish(
@@ -127,8 +166,11 @@ impl Broker {
         let publisher = session.id;
         let identity = session.identity.clone();
         let options = &publish.options;
+        if options.disclose_me == Some(true) && self.shared.options.disclosure == Disclosure::Deny {
+            return Err(Refusal::new(uri::error::DISCLOSURE_NOT_ALLOWED));
+        }
         let event = (topic, publish.payload);
-        let publication = self.publish((publisher, &identity), options, event, context);
+        let publication = self.publish((publisher, &identity), options, event, context)?;
         if options.acknowledge == Some(true) {
             context.peers.tell(slot, Published { request: publish.request, publication });
         }
@@ -142,17 +184,27 @@ impl Broker {
         options: &PublishOptions<'_>,
         (topic, payload): (&str, Payload<'_>),
         context: &mut Context<'_>,
-    ) -> PublicationId {
+    ) -> Result<PublicationId, Refusal> {
+        let realm = &self.shared.options;
         let mut details = EventDetails { passthru: options.passthru.clone(), ..Default::default() };
-        if options.disclose_me == Some(true) {
+        details.trustlevel = realm.trust_level(&identity.authrole, topic);
+        let disclosed = match realm.disclosure {
+            Disclosure::Allow => options.disclose_me == Some(true),
+            Disclosure::Deny => false,
+            Disclosure::Always => true,
+        };
+        if disclosed {
             details.publisher = Some(publisher);
             details.publisher_authid = Some(identity.authid.as_ref().into());
             details.publisher_authrole = Some(identity.authrole.as_ref().into());
         }
         let publication = PublicationId(context.random_id());
+        self.sequence += 1;
         let head = EventHead {
             publication,
             publisher,
+            origin: context.peers.shard,
+            sequence: self.sequence,
             // spec: advanced/pubsub_publisher_exclusion
             exclude_publisher: options.exclude_me != Some(false),
             filter: options.receivers.as_deref().map(Filter::new).map(Arc::new),
@@ -164,8 +216,11 @@ impl Broker {
             details: Details::Event(details),
             payload,
         };
+        if options.retain == Some(true) {
+            self.shared.retention.keep(&event, &self.shared.options)?;
+        }
         self.spread(&event, context);
-        publication
+        Ok(publication)
     }
 
     /// Delivers what this or another shard's broker published.
@@ -202,9 +257,12 @@ impl Broker {
 
     /// Publishes as the router itself. `arguments` are in MessagePack.
     pub(super) fn publish_own(&mut self, topic: &str, arguments: &[u8], context: &mut Context<'_>) {
+        self.sequence += 1;
         let head = EventHead {
             publication: PublicationId(context.random_id()),
             publisher: SessionId(0),
+            origin: context.peers.shard,
+            sequence: self.sequence,
             exclude_publisher: false,
             filter: None,
         };
@@ -227,12 +285,10 @@ impl Broker {
             let payload = &testament.payload;
             let elements = (&*payload.arguments, &*payload.arguments_kw);
             let payload = Payload::from_elements(payload.serializer, elements, false);
-            self.publish(
-                (session.id, &session.identity),
-                &options,
-                (&testament.topic, payload),
-                context,
-            );
+            let (publisher, event) =
+                ((session.id, &session.identity), (&*testament.topic, payload));
+            // Nobody is left who could be told that there was no room to retain it.
+            let _ = self.publish(publisher, &options, event, context);
         }
     }
 
@@ -256,6 +312,55 @@ impl Broker {
                 let open = open.expect("a subscriber that has left");
                 assert!(open.subscriptions.contains(&id), "a subscriber that does not know");
             }
+        }
+    }
+
+    /// What is retained for a subscription of the session in `slot`, in the order in which each
+    /// shard published it.
+    ///
+    /// The session is in the index already. A publisher retains before it looks there, so what is
+    /// not found here comes as an event. What is found may come as well, if the subscription is
+    /// `fresh`, and so may what was published before it: both is remembered, and dropped.
+    // spec: advanced/pubsub_event_retention
+    fn retained(
+        &mut self,
+        slot: u32,
+        (id, fresh): (SubscriptionId, bool),
+        context: &mut Context<'_>,
+    ) -> Vec<Found> {
+        let here = context.peers.shard;
+        let local = self.local.get_mut(&id).expect("the session has just joined it");
+        let Some(session) = context.peers.session(slot) else { return Vec::new() };
+        let pattern = Pattern { policy: local.policy, uri: local.uri.clone() };
+        let found = self.shared.retention.find(&pattern, session);
+        for found in found.iter().filter(|found| fresh && found.event.head.origin != here) {
+            let EventHead { origin, sequence, .. } = found.event.head;
+            let known = |mark: &&mut Replayed| (mark.session, mark.origin) == (session.id, origin);
+            match local.replayed.iter_mut().find(known) {
+                Some(mark) => mark.sequence = mark.sequence.max(sequence),
+                None => local.replayed.push(Replayed { session: session.id, origin, sequence }),
+            }
+        }
+        found
+    }
+
+    /// Sends a retained event to the session in `slot`.
+    fn replay(
+        &mut self,
+        slot: u32,
+        subscription: SubscriptionId,
+        Found { topic, event }: &Found,
+        context: &mut Context<'_>,
+    ) {
+        let exact = self.local.get(&subscription).is_none_or(|l| l.policy == MatchPolicy::Exact);
+        let mut details = event.details();
+        details.retained = Some(true);
+        details.topic = (!exact).then(|| (**topic).into());
+        let (publication, payload) = (event.head.publication, event.payload());
+        self.broadcast.begin();
+        let message = Event { subscription, publication, details, payload };
+        if self.broadcast.send(&message, slot, context.peers).is_err() {
+            context.peers.counters.undeliverable_events += 1;
         }
     }
 
@@ -291,7 +396,9 @@ impl Broker {
         (head, event): (&EventHead, &Relay<'_>),
         context: &mut Context<'_>,
     ) {
-        let Some(local) = self.local.get(&id) else { return };
+        let Some(local) = self.local.get_mut(&id) else { return };
+        let passed = |mark: &Replayed| mark.origin == head.origin && mark.sequence < head.sequence;
+        local.replayed.retain(|mark| !passed(mark));
         let Details::Event(details) = &event.details else { unreachable!("an event has its own") };
         let mut details = details.clone();
         // spec: advanced/pubsub_pattern_based_subscription — the concrete topic is told
@@ -301,6 +408,10 @@ impl Broker {
         self.broadcast.begin();
         for (slot, session) in local.subscribers.iter() {
             if head.exclude_publisher && head.publisher == session {
+                continue;
+            }
+            let replayed = |mark: &Replayed| mark.session == session && mark.origin == head.origin;
+            if local.replayed.iter().any(replayed) {
                 continue;
             }
             if let Some(filter) = &head.filter
@@ -362,6 +473,7 @@ impl Broker {
             uri: topic.into(),
             policy,
             subscribers: Subscribers::new(Map::with_hasher(hasher)),
+            replayed: Vec::new(),
         });
         local.subscribers.insert(slot, session);
         id
@@ -370,6 +482,7 @@ impl Broker {
     fn part(&mut self, session: SessionId, id: SubscriptionId, context: &mut Context<'_>) {
         let local = self.local.get_mut(&id).expect("a session knows what it subscribed to");
         local.subscribers.remove(session);
+        local.replayed.retain(|mark| mark.session != session);
         let tell = !uri::is_reserved(&local.uri);
         if tell {
             context.news.push(News::Unsubscribed(session, id.0));

@@ -6,6 +6,7 @@
 
 use std::fmt::Write;
 
+use super::config::RealmOptions;
 use super::{ConnectionId, Origin, Output, Router};
 use crate::message::uri::{self, close, error};
 use crate::message::{
@@ -242,7 +243,7 @@ impl Router {
         };
         let session_id = self.random_session_id();
         let details = WelcomeDetails {
-            roles: Some(announced()),
+            roles: Some(announced(&self.config.realms[usize::from(realm)].options)),
             agent: Some(self.config.agent.as_str().into()),
             realm: Some(hello.realm.as_ref().into()),
             authid: Some(identity.authid.as_ref().into()),
@@ -455,13 +456,17 @@ impl Router {
 
 /// What this router announces in WELCOME.
 // spec: advanced/features — a feature that works is announced, no other
-fn announced() -> RouterRoles {
+fn announced(options: &RealmOptions) -> RouterRoles {
+    let trust = (!options.trust.is_empty()).then_some(true);
     let broker = Features {
         payload_passthru_mode: Some(true),
         publisher_exclusion: Some(true),
         publisher_identification: Some(true),
         subscriber_blackwhite_listing: Some(true),
         pattern_based_subscription: Some(true),
+        publication_trustlevels: trust,
+        event_retention: (options.retained_topics_max > 0).then_some(true),
+        subscription_revocation: Some(true),
         session_meta_api: Some(true),
         subscription_meta_api: Some(true),
         ..Features::default()
@@ -470,6 +475,7 @@ fn announced() -> RouterRoles {
         call_canceling: Some(true),
         call_reroute: Some(true),
         call_timeout: Some(true),
+        call_trustlevels: trust,
         caller_identification: Some(true),
         pattern_based_registration: Some(true),
         payload_passthru_mode: Some(true),

@@ -25,6 +25,7 @@ mod peers;
 mod realm;
 mod registrations;
 mod relay;
+mod retention;
 mod subscriptions;
 
 pub use crate::session::{ConnectionId, ShardId};

@@ -18,6 +18,7 @@ use super::meta::{Meta, News};
 use super::peers::Peers;
 use super::registrations::Registration;
 use super::relay::{Head, Relay, Relays};
+use super::retention::Retention;
 use super::subscriptions::Subscription;
 use crate::env::{Instant, Random};
 use crate::limits::ID_MAX;
@@ -33,6 +34,7 @@ pub(super) struct SharedRealm {
     pub(super) options: RealmOptions,
     pub(super) subscriptions: Directory<Subscription>,
     pub(super) registrations: Directory<Registration>,
+    pub(super) retention: Retention,
     /// The last id of a subscription or registration.
     ids: AtomicU64,
 }
@@ -44,6 +46,7 @@ impl SharedRealm {
             options: config.options.clone(),
             subscriptions: Directory::new(hash_key),
             registrations: Directory::new(hash_key),
+            retention: Retention::new(hash_key),
             ids: AtomicU64::new(0),
         }
     }
@@ -92,7 +95,7 @@ pub(super) struct Realm {
     realm: u16,
     pub(super) shared: Arc<SharedRealm>,
     pub(super) broker: Broker,
-    dealer: Dealer,
+    pub(super) dealer: Dealer,
     pub(super) meta: Meta,
     /// Sessions of this realm on this shard, and their slots.
     pub(super) sessions: BTreeMap<SessionId, u32>,

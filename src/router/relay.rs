@@ -87,6 +87,10 @@ pub(super) struct EventHead {
     pub(super) publisher: SessionId,
     /// Whether the publisher is left out of the receivers.
     pub(super) exclude_publisher: bool,
+    /// The shard on which it was published.
+    pub(super) origin: ShardId,
+    /// Its number among that shard's publications in its realm: 1, 2, 3 …
+    pub(super) sequence: u64,
     /// Who else may or may not receive it.
     pub(super) filter: Option<Arc<Filter>>,
 }

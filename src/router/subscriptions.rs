@@ -105,6 +105,17 @@ pub(super) struct Local {
     pub(super) uri: Box<str>,
     pub(super) policy: MatchPolicy,
     pub(super) subscribers: Subscribers,
+    /// What subscribers have had replayed that may still be on its way to them.
+    pub(super) replayed: Vec<Replayed>,
+}
+
+/// A session was replayed what a shard had published up to that number: what comes from there is
+/// older, and dropped, until the first that is newer.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Replayed {
+    pub(super) session: SessionId,
+    pub(super) origin: ShardId,
+    pub(super) sequence: u64,
 }
 
 /// Sessions with their slots: walked in an order that no hash decides, left in constant time.

@@ -223,6 +223,12 @@ impl Session {
         has(self.roles.callee.as_ref(), feature)
     }
 
+    /// Whether the peer, as a subscriber, announced `feature`.
+    #[must_use]
+    pub fn subscriber_has(&self, feature: impl Fn(&Features) -> Option<bool>) -> bool {
+        has(self.roles.subscriber.as_ref(), feature)
+    }
+
     /// Whether the peer, as a caller, announced `feature`.
     #[must_use]
     pub fn caller_has(&self, feature: impl Fn(&Features) -> Option<bool>) -> bool {

@@ -18,11 +18,13 @@ mod pattern;
 mod progress;
 mod publish;
 mod reroute;
+mod retention;
 mod revocation;
 mod session;
 mod shared;
 mod testament;
 mod timeout;
+mod trust;
 mod uri;
 mod violation;
 

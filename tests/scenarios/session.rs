@@ -18,9 +18,9 @@ fn hello_is_answered_by_welcome_and_nothing_comes_before() {
 // spec: A-FEAT-01, A-FEAT-02, A-FEAT-07, A-PCR-01, A-META-02
 #[test]
 fn welcome_announces_what_works_and_nothing_else() {
-    let broker = "pattern_based_subscription, payload_passthru_mode, publisher_exclusion, \
+    let broker = "event_retention, pattern_based_subscription, payload_passthru_mode, publisher_exclusion, \
                   publisher_identification, session_meta_api, subscriber_blackwhite_listing, \
-                  subscription_meta_api";
+                  subscription_meta_api, subscription_revocation";
     let dealer = "call_canceling, call_reroute, call_timeout, caller_identification, \
                   pattern_based_registration, payload_passthru_mode, \
                   progressive_call_invocations, progressive_call_results, \

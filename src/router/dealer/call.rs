@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::super::config::{Disclosure, RealmOptions};
 use super::super::conversation::Deadline;
 use super::super::realm::{Context, Refusal, error_of};
 use super::super::registrations::{Callee, Registration};
@@ -34,6 +35,10 @@ impl Dealer {
         if !uri::is_valid(&call.procedure, self.shared.uri_check) {
             return Err(Refusal::new(uri::error::INVALID_URI));
         }
+        let disclose_me = call.options.disclose_me == Some(true);
+        if disclose_me && self.shared.options.disclosure == Disclosure::Deny {
+            return Err(Refusal::new(uri::error::DISCLOSURE_NOT_ALLOWED));
+        }
         if session.calls.len() >= context.limits.calls_pending_max {
             return Err(Refusal::new(uri::error::LIMIT_EXCEEDED));
         }
@@ -55,7 +60,7 @@ impl Dealer {
             caller: caller.id,
             identity: &identity,
         };
-        let details = details_for(&wanted, &callee);
+        let details = details_for((&wanted, &call.procedure), &callee, &self.shared.options);
         let call_ref = CallRef { caller, request: call.request };
         let pending = PendingCall {
             callee: callee.session,
@@ -308,7 +313,8 @@ impl Dealer {
             caller: call.caller.id,
             identity: &session.identity.clone(),
         };
-        let details = Details::Invocation(details_for(&wanted, &callee));
+        let details = details_for((&wanted, &procedure), &callee, &self.shared.options);
+        let details = Details::Invocation(details);
         let callee = callee.session;
         let head = InvokeHead { callee, registration, call, takes_passthru, continues: false };
         let elements = (&*payload.arguments, &*payload.arguments_kw);
@@ -377,7 +383,11 @@ struct Wanted<'a> {
 }
 
 /// The Details with which `callee` is invoked.
-fn details_for<'a>(wanted: &Wanted<'a>, callee: &Callee) -> InvocationDetails<'a> {
+fn details_for<'a>(
+    (wanted, procedure): (&Wanted<'a>, &str),
+    callee: &Callee,
+    realm: &RealmOptions,
+) -> InvocationDetails<'a> {
     let options = wanted.options;
     let mut details =
         InvocationDetails { passthru: options.passthru.clone(), ..Default::default() };
@@ -390,11 +400,17 @@ fn details_for<'a>(wanted: &Wanted<'a>, callee: &Callee) -> InvocationDetails<'a
     if callee.forward_timeout {
         details.timeout = wanted.timeout.map(|timeout| timeout.as_millis() as u64);
     }
-    if options.disclose_me == Some(true) || callee.disclose_caller {
+    let disclosed = match realm.disclosure {
+        Disclosure::Allow => options.disclose_me == Some(true) || callee.disclose_caller,
+        Disclosure::Deny => false,
+        Disclosure::Always => true,
+    };
+    if disclosed {
         details.caller = Some(wanted.caller);
         details.caller_authid = Some((*wanted.identity.authid).into());
         details.caller_authrole = Some((*wanted.identity.authrole).into());
     }
+    details.trustlevel = realm.trust_level(&wanted.identity.authrole, procedure);
     details
 }
 

@@ -104,6 +104,26 @@ impl Dealer {
         self.pass(callee.shard, &Relay { text: reason, ..Relay::of(head) }, context);
     }
 
+    /// Takes a registration away from the session in `slot`, here and in the index.
+    // spec: advanced/rpc_registration_revocation
+    pub(in super::super) fn remove_callee(
+        &mut self,
+        slot: u32,
+        registration: RegistrationId,
+        reason: &str,
+        context: &mut Context<'_>,
+    ) -> Result<(), Refusal> {
+        let gone = Refusal::new(uri::error::NO_SUCH_SESSION);
+        let callee = context.peers.reference(slot).ok_or(gone)?;
+        let session = context.peers.session(slot).expect("it was there a line ago");
+        let held = session.registrations.get(&registration);
+        let pattern = held.map(|held| held.pattern.clone());
+        let pattern = pattern.ok_or(Refusal::new(uri::error::NO_SUCH_REGISTRATION))?;
+        self.part(callee.id, registration, &pattern, context);
+        self.on_revoked(callee, registration, reason, context);
+        Ok(())
+    }
+
     /// Takes a registration away from a callee on this shard. It is out of the index already.
     // spec: advanced/rpc_registration_revocation
     pub(super) fn on_revoked(
@@ -118,10 +138,8 @@ impl Dealer {
             return;
         }
         if session.callee_has(|features| features.registration_revocation) {
-            let details = UnregisteredDetails {
-                registration: Some(registration),
-                reason: Some(reason.into()),
-            };
+            let reason = (!reason.is_empty()).then(|| reason.into());
+            let details = UnregisteredDetails { registration: Some(registration), reason };
             let message = Unregistered { request: RequestId(0), details: Some(details) };
             context.peers.tell(callee.slot, message);
         }

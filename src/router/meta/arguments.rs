@@ -3,7 +3,7 @@
 use super::super::realm::Refusal;
 use crate::message::Payload;
 use crate::message::layout::{Attributes, Element};
-use crate::message::options::{LookupOptions, SessionFilter};
+use crate::message::options::{KillKeywords, LookupOptions, SessionFilter};
 use crate::message::uri::{self, MatchPolicy};
 use crate::wire::msgpack::MsgPackReader;
 use crate::wire::{Kind, Reader, Sequence, Serializer};
@@ -66,6 +66,12 @@ impl<'a> Arguments<'a> {
     pub(super) fn roles(&mut self) -> Result<Option<Vec<crate::message::Text<'a>>>, Refusal> {
         let keywords: SessionFilter<'a> = self.keywords()?;
         Ok(self.optional()?.or(keywords.filter_authroles))
+    }
+
+    /// Why something is taken from a session, if the next argument or a keyword says so.
+    pub(super) fn reason(&mut self) -> Result<crate::message::Text<'a>, Refusal> {
+        let keywords: KillKeywords<'a> = self.keywords()?;
+        Ok(self.optional()?.or(keywords.reason).unwrap_or_default())
     }
 
     /// The way to match in the options behind a URI.

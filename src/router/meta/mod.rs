@@ -45,12 +45,14 @@ enum Procedure {
     RegistrationGet,
     RegistrationListCallees,
     RegistrationCountCallees,
+    RegistrationRemoveCallee,
     SubscriptionList,
     SubscriptionLookup,
     SubscriptionMatch,
     SubscriptionGet,
     SubscriptionListSubscribers,
     SubscriptionCountSubscribers,
+    SubscriptionRemoveSubscriber,
 }
 
 impl Procedure {
@@ -71,20 +73,25 @@ impl Procedure {
             "registration.get" => Self::RegistrationGet,
             "registration.list_callees" => Self::RegistrationListCallees,
             "registration.count_callees" => Self::RegistrationCountCallees,
+            "registration.remove_callee" => Self::RegistrationRemoveCallee,
             "subscription.list" => Self::SubscriptionList,
             "subscription.lookup" => Self::SubscriptionLookup,
             "subscription.match" => Self::SubscriptionMatch,
             "subscription.get" => Self::SubscriptionGet,
             "subscription.list_subscribers" => Self::SubscriptionListSubscribers,
             "subscription.count_subscribers" => Self::SubscriptionCountSubscribers,
+            "subscription.remove_subscriber" => Self::SubscriptionRemoveSubscriber,
             _ => return None,
         })
     }
 
-    const fn kills(self) -> bool {
+    /// Whether it takes something from other sessions.
+    const fn is_forceful(self) -> bool {
         matches!(
             self,
-            Self::SessionKill
+            Self::RegistrationRemoveCallee
+                | Self::SubscriptionRemoveSubscriber
+                | Self::SessionKill
                 | Self::SessionKillByAuthid
                 | Self::SessionKillByAuthrole
                 | Self::SessionKillAll
@@ -103,6 +110,10 @@ pub(super) enum Question {
     Kill(Kill),
     /// Which sessions hold this subscription?
     Subscribers(SubscriptionId),
+    /// Take a registration from a session of yours.
+    RemoveCallee,
+    /// Take a subscription from a session of yours.
+    RemoveSubscriber,
 }
 
 /// Which sessions are to be ended.
@@ -145,6 +156,14 @@ pub(super) struct Meta {
     last: u64,
 }
 
+/// Who wants to know what, and how.
+#[derive(Clone, Copy, Debug)]
+struct Inquiry {
+    call: CallRef,
+    form: Form,
+    question: Question,
+}
+
 /// What a meta procedure comes to at once.
 enum Outcome {
     /// The Arguments of the RESULT, in MessagePack.
@@ -174,7 +193,7 @@ impl Realm {
         let procedure = Procedure::from_uri(&call.procedure)?;
         let caller = context.peers.reference(slot)?;
         let call_ref = CallRef { caller, request: call.request };
-        if procedure.kills() && !self.shared.options.meta_kill {
+        if procedure.is_forceful() && !self.shared.options.meta_kill {
             return Some(Err(Refusal::new(uri::error::NOT_AUTHORIZED)));
         }
         Some(match self.meta_call(procedure, call_ref, &call.payload, context) {
@@ -208,7 +227,10 @@ impl Realm {
                 ids.extend(self.broker.subscribers_of(id));
                 Ok(())
             }
+            Question::RemoveCallee => self.remove_callee(asked, context),
+            Question::RemoveSubscriber => self.remove_subscriber(asked, context),
         });
+        self.publish_news(context);
         if let Err(Refusal(refused)) = answered {
             error = refused;
         }
@@ -245,75 +267,72 @@ impl Realm {
     ) -> Result<Outcome, Refusal> {
         let mut buffer = Vec::new();
         let mut asked = Arguments::of(payload, &mut buffer)?;
-        let everywhere = 0..context.peers.shards_count;
-        match procedure {
-            Procedure::SessionCount => {
-                self.ask((call, Form::Count), Question::Sessions, everywhere, payload, context)
-            }
-            Procedure::SessionList => {
-                self.ask((call, Form::List), Question::Sessions, everywhere, payload, context)
-            }
+        let everywhere = || (0..context.peers.shards_count).collect();
+        let inquiry = |form, question| Inquiry { call, form, question };
+        let kill = |form, kill| inquiry(form, Question::Kill(kill));
+        let (inquiry, shards): (Inquiry, Vec<u16>) = match procedure {
+            Procedure::SessionCount => (inquiry(Form::Count, Question::Sessions), everywhere()),
+            Procedure::SessionList => (inquiry(Form::List, Question::Sessions), everywhere()),
             Procedure::SessionGet => {
                 let home = home_of(asked.required()?, context);
-                self.ask((call, Form::Only), Question::Session, home, payload, context)
+                (inquiry(Form::Only, Question::Session), home)
             }
             Procedure::SessionKill => {
                 let home = home_of(asked.required()?, context);
-                let question = Question::Kill(Kill::Session);
-                self.ask((call, Form::Only), question, home, payload, context)
+                (kill(Form::Only, Kill::Session), home)
             }
-            Procedure::SessionKillByAuthid => {
-                let question = Question::Kill(Kill::Authid);
-                self.ask((call, Form::List), question, everywhere, payload, context)
-            }
-            Procedure::SessionKillByAuthrole => {
-                let question = Question::Kill(Kill::Authrole);
-                self.ask((call, Form::Count), question, everywhere, payload, context)
-            }
-            Procedure::SessionKillAll => {
-                let question = Question::Kill(Kill::All);
-                self.ask((call, Form::Count), question, everywhere, payload, context)
-            }
-            Procedure::AddTestament => self.add_testament(call, asked, context),
-            Procedure::FlushTestaments => self.flush_testaments(call, &asked, context),
+            Procedure::SessionKillByAuthid => (kill(Form::List, Kill::Authid), everywhere()),
+            Procedure::SessionKillByAuthrole => (kill(Form::Count, Kill::Authrole), everywhere()),
+            Procedure::SessionKillAll => (kill(Form::Count, Kill::All), everywhere()),
+            Procedure::AddTestament => return self.add_testament(call, asked, context),
+            Procedure::FlushTestaments => return self.flush_testaments(call, &asked, context),
             Procedure::SubscriptionListSubscribers | Procedure::SubscriptionCountSubscribers => {
                 let lists = procedure == Procedure::SubscriptionListSubscribers;
                 let form = if lists { Form::List } else { Form::Count };
                 let id = SubscriptionId(asked.required::<u64>()?);
                 let known = self.shared.subscriptions.of_id(id.0);
                 let known = known.ok_or(Refusal::new(uri::error::NO_SUCH_SUBSCRIPTION))?;
-                let shards: Vec<u16> = known.shards.iter().map(|shard| shard.0).collect();
-                self.ask((call, form), Question::Subscribers(id), shards, payload, context)
+                let shards = known.shards.iter().map(|shard| shard.0).collect();
+                (inquiry(form, Question::Subscribers(id)), shards)
+            }
+            Procedure::RegistrationRemoveCallee | Procedure::SubscriptionRemoveSubscriber => {
+                let callee = procedure == Procedure::RegistrationRemoveCallee;
+                let remove =
+                    if callee { Question::RemoveCallee } else { Question::RemoveSubscriber };
+                asked.required::<u64>()?;
+                (inquiry(Form::Only, remove), home_of(asked.required()?, context))
             }
             Procedure::RegistrationList
             | Procedure::RegistrationLookup
             | Procedure::RegistrationMatch
             | Procedure::RegistrationGet
             | Procedure::RegistrationListCallees
-            | Procedure::RegistrationCountCallees => self.registration_call(procedure, asked),
+            | Procedure::RegistrationCountCallees => {
+                return self.registration_call(procedure, asked);
+            }
             Procedure::SubscriptionList
             | Procedure::SubscriptionLookup
             | Procedure::SubscriptionMatch
-            | Procedure::SubscriptionGet => self.subscription_call(procedure, asked),
-        }
+            | Procedure::SubscriptionGet => return self.subscription_call(procedure, asked),
+        };
+        self.ask(inquiry, &shards, payload, context)
     }
 
-    /// Asks `shards` a question for `call`. The payload is passed on as it came.
+    /// Asks `shards` a question for a call. The payload is passed on as it came.
     fn ask(
         &mut self,
-        (call, form): (CallRef, Form),
-        question: Question,
-        shards: impl IntoIterator<Item = u16>,
+        inquiry: Inquiry,
+        shards: &[u16],
         payload: &Payload<'_>,
         context: &mut Context<'_>,
     ) -> Result<Outcome, Refusal> {
+        let Inquiry { call, form, question } = inquiry;
         let calls_max = context.limits.calls_pending_max;
         let Some(session) = context.peers.find(call.caller) else { return Ok(Outcome::Asked) };
         if session.calls.len() + session.meta_calls >= calls_max {
             return Err(Refusal::new(uri::error::LIMIT_EXCEEDED));
         }
         session.meta_calls += 1;
-        let shards: Vec<u16> = shards.into_iter().collect();
         self.meta.last += 1;
         let number = self.meta.last;
         let left = shards.len();
@@ -322,6 +341,7 @@ impl Realm {
         self.meta.gatherings.insert(number, gathering);
         let asker = [call.caller.id.0];
         for shard in shards {
+            let shard = *shard;
             let head = Head::Ask { number, question, from: context.peers.shard };
             let relay = Relay { ids: &asker, payload: *payload, ..Relay::of(head) };
             self.pass(ShardId(shard), &relay, context);
@@ -343,9 +363,10 @@ impl Realm {
         }
         if procedure == Procedure::RegistrationLookup || procedure == Procedure::RegistrationMatch {
             let uri: Text<'_> = asked.required()?;
-            let found = match procedure {
-                Procedure::RegistrationLookup => registrations.get(asked.policy()?, &uri),
-                _ => registrations.best(&uri),
+            let by_name = procedure == Procedure::RegistrationLookup;
+            let found = match by_name {
+                true => registrations.get(asked.policy()?, &uri),
+                false => registrations.best(&uri),
             };
             return Ok(Outcome::Answer(answer(|writer| match &found {
                 Some(found) => writer.integer(found.id.0),
@@ -355,14 +376,13 @@ impl Realm {
         let id = RegistrationId(asked.required::<u64>()?);
         let found = registrations.of_id(id.0);
         let found = found.ok_or(Refusal::new(uri::error::NO_SUCH_REGISTRATION))?;
-        Ok(Outcome::Answer(answer(|writer| match procedure {
-            Procedure::RegistrationListCallees => {
-                writer.list(found.callees.len());
-                found.callees.iter().for_each(|callee| writer.integer(callee.session.id.0));
-                writer.end_list();
-            }
-            Procedure::RegistrationCountCallees => writer.integer(found.callees.len() as u64),
-            _ => found.write_details(writer),
+        let callees: Vec<_> = found.callees.iter().map(|callee| callee.session.id.0).collect();
+        let lists = procedure == Procedure::RegistrationListCallees;
+        let counts = procedure == Procedure::RegistrationCountCallees;
+        Ok(Outcome::Answer(answer(|writer| match (lists, counts) {
+            (true, _) => write_ids(&callees, writer),
+            (_, true) => writer.integer(callees.len() as u64),
+            (false, false) => found.write_details(writer),
         })))
     }
 
@@ -471,14 +491,19 @@ fn write_ids(ids: &[u64], writer: &mut MsgPackWriter<'_>) {
 }
 
 /// The one shard on which a session of that id can live.
-fn home_of(session: u64, context: &Context<'_>) -> [u16; 1] {
+fn home_of(session: u64, context: &Context<'_>) -> Vec<u16> {
     let home = session % u64::from(context.peers.shards_count);
-    [u16::try_from(home).expect("a remainder is below its divisor")]
+    vec![u16::try_from(home).expect("a remainder is below its divisor")]
 }
 
 /// The constant behind an error that came from another shard.
 fn known_error(text: &str) -> &'static str {
-    let known =
-        [uri::error::INVALID_ARGUMENT, uri::error::INVALID_URI, uri::error::NO_SUCH_SESSION];
+    let known = [
+        uri::error::INVALID_ARGUMENT,
+        uri::error::INVALID_URI,
+        uri::error::NO_SUCH_SESSION,
+        uri::error::NO_SUCH_REGISTRATION,
+        uri::error::NO_SUCH_SUBSCRIPTION,
+    ];
     known.into_iter().find(|known| *known == text).unwrap_or(uri::error::INVALID_ARGUMENT)
 }

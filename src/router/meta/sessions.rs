@@ -1,5 +1,6 @@
 //! Sessions as the meta API sees and ends them, and the testaments they leave.
 
+use super::super::config::Disclosure;
 use super::super::realm::{Context, Realm, Refusal};
 use super::arguments::Arguments;
 use super::events::write_session;
@@ -8,7 +9,7 @@ use crate::limits::TESTAMENTS_BYTES_MAX;
 use crate::message::layout::Element;
 use crate::message::options::{KillKeywords, TestamentKeywords};
 use crate::message::uri;
-use crate::message::{SessionId, Text, UriCheck};
+use crate::message::{RegistrationId, SessionId, SubscriptionId, Text, UriCheck};
 use crate::session::{CallRef, KeptPayload, Testament};
 use crate::wire::msgpack::MsgPackWriter;
 use crate::wire::{Kind, Serializer, Writer};
@@ -109,6 +110,38 @@ impl Realm {
         Ok(())
     }
 
+    /// Takes a registration from a session of this realm and shard.
+    // spec: advanced/rpc_registration_revocation
+    pub(super) fn remove_callee(
+        &mut self,
+        mut asked: Arguments<'_>,
+        context: &mut Context<'_>,
+    ) -> Result<(), Refusal> {
+        let registration = RegistrationId(asked.required()?);
+        let slot = self.slot_of(&mut asked)?;
+        let reason = asked.reason()?;
+        self.dealer.remove_callee(slot, registration, &reason, context)
+    }
+
+    /// Takes a subscription from a session of this realm and shard.
+    // spec: advanced/pubsub_subscription_revocation
+    pub(super) fn remove_subscriber(
+        &mut self,
+        mut asked: Arguments<'_>,
+        context: &mut Context<'_>,
+    ) -> Result<(), Refusal> {
+        let subscription = SubscriptionId(asked.required()?);
+        let slot = self.slot_of(&mut asked)?;
+        let reason = asked.reason()?;
+        self.broker.revoke(slot, subscription, &reason, context)
+    }
+
+    /// The slot of the session that the next argument names.
+    fn slot_of(&self, asked: &mut Arguments<'_>) -> Result<u32, Refusal> {
+        let slot = self.sessions.get(&SessionId(asked.required()?));
+        slot.copied().ok_or(Refusal::new(uri::error::NO_SUCH_SESSION))
+    }
+
     /// Keeps what is to be published when the caller's session is gone.
     pub(super) fn add_testament(
         &mut self,
@@ -125,6 +158,10 @@ impl Realm {
         let keywords: TestamentKeywords<'_> = asked.keywords()?;
         let scope = scope_of(keywords.scope.as_deref())?;
         let options = keywords.publish_options.unwrap_or_default();
+        let disclosure = self.shared.options.disclosure;
+        if options.disclose_me == Some(true) && disclosure == Disclosure::Deny {
+            return Err(Refusal::new(uri::error::DISCLOSURE_NOT_ALLOWED));
+        }
         let mut kept = Vec::new();
         Element::write(&options, &mut MsgPackWriter::open(&mut kept));
         let limits = context.limits;

@@ -13,7 +13,9 @@ use tracing_subscriber::filter::LevelFilter;
 use super::key::{Key, Kind, Preset};
 use super::{Address, ListenerSettings, LogFormat, Settings};
 use crate::limits::{MESSAGE_BYTES_CAP, SHARDS_MAX, URI_BYTES_MAX, URI_COMPONENTS_MAX};
-use crate::router::config::{Limits, RealmConfig, RequestIds, UriCheck};
+use crate::router::config::{
+    Disclosure, Limits, RealmConfig, RequestIds, TrustRule, UriCheck,
+};
 use crate::shard::Io;
 use crate::wire::Serializer;
 
@@ -145,13 +147,50 @@ pub(super) const REALM: &[Key<RealmConfig>] = &[
         name: "meta_kill",
         kind: Kind::Switch(|realm| &mut realm.options.meta_kill),
         preset: Preset::Literal("false"),
-        meaning: "Whether every session may end others by `wamp.session.kill` and its like.",
+        meaning: "Whether every session may end others by `wamp.session.kill` and its like, \
+                  and take their subscriptions and registrations away.",
     },
     Key {
         name: "force_reregister",
         kind: Kind::Switch(|realm| &mut realm.options.force_reregister),
         preset: Preset::Literal("false"),
         meaning: "Whether a REGISTER with `force_reregister` takes a procedure from its callees.",
+    },
+    Key {
+        name: "disclosure",
+        kind: Kind::Word(&[
+            ("allow", |realm| realm.options.disclosure = Disclosure::Allow),
+            ("deny", |realm| realm.options.disclosure = Disclosure::Deny),
+            ("always", |realm| realm.options.disclosure = Disclosure::Always),
+        ]),
+        preset: Preset::Literal("\"allow\""),
+        meaning: "Whether callers and publishers tell who they are. `\"allow\"`: if they or the \
+                  callee ask for it. `\"deny\"`: asking for it is refused. `\"always\"`: unasked.",
+    },
+    Key {
+        name: "trust",
+        kind: Kind::Texts(
+            "rules such as \"ROLE URI LEVEL\"",
+            |realm| realm.options.trust.clear(),
+            |realm, text| TrustRule::parse(text).map(|rule| realm.options.trust.push(rule)),
+        ),
+        preset: Preset::Unset("nobody is told of trust"),
+        meaning: "How far callers and publishers are trusted; callees and subscribers are told. \
+                  The first rule that fits counts, without one the level is 0. A role `*` is \
+                  any, a URI that ends in `*` a prefix, an empty component any one component.",
+    },
+    Key {
+        name: "retained_topics_max",
+        kind: Kind::Count(0..=10_000_000, |realm| &mut realm.options.retained_topics_max),
+        preset: Preset::Literal("10000"),
+        meaning: "Topics whose latest event published with `retain` is kept in memory for later \
+                  subscribers; past that such events are refused. 0: none is kept.",
+    },
+    Key {
+        name: "retained_bytes_max",
+        kind: Kind::Size(1 << 10..=1 << 40, |realm| &mut realm.options.retained_bytes_max),
+        preset: Preset::Literal("\"64 MiB\""),
+        meaning: "What all retained events may take together.",
     },
 ];
 

@@ -9,7 +9,9 @@ pub(crate) mod stage;
 
 use std::time::Duration;
 
-use gigawamp::router::config::{Config, Limits, RealmConfig, RealmOptions, RequestIds, UriCheck};
+use gigawamp::router::config::{
+    Config, Disclosure, Limits, RealmConfig, RealmOptions, RequestIds, TrustRule, UriCheck,
+};
 use gigawamp::wire::{Framing, Serializer, TransportOptions};
 use notation::{Act, Bindings, Line};
 use player::{Dress, Player};
@@ -55,11 +57,19 @@ pub(crate) fn config(lines: &[Line]) -> Config {
             continue;
         };
         let (name, value) = given.split_once(' ').unwrap_or((given, "0"));
+        if name == "trust" {
+            options.trust.push(TrustRule::parse(value).expect("ROLE URI LEVEL"));
+            continue;
+        }
         let value = value.parse().expect("a number is given");
         match name {
             "strict_uris" => uri_check = UriCheck::Strict,
             "any_request_ids" => request_ids = RequestIds::Any,
             "meta_kill_denied" => options.meta_kill = false,
+            "disclosure_denied" => options.disclosure = Disclosure::Deny,
+            "disclosure_always" => options.disclosure = Disclosure::Always,
+            "retained_topics_max" => options.retained_topics_max = value,
+            "retained_bytes_max" => options.retained_bytes_max = value,
             "force_reregister" => options.force_reregister = true,
             "call_timeout_ms" => options.call_timeout = Duration::from_millis(value as u64),
             "call_timeout_max_ms" => options.call_timeout_max = Duration::from_millis(value as u64),
