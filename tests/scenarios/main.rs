@@ -28,4 +28,4 @@ mod trust;
 mod uri;
 mod violation;
 
-use harness::{check, check_then};
+use harness::{check, check_often, check_then};

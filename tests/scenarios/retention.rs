@@ -1,6 +1,8 @@
 //! Event retention: what subscribers get of what was published before they came.
 
-use crate::check;
+use gigawamp::sim::Value;
+
+use crate::{check, check_often};
 
 // spec: A-RET-01, A-RET-02, A-RET-06, A-RET-07, A-RET-10
 #[test]
@@ -156,5 +158,68 @@ fn testaments_may_be_retained() {
         ann: drops
         bob: SUBSCRIBE 1 {get_retained} com.t -> SUBSCRIBED 1 $s -> EVENT $s * {retained} [1] *
     "#,
+    );
+}
+
+/// The numbers that the events in `heard` carry as their only argument, and which are replayed.
+fn numbers(heard: &Value) -> Vec<(u64, bool)> {
+    let Value::List(heard) = heard else { panic!("a list") };
+    let event = |message: &Value| {
+        let Value::List(elements) = message else { panic!("a message") };
+        let (Some(details), Some(Value::List(arguments))) = (elements.get(3), elements.get(4))
+        else {
+            return None;
+        };
+        let number = arguments.first().and_then(Value::number).expect("a number");
+        Some((number, details.get("retained").is_some()))
+    };
+    heard.iter().filter_map(event).collect()
+}
+
+// spec: A-RET-07
+#[test]
+fn events_under_way_come_once_and_in_order() {
+    check_often(
+        r#"
+        ann: joins realm1
+        bob: joins realm1
+        cyd: joins realm1
+        // On two and on five shards, one of these lives where bob does: events are on their way
+        // to that shard already when bob subscribes.
+        dan: SUBSCRIBE 1 {} com.t -> SUBSCRIBED 1 *
+        eve: joins realm1
+        fay: joins realm1
+        gus: SUBSCRIBE 1 {} com.t -> SUBSCRIBED 1 *
+        ann: PUBLISH 1 {retain} com.t [1]
+        bob: begins SUBSCRIBE 1 {get_retained} com.t
+        cyd: begins SUBSCRIBE 1 {get_retained, match: prefix} com
+        ann: begins PUBLISH 2 {} com.t [2]
+        ann: begins PUBLISH 3 {retain} com.t [3]
+        ann: begins PUBLISH 4 {} com.t [4]
+        ann: begins PUBLISH 5 {retain} com.t [5]
+        ann: begins PUBLISH 6 {} com.t [6]
+        bob: hears all $bob
+        cyd: hears all $cyd
+        dan: hears all $dan
+        gus: hears all $gus
+    "#,
+        40,
+        |bindings| {
+            for name in ["bob", "cyd"] {
+                let heard = numbers(&bindings[name]);
+                let (first, rest) = heard.split_first().expect("something is always replayed");
+                assert!(first.1 && matches!(first.0, 1 | 3 | 5), "{name}: {heard:?}");
+                assert!(rest.iter().all(|(_, retained)| !retained), "{name}: {heard:?}");
+                // Nothing twice, nothing out of order, and nothing left out from the first on
+                // that is not older than what was replayed.
+                let mut next = rest.first().map_or(7, |(number, _)| *number);
+                assert!(next > first.0 && next <= first.0 + 2, "{name}: {heard:?}");
+                for (number, _) in rest {
+                    assert_eq!(*number, next, "{name}: {heard:?}");
+                    next += 1;
+                }
+                assert_eq!(next, 7, "{name}: {heard:?}");
+            }
+        },
     );
 }

@@ -13,9 +13,7 @@ use tracing_subscriber::filter::LevelFilter;
 use super::key::{Key, Kind, Preset};
 use super::{Address, ListenerSettings, LogFormat, Settings};
 use crate::limits::{MESSAGE_BYTES_CAP, SHARDS_MAX, URI_BYTES_MAX, URI_COMPONENTS_MAX};
-use crate::router::config::{
-    Disclosure, Limits, RealmConfig, RequestIds, TrustRule, UriCheck,
-};
+use crate::router::config::{Disclosure, Limits, RealmConfig, RequestIds, TrustRule, UriCheck};
 use crate::shard::Io;
 use crate::wire::Serializer;
 

@@ -24,17 +24,28 @@ pub(crate) fn check(text: &str) {
 }
 
 /// The same; hands what the variables stand for at the end of each run to `then`.
-pub(crate) fn check_then(text: &str, mut then: impl FnMut(&Bindings)) {
+pub(crate) fn check_then(text: &str, then: impl FnMut(&Bindings)) {
+    check_often(text, 1, then);
+}
+
+/// The same, `times` times, each in another order of what may happen in any order.
+pub(crate) fn check_often(text: &str, times: usize, mut then: impl FnMut(&Bindings)) {
     let lines = notation::parse(text);
     let config = config(&lines);
     let mut seed = 0;
+    for _ in 0..times {
+        check_once(&lines, &config, &mut seed, &mut then);
+    }
+}
+
+fn check_once(lines: &[Line], config: &Config, seed: &mut u64, then: &mut impl FnMut(&Bindings)) {
     for framing in [Framing::RawSocket, Framing::WebSocket] {
         for serializer in Serializer::ALL {
             for shards_count in [1, 2, 5] {
-                seed += 1;
+                *seed += 1;
                 let dress = Dress { framing, serializer, mixed: shards_count == 5 };
-                let mut bottle = Bottle::new(config.clone(), shards_count, seed);
-                match Player::new(&mut bottle, dress).play(&lines) {
+                let mut bottle = Bottle::new(config.clone(), shards_count, *seed);
+                match Player::new(&mut bottle, dress).play(lines) {
                     Ok(Some(bindings)) => {
                         bottle.finish();
                         then(&bindings);

@@ -9,6 +9,8 @@
 //! ann: YIELD 1 {} [] & GOODBYE {} a.b      says both in one breath
 //! ann: <- EVENT $s * {..} [7]              hears this next
 //! ann: <~ EVENT $s * {} [7]                hears this, but not necessarily next
+//! ann: begins CALL 1 {} com.p             says this while others speak, in any order
+//! ann: hears all $x                        binds the list of everything heard
 //! ann: silent                              hears nothing
 //! ann: closed                              hears nothing but the end of the transport
 //! ann: drops                               is gone without a word
@@ -50,6 +52,8 @@ pub(crate) enum Act {
     SaysBytes { bytes: Vec<u8>, replies: Vec<Term> },
     Hears(Term),
     HearsAmongOthers(Term),
+    Begins(Term),
+    HearsAll(String),
     Silent,
     Closed,
     Drops,
@@ -132,6 +136,11 @@ fn act(text: &str) -> Act {
             let (realm, roles) = rest.split_once(' ').unwrap_or((rest, ""));
             let roles = (!roles.is_empty()).then(|| one(roles));
             Act::Joins { realm: realm.into(), roles }
+        }
+        "begins" => Act::Begins(message(rest)),
+        "hears" => {
+            let name = rest.strip_prefix("all $").expect("hears all $x");
+            Act::HearsAll(name.into())
         }
         "silent" => Act::Silent,
         "closed" => Act::Closed,

@@ -25,6 +25,9 @@ pub(crate) trait Stage {
     /// Sends octets to the router.
     fn write(&mut self, connection: usize, octets: &[u8]);
 
+    /// The same, but leaves the router to it while others write; false if this stage cannot.
+    fn begin(&mut self, connection: usize, octets: &[u8]) -> bool;
+
     /// What has come from the router; waits for a moment that is short unless something is
     /// `expected`.
     fn read(&mut self, connection: usize, expected: bool) -> Brought;
@@ -93,6 +96,11 @@ impl Stage for Bottle {
     fn write(&mut self, connection: usize, octets: &[u8]) {
         self.machine.links[connection].up.push(octets);
         self.settle();
+    }
+
+    fn begin(&mut self, connection: usize, octets: &[u8]) -> bool {
+        self.machine.links[connection].up.push(octets);
+        true
     }
 
     fn read(&mut self, connection: usize, _expected: bool) -> Brought {
