@@ -1,18 +1,11 @@
-"""Registers a procedure and calls it. First: pip install autobahn"""
+from autobahn.asyncio.component import Component, run
 
-import asyncio, sys
-from autobahn.asyncio.wamp import ApplicationRunner, ApplicationSession
+component = Component(transports="ws://127.0.0.1:8080/ws", realm="realm1")
 
+@component.on_join
+async def joined(session, details):
+    await session.register(lambda name: f"Hello, {name}!", "com.example.hello")
+    print(await session.call("com.example.hello", "WAMP"))
+    await session.leave()
 
-class Hello(ApplicationSession):
-    async def onJoin(self, details):
-        await self.register(lambda name: f"Hello, {name}!", "com.example.hello")
-        print(await self.call("com.example.hello", "world"))
-        self.leave()
-
-    def onDisconnect(self):
-        asyncio.get_event_loop().stop()
-
-
-url = sys.argv[1] if sys.argv[1:] else "ws://localhost:8080/ws"
-ApplicationRunner(url, "realm1").run(Hello)
+run([component])

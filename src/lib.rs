@@ -2,7 +2,7 @@
 //!
 //! Read the rooms in this order; each uses only those before it.
 //!
-//! - [`env`], [`limits`]: what the core is given, and how much it may hold.
+//! - [`mod@env`], [`limits`]: what the core is given, and how much it may hold.
 //! - [`wire`]: bytes become frames, frames become elements.
 //! - [`message`]: elements become one of the 24 WAMP messages.
 //! - [`session`]: one peer's conversation, from HELLO to GOODBYE.

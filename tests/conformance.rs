@@ -20,9 +20,9 @@ fn vectors(folder: &str) -> Vec<(PathBuf, Value)> {
     let Some(root) = std::env::var_os("WAMP_VECTORS") else {
         let ci = std::env::var_os("CI").is_some_and(|ci| ci == "true");
         assert!(!ci, "WAMP_VECTORS must point to the specification's vectors");
-        eprintln!(
-            "\n*** NOT RUN: WAMP_VECTORS does not point to the specification's vectors ***\n"
-        );
+        // Written past the test runner, which keeps back what tests print when they pass.
+        let notice = "\n*** NOT RUN: WAMP_VECTORS points to no vectors of the specification ***\n";
+        std::io::stderr().write_all(notice.as_bytes()).expect("someone reads this");
         return Vec::new();
     };
     let mut found = Vec::new();
@@ -112,9 +112,14 @@ fn messages_of_every_type_are_read_and_written() {
 fn judged_message(sample: &Value) -> Value {
     let items = sample.get("wmsg").expect("a message to be judged").items();
     let passed_through = items.iter().any(|item| item.get("enc_algo").is_some());
-    let item = |item: &Value| match item {
-        Value::Text(hex) if passed_through && hex.starts_with("a166") => Value::Binary(octets(hex)),
-        other => other.clone(),
+    let item = |item: &Value| {
+        if let Value::Text(hex) = item
+            && passed_through
+            && hex.starts_with("a166")
+        {
+            return Value::Binary(octets(hex));
+        }
+        item.clone()
     };
     Value::List(items.iter().map(item).collect())
 }
@@ -238,9 +243,8 @@ fn scenario(vector: &Value) -> String {
 // spec: A-PEX-01
 #[test]
 fn conversations_go_as_the_specification_tells_them() {
-    for (path, vector) in vectors("multisession") {
+    for (_, vector) in vectors("multisession") {
         let script = scenario(&vector);
-        println!("{}:\n{script}", path.display());
         check(&script);
     }
 }

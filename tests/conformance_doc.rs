@@ -4,13 +4,18 @@
 //! and compares it with the one in the repository; `GIGAWAMP_WRITE_DOCS=1` writes it. A requirement
 //! of the Basic Profile without a test and without a reason is a failure.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Areas of the Basic Profile: prefix, what it is about, the numbers in use.
-const AREAS: &[(&str, &str, &[(u16, u16)])] = &[
+/// An area of requirements: prefix, what it is about, the numbers in use.
+type Area = (&'static str, &'static str, &'static [(u16, u16)]);
+
+/// Areas of the Basic Profile.
+const AREAS: &[Area] = &[
     ("B-SESS", "Sessions", &[(1, 33)]),
     ("B-PERR", "Protocol violations", &[(1, 20)]),
     ("B-ID", "Ids", &[(1, 12)]),

@@ -8,7 +8,7 @@ use std::ops::Range;
 use bytes::Bytes;
 
 use super::peers::{Peers, Undeliverable};
-use crate::limits::COPY_BYTES_MAX;
+use crate::limits::{COPY_BYTES_MAX, MESSAGE_BYTES_CAP};
 use crate::message::{Event, Message};
 use crate::wire::{Framing, Negotiated};
 
@@ -25,7 +25,7 @@ pub(super) struct Broadcast {
 enum Frame {
     Copied { frame: Range<usize>, body_bytes: usize },
     Shared { frame: Bytes, body_bytes: usize },
-    Unrepresentable,
+    Undeliverable(Undeliverable),
 }
 
 /// Serializers × framings.
@@ -36,9 +36,6 @@ impl Broadcast {
     pub(super) fn begin(&mut self) {
         self.frames = Default::default();
         self.copied.clear();
-        if self.copied.capacity() > SCRATCH_BYTES_KEPT {
-            self.copied = Vec::new();
-        }
     }
 
     /// Queues `event` for the peer in `slot`.
@@ -63,25 +60,37 @@ impl Broadcast {
                 peers.queue_shared(slot, frame);
                 Ok(())
             }
-            Some(Frame::Unrepresentable) | None => Err(Undeliverable::Unrepresentable),
-            Some(Frame::Copied { .. } | Frame::Shared { .. }) => Err(Undeliverable::TooLong),
+            Some(Frame::Undeliverable(why)) => Err(*why),
+            Some(Frame::Copied { .. } | Frame::Shared { .. }) | None => Err(Undeliverable::TooLong),
         }
     }
 
     fn write(&mut self, event: &Event<'_>, negotiated: Negotiated) -> Frame {
         let mut transcoded = std::mem::take(&mut self.transcoded);
-        let Ok(payload) = event.payload.to(negotiated.serializer, &mut transcoded) else {
-            self.transcoded = transcoded;
-            return Frame::Unrepresentable;
+        let frame = match event.payload.to(negotiated.serializer, &mut transcoded) {
+            Ok(payload) => self.frame(Event { payload, ..event.clone() }, negotiated),
+            Err(_) => Frame::Undeliverable(Undeliverable::Unrepresentable),
         };
+        transcoded.clear();
+        transcoded.shrink_to(SCRATCH_BYTES_KEPT);
+        self.transcoded = transcoded;
+        self.copied.shrink_to(SCRATCH_BYTES_KEPT);
+        frame
+    }
+
+    /// Writes an event whose payload is in the right serializer.
+    fn frame(&mut self, event: Event<'_>, negotiated: Negotiated) -> Frame {
         let start = self.copied.len();
         let mark = Framing::begin(&mut self.copied);
         let body_at = self.copied.len();
-        let message = Message::Event(Event { payload, ..event.clone() });
-        message.write(negotiated.serializer, &mut self.copied);
+        Message::Event(event).write(negotiated.serializer, &mut self.copied);
         let body_bytes = self.copied.len() - body_at;
+        if body_bytes > MESSAGE_BYTES_CAP {
+            // An EVENT may be longer than its PUBLISH was, in another serializer much longer.
+            self.copied.truncate(start);
+            return Frame::Undeliverable(Undeliverable::TooLong);
+        }
         let frame = negotiated.framing.finish(negotiated.serializer, &mut self.copied, mark);
-        self.transcoded = transcoded;
         if frame.len() <= COPY_BYTES_MAX {
             return Frame::Copied { frame, body_bytes };
         }
@@ -91,5 +100,34 @@ impl Broadcast {
     }
 }
 
-/// A buffer that has grown beyond this is given back.
+/// A buffer that has grown beyond this is cut back: one huge event must not cost its size for ever.
 const SCRATCH_BYTES_KEPT: usize = 64 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::message::{EventDetails, Payload, PublicationId, SubscriptionId};
+    use crate::wire::{Framing, Serializer};
+
+    #[test]
+    fn a_huge_event_leaves_no_memory_behind() {
+        let arguments = format!("[\"{}\"]", "x".repeat(1 << 20)).into_bytes();
+        let event = Event {
+            subscription: SubscriptionId(1),
+            publication: PublicationId(2),
+            details: EventDetails::default(),
+            payload: Payload::from_elements(Serializer::Json, (&arguments, &[]), false),
+        };
+        let mut broadcast = Broadcast::default();
+        broadcast.begin();
+        for serializer in Serializer::ALL {
+            let peer_message_bytes_max = MESSAGE_BYTES_CAP;
+            let framing = Framing::RawSocket;
+            let negotiated = Negotiated { serializer, framing, peer_message_bytes_max };
+            let frame = broadcast.write(&event, negotiated);
+            assert!(matches!(frame, Frame::Shared { .. }));
+            let kept = broadcast.copied.capacity() + broadcast.transcoded.capacity();
+            assert!(kept <= 2 * SCRATCH_BYTES_KEPT, "{kept} octets after {serializer:?}");
+        }
+    }
+}

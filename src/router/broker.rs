@@ -1,7 +1,7 @@
 //! Publish and subscribe within one realm, on one shard.
 //!
 //! The broker turns a PUBLISH into EVENTs for the subscribers on this shard
-//! and into at most one [`Relay::Event`] per other shard with an interest.
+//! and into at most one [`Relay`] per other shard with an interest.
 //! It matches where the message arrived, so an event crosses the mesh once,
 //! and order between a publisher and a subscriber follows from the order of
 //! a single queue.

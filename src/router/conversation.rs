@@ -304,15 +304,23 @@ impl Router {
         let connection = self.peers.connection(id).expect("its deadline was found");
         let heard = std::mem::take(&mut connection.heard);
         connection.transport.forgive_pings();
-        let stalled = !connection.outbox.is_empty() && !connection.progressed;
-        connection.progressed = connection.outbox.is_empty();
-        connection.silences = if heard { 0 } else { connection.silences.saturating_add(1) };
-        if stalled {
+        // A peer that has something to read shows by reading it that it lives. What it says may
+        // not be listened to meanwhile, and a ping would only wait behind the rest.
+        let silent = !heard && connection.outbox.is_empty() && !self.held;
+        connection.silences = if silent { connection.silences.saturating_add(1) } else { 0 };
+        let progressed = std::mem::take(&mut connection.progressed);
+        connection.stalled_since = match connection.stalled_since {
+            _ if connection.outbox.is_empty() => None,
+            Some(since) if !progressed => Some(since),
+            Some(_) | None => Some(self.now),
+        };
+        let stalled = connection.stalled_since.map(|since| self.now - since);
+        if stalled.is_some_and(|time| time >= self.config.limits.stall) {
             return self.end_slow(id);
         }
         let mut ping = Vec::new();
         let pings = !self.config.limits.ping_interval.is_zero();
-        if pings && !heard && connection.transport.ping(&mut ping) {
+        if pings && silent && connection.transport.ping(&mut ping) {
             if connection.silences > SILENCES_MAX {
                 return self.close(id);
             }

@@ -184,7 +184,8 @@ pub struct Router {
 }
 
 impl Router {
-    /// The router of `shard`. Every shard of a process gets the same `shared` and a seed of its own.
+    /// The router of `shard`. Every shard of a process gets the same `shared` and a seed of its
+    /// own.
     #[must_use]
     pub fn new(shard: ShardId, shared: &Arc<Shared>, seed: [u8; 32]) -> Self {
         assert!(shard.0 < shared.shards_count, "a shard beyond the last");

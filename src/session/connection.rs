@@ -1,6 +1,7 @@
 //! A connection: its transport, what waits for it, and where its session stands.
 
 use super::{Outbox, Session, Violation};
+use crate::env::Instant;
 use crate::message::Message;
 use crate::wire::{Negotiated, Transport};
 
@@ -48,6 +49,8 @@ pub struct Connection {
     pub heard: bool,
     /// Something was written since the last look.
     pub progressed: bool,
+    /// The first look since something was written last, if something has waited ever since.
+    pub stalled_since: Option<Instant>,
     /// Looks in a row at which the peer had been silent.
     pub silences: u8,
 }

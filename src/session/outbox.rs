@@ -101,7 +101,7 @@ impl Outbox {
             let front = self.front.len() - self.written;
             if count < front {
                 self.written += count;
-                return;
+                return self.forget_written();
             }
             count -= front;
             self.written = 0;
@@ -118,6 +118,16 @@ impl Outbox {
                     count -= bytes.len();
                 }
             }
+        }
+    }
+
+    /// Gives back the room of what has left, once it is as much as what waits: a peer that reads
+    /// as fast as we write, but never all of it, would otherwise cost ever more memory. So each
+    /// octet is moved about once.
+    fn forget_written(&mut self) {
+        if self.written >= self.front.len() - self.written {
+            self.front.drain(..self.written);
+            self.written = 0;
         }
     }
 }
@@ -154,6 +164,19 @@ mod tests {
             assert_eq!(written, expected, "cut {cut}");
             assert_eq!(outbox.front.capacity(), 0);
         }
+    }
+
+    #[test]
+    fn an_outbox_that_never_runs_dry_forgets_what_was_written() {
+        let mut outbox = Outbox::default();
+        outbox.push(&[0; 100]);
+        for round in 0..10_000_u32 {
+            outbox.push(&[round as u8; 1_000]);
+            outbox.advance(1_000);
+            assert_eq!(outbox.bytes_count(), 100);
+        }
+        assert_eq!(collect(&outbox), [(9_999_u32 % 256) as u8; 100]);
+        assert!(outbox.front.capacity() < 10_000, "{} octets", outbox.front.capacity());
     }
 
     #[test]

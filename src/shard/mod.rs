@@ -3,7 +3,7 @@
 //! - [`Shards`] starts one thread per shard and keeps what belongs to all of them.
 //! - [`host`] runs a shard's loop on its thread; [`driver::engine`] is that loop.
 //! - [`driver`] has the sockets; [`acceptor`] brings new ones.
-//! - [`mesh`] carries batches between shards, on [`line`]s.
+//! - [`mesh`] carries batches between shards, on [lines](mod@line).
 //! - [`watchdog`] looks at all of it from outside; [`clock`] has the time; [`probe`] finds out
 //!   what the host permits.
 //!

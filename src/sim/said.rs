@@ -154,6 +154,7 @@ pub const MY_ERROR: &str = "com.sim.error";
 impl Said {
     /// The message as a value; `None` if it is none.
     #[must_use]
+    #[expect(clippy::wildcard_enum_match_arm, reason = "all else carries no payload")]
     pub fn value(&self, cargo: &[Cargo]) -> Option<Value> {
         let mut items = self.elements()?;
         let number = match self {

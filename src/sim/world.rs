@@ -236,7 +236,8 @@ impl World {
     fn process(&mut self, link: LinkId) {
         let taken = self.machine.links[link].up.taken();
         let line = &mut self.lines[link];
-        while let Some((_, said)) = line.said.pop_front_if(|(end, _)| *end <= taken) {
+        while line.said.front().is_some_and(|(end, _)| *end <= taken) {
+            let (_, said) = line.said.pop_front().expect("there was a first");
             self.model.process(link, &said, line.message_bytes_max);
         }
     }
@@ -408,9 +409,10 @@ impl World {
             true => shortest + self.network.below(50) as usize,
             false => 0,
         };
-        let frame = match &said {
-            Said::NoFrame(_) => message,
-            _ => self.peers[peer].frame(&message, fragments),
+        let frame = if matches!(said, Said::NoFrame(_)) {
+            message
+        } else {
+            self.peers[peer].frame(&message, fragments)
         };
         match &value {
             Some(value) => self.trace.note(format_args!("p{peer} says {}", brief(value))),

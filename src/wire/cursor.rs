@@ -7,6 +7,8 @@ use super::Malformed;
 use crate::limits::DEPTH_MAX;
 
 pub(super) const ENDS_EARLY: Malformed = Malformed("the message ends in the middle of an element");
+pub(super) const NOT_AN_INTEGER: Malformed =
+    Malformed("an integer that is not negative was expected");
 pub(super) const NOT_UTF8: Malformed = Malformed("a text is not UTF-8");
 const TOO_DEEP: Malformed = Malformed("lists and dicts are nested too deeply");
 const TOO_MANY: Malformed = Malformed("a list or dict announces more than the message holds");
@@ -152,6 +154,20 @@ pub(super) fn check_text(bytes: &[u8]) -> Result<(), Malformed> {
         return Ok(());
     }
     simdutf8::basic::from_utf8(bytes).map(drop).map_err(|_| NOT_UTF8)
+}
+
+/// The id that a double stands for.
+///
+/// JavaScript's numbers are doubles, and serializers there write whole ones as such, but only from
+/// 2^32 on, where they would have to tell 64 bits apart. Ids end at 2^53.
+#[inline]
+#[expect(clippy::cast_possible_truncation, reason = "what is whole and in range stays as it is")]
+pub(super) fn whole(value: f64) -> Result<u64, Malformed> {
+    const LARGE: std::ops::RangeInclusive<f64> = 4_294_967_296.0..=9_007_199_254_740_992.0;
+    if LARGE.contains(&value) && value.fract() == 0.0 {
+        return Ok(value as u64);
+    }
+    Err(NOT_AN_INTEGER)
 }
 
 /// Below this many octets the start of a vectorized check costs more than it saves.

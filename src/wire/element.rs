@@ -77,7 +77,8 @@ pub trait Reader<'a>: Sized {
 
     /// Consumes a whole number that is not negative.
     ///
-    /// A number above 2^64 − 1, a negative one and a float are errors.
+    /// A number above 2^64 − 1, a negative one and a float are errors; but for a whole double from
+    /// 2^32 to 2^53, as which JavaScript clients write large ids in MessagePack and CBOR.
     fn integer(&mut self) -> Result<u64, Malformed>;
 
     /// Consumes a boolean.

@@ -87,7 +87,8 @@ impl Environment {
                 let index = next.fetch_add(1, Ordering::Relaxed);
                 runs.get(index).map(|run| (index, run))
             } {
-                printed.push((index, output(self.command(address, run))));
+                let (out, complaints) = output(self.command(address, run));
+                printed.push((index, complaints + &out));
             }
             printed
         };
@@ -99,12 +100,12 @@ impl Environment {
         printed.into_iter().map(|(_, output)| output).collect()
     }
 
-    /// What `examples/NAME` prints, if it is told of a router at `address`.
-    pub(crate) fn run_example(&self, name: &str, address: &str) -> String {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples").join(name);
+    /// What a program in Python prints on standard output.
+    pub(crate) fn run_python(&self, text: &str) -> String {
         let mut command = Command::new(self.folder.join("venv/bin/python"));
-        command.arg(path).arg(format!("ws://{address}/ws"));
-        output(command)
+        command.args(["-c", text]);
+        let (printed, _) = output(command);
+        printed
     }
 
     fn command(&self, address: &str, run: &Run) -> Command {
@@ -144,8 +145,8 @@ fn finish(command: &mut Command) -> Result<(), String> {
     Err(format!("{command:?} failed: {failure}"))
 }
 
-/// All that `command` prints, warnings and complaints first, until it ends or has had its time.
-fn output(mut command: Command) -> String {
+/// What `command` prints and what it complains of, until it ends or has had its time.
+fn output(mut command: Command) -> (String, String) {
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let child = command.spawn().unwrap();
     let id = nix::unistd::Pid::from_raw(child.id().try_into().unwrap());
@@ -157,14 +158,13 @@ fn output(mut command: Command) -> String {
         ended.recv().unwrap()
     });
     let output = output.unwrap();
-    let mut text = String::from_utf8_lossy(&output.stderr).into_owned();
-    text += &String::from_utf8_lossy(&output.stdout);
+    let mut printed = String::from_utf8_lossy(&output.stdout).into_owned();
     if output.status.code().is_none() {
-        text += "FAIL end it was ended by a signal\n";
-    } else if !output.status.success() && !text.contains("FAIL ") {
-        text += "FAIL end it ended with an error\n";
+        printed += "FAIL end it was ended by a signal\n";
+    } else if !output.status.success() && !printed.contains("FAIL ") {
+        printed += "FAIL end it ended with an error\n";
     }
-    text
+    (printed, String::from_utf8_lossy(&output.stderr).into_owned())
 }
 
 /// Says something that must not be overlooked.

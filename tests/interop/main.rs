@@ -17,6 +17,9 @@ mod matrix;
 #[expect(dead_code, reason = "the tests of the process use the rest")]
 mod program;
 
+use std::fs;
+use std::path::Path;
+
 use client::{Client, Role, Run};
 use environment::Environment;
 use matrix::Matrix;
@@ -132,12 +135,18 @@ fn sessions_of_all_shards_meet() {
 
 #[test]
 fn the_first_sessions_of_the_readme_work() {
+    let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");
+    let readme = include_str!("../../README.md");
+    let hello = fs::read_to_string(examples.join("hello.py")).unwrap();
+    assert!(readme.contains(&hello), "the README shows another examples/hello.py");
+
     let Some(environment) = Environment::get() else {
         return;
     };
     let (_router, address) = router("interop-readme");
-    for example in ["hello.py", "hello_short.py"] {
-        let said = environment.run_example(example, &address);
-        assert_eq!(said, "Hello, world!\n", "{example}");
+    let short = fs::read_to_string(examples.join("hello_short.py")).unwrap();
+    for text in [hello, short] {
+        let said = environment.run_python(&text.replace("127.0.0.1:8080", &address));
+        assert!(said.lines().any(|line| line == "Hello, WAMP!"), "{text}said {said}");
     }
 }

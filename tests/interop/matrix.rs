@@ -44,7 +44,7 @@ impl Matrix {
         }
         let done = steps.values().filter(|mark| **mark == "ok").count();
         if done < steps_min(&run.role) {
-            let what = format!("{title}: {done} steps only, and it said:\n{report}");
+            let what = format!("{title}: {done} good steps only, and it said:\n{report}");
             self.faults.push(what);
         }
         self.rows.push((title, steps));

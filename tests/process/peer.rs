@@ -13,9 +13,9 @@ use serde_json::{Value, json};
 use crate::program::PATIENCE;
 
 /// What a peer reads from and writes to.
-trait Stream: Read + Write {}
+trait Stream: Read + Write + Send {}
 
-impl<S: Read + Write> Stream for S {}
+impl<S: Read + Write + Send> Stream for S {}
 
 /// One client, connected.
 pub(crate) struct Peer {

@@ -1,3 +1,5 @@
+//! What a client of the load generator writes and reads, against the library's own reader.
+
 use gigawamp::message::{
     Call, Event, EventDetails, PublicationId, Published, Result as CallResult, SubscriptionId,
 };

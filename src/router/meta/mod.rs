@@ -27,8 +27,8 @@ use crate::wire::{Serializer, Writer};
 use arguments::Arguments;
 
 /// The procedures, by the last part of their URIs.
-// spec: advanced/meta_api_sessions, advanced/meta_api_registrations,
-// advanced/meta_api_subscriptions, advanced/pubsub_testament
+// spec: advanced/meta_api_sessions, advanced/meta_api_registrations
+// spec: advanced/meta_api_subscriptions, advanced/pubsub_testament
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Procedure {
     SessionCount,

@@ -260,7 +260,10 @@ impl<'a> Reader<'a> for CborReader<'a> {
     fn integer(&mut self) -> Result<u64, Malformed> {
         match self.head()? {
             Head { major: major::UNSIGNED, argument: Some(value), .. } => Ok(value),
-            _ => Err(Malformed("an integer that is not negative was expected")),
+            Head { major: major::SIMPLE, information: simple::DOUBLE, argument: Some(bits) } => {
+                cursor::whole(f64::from_bits(bits))
+            }
+            _ => Err(cursor::NOT_AN_INTEGER),
         }
     }
 

@@ -244,7 +244,14 @@ impl<'a> Reader<'a> for MsgPackReader<'a> {
     }
 
     fn integer(&mut self) -> Result<u64, Malformed> {
-        self.expect(Form::Unsigned, "an integer that is not negative was expected")
+        let head = self.head()?;
+        if head.form == Form::Unsigned {
+            return Ok(head.value);
+        }
+        if head.form == Form::Double {
+            return cursor::whole(f64::from_bits(head.value));
+        }
+        Err(cursor::NOT_AN_INTEGER)
     }
 
     fn boolean(&mut self) -> Result<bool, Malformed> {

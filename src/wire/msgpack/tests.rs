@@ -193,6 +193,9 @@ fn a_message_is_read_element_by_element() {
 fn integers_of_every_width() {
     let integer = |bytes: &[u8]| MsgPackReader::open(bytes).integer();
     assert_eq!(integer(b"\xcf\xff\xff\xff\xff\xff\xff\xff\xff"), Ok(u64::MAX));
+    assert_eq!(integer(b"\xcb\x43\x40\x00\x00\x00\x00\x00\x00"), Ok(1 << 53));
+    assert!(integer(b"\xcb\x43\x40\x00\x00\x00\x00\x00\x01").is_err(), "not exact any more");
+    assert!(integer(b"\xcb\x3f\xf8\x00\x00\x00\x00\x00\x00").is_err(), "one and a half");
     assert_eq!(integer(b"\xd0\x05"), Ok(5), "signed, but not negative");
     assert_eq!(integer(b"\xd3\x00\x00\x00\x00\x00\x00\x00\x05"), Ok(5));
     for bytes in [&b"\xff"[..], b"\xd0\x80", b"\xcb\x3f\xf0\x00\x00\x00\x00\x00\x00", b"\xc3"] {

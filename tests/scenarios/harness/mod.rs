@@ -3,19 +3,20 @@
 //! What is played ([`notation`], [`player`]) and where ([`stage`]) know nothing of each other, so
 //! the same texts can be played against the simulator and against a real process.
 
+mod bottle;
 pub(crate) mod notation;
 pub(crate) mod player;
 pub(crate) mod stage;
 
 use std::time::Duration;
 
+use bottle::Bottle;
 use gigawamp::router::config::{
     Config, Disclosure, Limits, RealmConfig, RealmOptions, RequestIds, TrustRule, UriCheck,
 };
 use gigawamp::wire::{Framing, Serializer, TransportOptions};
 use notation::{Act, Bindings, Line};
 use player::{Dress, Player};
-use stage::Bottle;
 
 /// Plays `text` over both transports, three serializers, and 1, 2 and 5 shards. On 5 shards every
 /// peer uses another transport and serializer than the one before it.
@@ -45,7 +46,7 @@ fn check_once(lines: &[Line], config: &Config, seed: &mut u64, then: &mut impl F
                 *seed += 1;
                 let dress = Dress { framing, serializer, mixed: shards_count == 5 };
                 let mut bottle = Bottle::new(config.clone(), shards_count, *seed);
-                match Player::new(&mut bottle, dress).play(lines) {
+                match Player::new(&mut bottle, dress, "realm1").play(lines) {
                     Ok(Some(bindings)) => {
                         bottle.finish();
                         then(&bindings);

@@ -37,9 +37,9 @@ pub(crate) enum Term {
     /// Anything.
     Any,
     /// A list of terms.
-    List(Vec<Term>),
+    List(Vec<Self>),
     /// A dict of terms; open if other keys may be there.
-    Dict { entries: Vec<(String, Term)>, open: bool },
+    Dict { entries: Vec<(String, Self)>, open: bool },
 }
 
 /// What a peer does, or what happens.
@@ -131,10 +131,10 @@ fn act(text: &str) -> Act {
     let (word, rest) = text.split_once(' ').unwrap_or((text, ""));
     match word {
         "connects" if rest.is_empty() => Act::Connects(Term::Dict { entries: vec![], open: false }),
-        "connects" => Act::Connects(one(rest)),
+        "connects" => Act::Connects(term(rest)),
         "joins" => {
             let (realm, roles) = rest.split_once(' ').unwrap_or((rest, ""));
-            let roles = (!roles.is_empty()).then(|| one(roles));
+            let roles = (!roles.is_empty()).then(|| term(roles));
             Act::Joins { realm: realm.into(), roles }
         }
         "begins" => Act::Begins(message(rest)),
@@ -188,7 +188,8 @@ pub(crate) fn message(text: &str) -> Term {
     Term::List(terms)
 }
 
-fn one(text: &str) -> Term {
+/// A single term.
+pub(crate) fn term(text: &str) -> Term {
     let mut terms = Scanner { text: text.trim().as_bytes(), at: 0 }.terms();
     assert_eq!(terms.len(), 1, "one thing was expected: {text}");
     terms.remove(0)
@@ -287,10 +288,12 @@ impl Scanner<'_> {
         loop {
             let key = match self.peek().expect("a dict ends") {
                 b'}' => break,
-                b'"' => match self.quoted() {
-                    Value::Text(key) => key,
-                    _ => unreachable!("a quoted key is text"),
-                },
+                b'"' => {
+                    let Value::Text(key) = self.quoted() else {
+                        unreachable!("a quoted key is text")
+                    };
+                    key
+                }
                 _ => self.word().to_owned(),
             };
             if key == ".." {

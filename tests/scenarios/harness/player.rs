@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use gigawamp::sim::Value;
 use gigawamp::wire::{Client, ClientOptions, Framing, Incoming, Serializer};
 
-use super::notation::{Act, Bindings, Line, Term, message};
+use super::notation::{Act, Bindings, Line, Term, message, term};
 use super::stage::{Brought, Stage};
 
 /// Which transport and serializer the peers of a run use.
@@ -36,6 +36,8 @@ struct Peer {
 pub(crate) struct Player<'s, S> {
     stage: &'s mut S,
     dress: Dress,
+    /// The realm that peers join if nothing else is said.
+    home: &'s str,
     peers: BTreeMap<String, Peer>,
     bindings: Bindings,
 }
@@ -43,9 +45,10 @@ pub(crate) struct Player<'s, S> {
 type Played<T = ()> = Result<T, String>;
 
 impl<'s, S: Stage> Player<'s, S> {
-    pub(crate) fn new(stage: &'s mut S, dress: Dress) -> Self {
+    /// A player whose peers join the realm `home` if nothing else is said.
+    pub(crate) fn new(stage: &'s mut S, dress: Dress, home: &'s str) -> Self {
         let (peers, bindings) = (BTreeMap::new(), Bindings::new());
-        Self { stage, dress, peers, bindings }
+        Self { stage, dress, home, peers, bindings }
     }
 
     /// Plays all lines. Gives what the variables stand for at the end, or nothing if this stage
@@ -58,7 +61,7 @@ impl<'s, S: Stage> Player<'s, S> {
             }
             met.push(line.peer.clone());
             if !matches!(line.act, Act::Connects(_) | Act::Joins { .. }) {
-                self.join(&line.peer, "realm1", None)?;
+                self.join(&line.peer, self.home, None)?;
             }
         }
         for line in lines {
@@ -157,21 +160,14 @@ impl<'s, S: Stage> Player<'s, S> {
         let heard = VecDeque::new();
         let peer = Peer { connection, client, serializer, heard, over: false, pongs: 0 };
         self.peers.insert(name.into(), peer);
-        Ok(())
+        self.sync(name)
     }
 
     fn join(&mut self, name: &str, realm: &str, roles: Option<&Term>) -> Played {
         if !self.peers.contains_key(name) {
             self.connect(name, &Term::Dict { entries: vec![], open: false })?;
         }
-        let roles = roles.map_or_else(
-            || match message(&format!("HELLO {ROLES}")) {
-                Term::List(mut terms) => terms.remove(1),
-                _ => unreachable!("a message is a list"),
-            },
-            Clone::clone,
-        );
-        let roles = roles.value(&self.bindings);
+        let roles = roles.map_or_else(|| term(ROLES), Clone::clone).value(&self.bindings);
         let details = Value::Dict(vec![("roles".into(), roles)]);
         let hello = Value::List(vec![Value::from(1), Value::from(realm), details]);
         let mut bytes = Vec::new();
@@ -179,6 +175,11 @@ impl<'s, S: Stage> Player<'s, S> {
         self.say(name, &[bytes])?;
         self.bindings.remove(name);
         self.hear(name, &message(&format!("WELCOME ${name} {{..}}")))
+    }
+
+    /// Has the router take note of everything that `name` said, where that needs asking.
+    fn sync(&mut self, name: &str) -> Played {
+        if self.stage.is_exact() || self.peer(name).over { Ok(()) } else { self.say(name, &[]) }
     }
 
     /// Sends messages in one write.
@@ -268,6 +269,7 @@ impl<'s, S: Stage> Player<'s, S> {
             return Ok(());
         }
         while self.peer(name).heard.is_empty() && self.listen(name, false)? {}
+        self.sync(name)?;
         match self.peer(name).heard.front() {
             None => Ok(()),
             Some(heard) => Err(format!("{name} hears {heard} where silence was expected")),

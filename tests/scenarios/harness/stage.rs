@@ -2,10 +2,6 @@
 
 use std::time::Duration;
 
-use gigawamp::env::Random;
-use gigawamp::router::config::Config;
-use gigawamp::sim::{LinkId, Machine};
-
 /// What a connection brought.
 #[derive(Debug)]
 pub(crate) enum Brought {
@@ -28,11 +24,11 @@ pub(crate) trait Stage {
     /// The same, but leaves the router to it while others write; false if this stage cannot.
     fn begin(&mut self, connection: usize, octets: &[u8]) -> bool;
 
-    /// What has come from the router; waits for a moment that is short unless something is
-    /// `expected`.
+    /// What has come from the router. Waits for a long time if something is `expected`, otherwise
+    /// until nothing is under way between the shards any more.
     fn read(&mut self, connection: usize, expected: bool) -> Brought;
 
-    /// The peer is gone, without a word.
+    /// The peer is gone, without a word; returns when the router has noticed.
     fn hang_up(&mut self, connection: usize);
 
     /// Whether [`read`](Self::read) gives nothing only when nothing is under way anywhere. If
@@ -44,103 +40,4 @@ pub(crate) trait Stage {
 
     /// Has the router say goodbye to everybody; false if this stage cannot.
     fn shut_down(&mut self) -> bool;
-}
-
-/// The simulator as a stage: whatever can happen happens in an order drawn by chance, until
-/// nothing is left to happen.
-pub(crate) struct Bottle {
-    machine: Machine,
-    random: Random,
-}
-
-impl Bottle {
-    pub(crate) fn new(config: Config, shards_count: u16, seed: u64) -> Self {
-        let mut random = Random::from_number(seed);
-        // Two batches: the hardest mesh there is.
-        let machine = Machine::new(config, shards_count, 2, &mut random);
-        Self { machine, random }
-    }
-
-    /// Everything settles.
-    fn settle(&mut self) {
-        loop {
-            let actions = self.machine.possible();
-            if actions.is_empty() {
-                return self.machine.routers.iter_mut().for_each(gigawamp::router::Router::check);
-            }
-            let action = actions[self.random.below(actions.len() as u64) as usize];
-            let octets = 1 << self.random.below(14);
-            self.machine.perform(action, octets);
-        }
-    }
-
-    /// Everything that was left must be gone once all peers are.
-    pub(crate) fn finish(mut self) {
-        let open = |link: &LinkId| self.machine.links[*link].peer_open;
-        let links: Vec<_> = (0..self.machine.links.len()).filter(open).collect();
-        for link in links {
-            self.machine.hang_up(link, false);
-        }
-        self.settle();
-        assert!(self.machine.shared.is_empty(), "the index is not empty");
-        assert!(self.machine.routers.iter().all(gigawamp::router::Router::is_empty), "leftovers");
-    }
-}
-
-impl Stage for Bottle {
-    fn connect(&mut self) -> usize {
-        let shard = self.machine.links.len() % self.machine.shards_count();
-        self.machine.open(shard, 1 << 20)
-    }
-
-    fn write(&mut self, connection: usize, octets: &[u8]) {
-        self.machine.links[connection].up.push(octets);
-        self.settle();
-    }
-
-    fn begin(&mut self, connection: usize, octets: &[u8]) -> bool {
-        self.machine.links[connection].up.push(octets);
-        true
-    }
-
-    fn read(&mut self, connection: usize, _expected: bool) -> Brought {
-        self.settle();
-        let octets = self.machine.links[connection].down.take(usize::MAX);
-        self.settle();
-        match octets.is_empty() {
-            false => Brought::Octets(octets),
-            true if self.machine.is_over(connection) => Brought::End,
-            true => Brought::Nothing,
-        }
-    }
-
-    fn hang_up(&mut self, connection: usize) {
-        self.machine.hang_up(connection, false);
-        self.settle();
-    }
-
-    fn is_exact(&self) -> bool {
-        true
-    }
-
-    fn wait(&mut self, time: Duration) -> bool {
-        let end = self.machine.now + time;
-        loop {
-            self.settle();
-            let next = self.machine.next_deadline();
-            let Some(next) = next.filter(|next| *next <= end) else {
-                break;
-            };
-            self.machine.now = self.machine.now.max(next);
-        }
-        self.machine.now = end;
-        self.settle();
-        true
-    }
-
-    fn shut_down(&mut self) -> bool {
-        (0..self.machine.shards_count()).for_each(|shard| self.machine.shut_down(shard));
-        self.settle();
-        true
-    }
 }

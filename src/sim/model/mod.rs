@@ -5,10 +5,14 @@
 //! index, the order in which messages are processed anywhere is the order of one big router; what
 //! is under way between shards is the only freedom the real one has.
 
-use std::collections::{BTreeMap, VecDeque};
+mod records;
+
+pub use records::*;
+
+use std::collections::BTreeMap;
 
 use super::machine::LinkId;
-use super::said::{Calling, Cargo, Publishing, Said, Talents};
+use super::said::{Calling, Cargo, Publishing, Said};
 use crate::message::MatchPolicy;
 use crate::message::uri::error;
 use crate::router::config::Limits;
@@ -38,183 +42,6 @@ pub struct Model {
     /// The reasons that an ABORT on a link may bear; one must be heard if there are any.
     pub aborts: BTreeMap<LinkId, Vec<&'static str>>,
     limits: Limits,
-}
-
-/// What a piece of cargo was said for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Purpose {
-    /// A publication.
-    Publication(Place),
-    /// A call.
-    Call(Place),
-}
-
-/// Where a conversation stands, as far as the router has processed it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stand {
-    /// No session yet, or none any more.
-    Opening,
-    /// A session is open.
-    Open(Place),
-    /// The router said GOODBYE first.
-    Leaving,
-    /// Nothing is processed any more.
-    Over,
-    /// Nobody keeps count.
-    Noise,
-}
-
-/// One session.
-#[derive(Debug)]
-pub struct Session {
-    /// Whose.
-    pub link: LinkId,
-    /// Where.
-    pub realm: usize,
-    /// Its id, once its peer has heard it.
-    pub id: Option<u64>,
-    /// Its id, as soon as it can be known.
-    pub true_id: Option<u64>,
-    /// The router has it.
-    pub open: bool,
-    /// What it can do as a callee.
-    pub talents: Talents,
-    /// What its requests must be answered with.
-    pub answers: BTreeMap<u64, Answer>,
-    /// Calls it tried to cancel in a way that does not exist; each must be refused.
-    pub bad_cancels: Vec<u64>,
-    /// Events it must or may hear, per publisher, in order.
-    pub due: BTreeMap<Place, VecDeque<Due>>,
-    /// Publications so far, when it joined each subscription.
-    pub since: BTreeMap<Place, Place>,
-    /// The longest message its peer takes.
-    pub message_bytes_max: usize,
-    /// What its peer has heard.
-    pub heard: Heard,
-}
-
-/// What a peer has heard of one session.
-#[derive(Debug, Default)]
-pub struct Heard {
-    /// Subscriptions by id: SUBSCRIBED was heard, UNSUBSCRIBED not.
-    pub subscriptions: BTreeMap<u64, Place>,
-    /// Registrations by id: REGISTERED was heard, UNREGISTERED not.
-    pub registrations: BTreeMap<u64, Place>,
-    /// The call behind each invocation.
-    pub invocations: Vec<Place>,
-    /// Events that were heard: publication and subscription.
-    pub events: std::collections::BTreeSet<(Place, Place)>,
-    /// The last publication of each publisher.
-    pub last_publication: BTreeMap<Place, Place>,
-    /// The last call of each caller.
-    pub last_call: BTreeMap<Place, Place>,
-    /// Invocations it was told to stop.
-    pub interrupts: Vec<u64>,
-    /// It has ended: GOODBYE or ABORT was heard.
-    pub over: bool,
-}
-
-/// What a request must be answered with.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Answer {
-    /// SUBSCRIBED
-    Subscribed(Place),
-    /// UNSUBSCRIBED
-    Unsubscribed(u64),
-    /// PUBLISHED
-    Published(Place),
-    /// REGISTERED
-    Registered(Place),
-    /// UNREGISTERED
-    Unregistered(u64),
-    /// ERROR about this type of request, with this URI
-    Refused(u64, &'static str),
-    /// RESULT or ERROR
-    Called(Place),
-}
-
-/// An event that is due.
-#[derive(Clone, Copy, Debug)]
-pub struct Due {
-    /// Which.
-    pub publication: Place,
-    /// Through which subscription.
-    pub subscription: Place,
-    /// It must be heard; else it may.
-    pub must: bool,
-}
-
-/// A topic or pattern that someone has subscribed to.
-#[derive(Debug)]
-pub struct Subscription {
-    /// Where.
-    pub realm: usize,
-    /// How it is matched.
-    pub policy: MatchPolicy,
-    /// What.
-    pub uri: String,
-    /// Its id, once someone has heard it.
-    pub id: Option<u64>,
-    /// Sessions that hold it; gone once there are none.
-    pub holders: Vec<Place>,
-}
-
-/// A procedure or pattern that someone has registered.
-#[derive(Debug)]
-pub struct Registration {
-    /// Where.
-    pub realm: usize,
-    /// How it is matched.
-    pub policy: MatchPolicy,
-    /// What.
-    pub uri: String,
-    /// Which callee gets a call.
-    pub invoke: &'static str,
-    /// Its id, once someone has heard it.
-    pub id: Option<u64>,
-    /// Sessions behind it, in order; gone once there are none.
-    pub callees: Vec<Place>,
-    /// Calls so far.
-    pub calls_count: usize,
-}
-
-/// A publication.
-#[derive(Debug)]
-pub struct Publication {
-    /// By whom.
-    pub publisher: Place,
-    /// What.
-    pub publishing: Publishing,
-    /// Its id, once someone has heard it.
-    pub id: Option<u64>,
-}
-
-/// A call.
-#[derive(Debug)]
-pub struct Call {
-    /// By whom.
-    pub caller: Place,
-    /// Its id.
-    pub request: u64,
-    /// What.
-    pub calling: Calling,
-    /// Which registration it must go to; none: it must fail.
-    pub registration: Option<Place>,
-    /// The callees it may go to.
-    pub candidates: Vec<Place>,
-    /// Who was invoked.
-    pub callee: Option<Place>,
-    /// The caller may be told that it was canceled, or that there is no such procedure, because
-    /// the callee went away or the caller gave up.
-    pub may_be_canceled: bool,
-    /// The mode of the caller's first CANCEL.
-    pub first_cancel: Option<&'static str>,
-    /// What the callee answered: cargo, whether it is a part, whether it is an error.
-    pub answers: Vec<(usize, bool, bool)>,
-    /// How many of them the caller has heard or skipped.
-    pub heard: usize,
-    /// The caller has heard the end.
-    pub over: bool,
 }
 
 impl Model {
@@ -316,17 +143,15 @@ impl Model {
     }
 
     /// What was said ends the conversation on `link`.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "all else breaks the protocol")]
     fn refuse(&mut self, link: LinkId, said: &Said) {
         self.end(link, Stand::Over);
-        match said {
-            Said::Abort => {}
-            Said::BadHello { reason, .. } => {
-                self.aborts.insert(link, vec![reason]);
-            }
-            _ => {
-                self.aborts.insert(link, vec![error::PROTOCOL_VIOLATION]);
-            }
-        }
+        let reason = match said {
+            Said::BadHello { reason, .. } => reason,
+            Said::Abort => return,
+            _ => error::PROTOCOL_VIOLATION,
+        };
+        self.aborts.insert(link, vec![reason]);
     }
 
     /// The session on `link` ends, if there is one, and the conversation goes on at `next`.

@@ -1,0 +1,233 @@
+//! What routers do when peers are slow, messages are long, or words of two shards cross: the
+//! simulator's machine, driven by hand.
+
+use std::time::Duration;
+
+use gigawamp::env::Random;
+use gigawamp::router::config::{Config, Limits, RealmConfig, RealmOptions, RequestIds, UriCheck};
+use gigawamp::sim::{Action, LinkId, Machine};
+use gigawamp::wire::{Client, ClientOptions, Framing, Incoming, Serializer, TransportOptions};
+
+/// Routers, and what is needed to speak to them.
+struct Bottle {
+    machine: Machine,
+}
+
+/// A client and its connection.
+struct Peer {
+    link: LinkId,
+    client: Client,
+}
+
+const ROLES: &str = r#"{"roles":{"caller":{},"callee":{"features":{"call_canceling":true}},
+    "publisher":{},"subscriber":{}}}"#;
+
+/// Octets that may be under way to a peer.
+const PIPE_BYTES: usize = 64 << 10;
+
+impl Bottle {
+    fn new(shards_count: u16, change: impl FnOnce(&mut Config)) -> Self {
+        let realm = RealmConfig {
+            name: "realm1".into(),
+            uri_check: UriCheck::Loose,
+            request_ids: RequestIds::Sequential,
+            options: RealmOptions::default(),
+        };
+        let listener = TransportOptions {
+            message_bytes_max: 1 << 24,
+            paths: vec!["/ws".into()],
+            serializers: Serializer::ALL.to_vec(),
+            websocket: true,
+            rawsocket: true,
+        };
+        let mut config = Config {
+            realms: vec![realm],
+            listeners: vec![listener],
+            limits: Limits::default(),
+            agent: "under pressure".into(),
+        };
+        change(&mut config);
+        Self { machine: Machine::new(config, shards_count, 2, &mut Random::from_number(1)) }
+    }
+
+    /// Connects a client that takes messages of up to `bytes_max` octets.
+    fn connect(&mut self, shard: usize, framing: Framing, bytes_max: usize) -> Peer {
+        let options = ClientOptions { message_bytes_max: bytes_max, ..ClientOptions::default() };
+        let mut client = Client::new(framing, Serializer::Json, options);
+        let link = self.machine.open(shard, PIPE_BYTES);
+        let mut hello = Vec::new();
+        client.hello(&mut hello);
+        self.machine.links[link].up.push(&hello);
+        self.settle();
+        Peer { link, client }
+    }
+
+    /// Connects a client and opens a session.
+    fn join(&mut self, shard: usize, framing: Framing) -> Peer {
+        let mut peer = self.connect(shard, framing, 1 << 24);
+        self.say(&mut peer, &format!(r#"[1,"realm1",{ROLES}]"#));
+        assert_begins(&self.hear(&mut peer), &["[2,"]);
+        peer
+    }
+
+    /// Puts a message on its way to the router.
+    fn send(&mut self, peer: &mut Peer, json: &str) {
+        let mut frame = Vec::new();
+        peer.client.frame(json.as_bytes(), &mut frame);
+        self.machine.links[peer.link].up.push(&frame);
+    }
+
+    /// Says something, and lets everything settle.
+    fn say(&mut self, peer: &mut Peer, json: &str) {
+        self.send(peer, json);
+        self.settle();
+    }
+
+    /// Reads up to `octets` that are under way to a peer; the messages that are whole now.
+    fn read(&mut self, peer: &mut Peer, octets: usize) -> Vec<String> {
+        let mut octets = self.machine.links[peer.link].down.take(octets);
+        let (mut input, mut reply, mut heard) = (&mut octets[..], Vec::new(), Vec::new());
+        while let Some(incoming) = peer.client.next(&mut input, &mut reply).expect("a good frame") {
+            if let Incoming::Message(bytes) = incoming {
+                heard.push(String::from_utf8(bytes.to_vec()).expect("JSON is text"));
+            }
+        }
+        self.machine.links[peer.link].up.push(&reply);
+        heard
+    }
+
+    /// Everything that a peer can hear by now.
+    fn hear(&mut self, peer: &mut Peer) -> Vec<String> {
+        let mut heard = Vec::new();
+        loop {
+            self.settle();
+            if self.machine.links[peer.link].down.is_empty() {
+                return heard;
+            }
+            heard.extend(self.read(peer, usize::MAX));
+        }
+    }
+
+    /// Lets happen whatever can.
+    fn settle(&mut self) {
+        self.settle_but(|_| false);
+    }
+
+    /// Lets happen whatever can, except for what is `withheld`.
+    fn settle_but(&mut self, withheld: impl Fn(Action) -> bool) {
+        while let Some(action) = self.machine.possible().into_iter().find(|a| !withheld(*a)) {
+            self.machine.perform(action, 1 << 16);
+        }
+        self.machine.routers.iter_mut().for_each(gigawamp::router::Router::check);
+    }
+
+    /// Lets time pass, with everything that happens meanwhile.
+    fn wait(&mut self, time: Duration) {
+        let end = self.machine.now + time;
+        while let Some(next) = self.machine.next_deadline().filter(|next| *next <= end) {
+            self.machine.now = self.machine.now.max(next);
+            self.settle();
+        }
+        self.machine.now = end;
+        self.settle();
+    }
+
+    fn is_open(&self, peer: &Peer) -> bool {
+        self.machine.links[peer.link].open
+    }
+}
+
+#[track_caller]
+fn assert_begins(heard: &[String], beginnings: &[&str]) {
+    let same = heard.len() == beginnings.len()
+        && heard.iter().zip(beginnings).all(|(heard, begins)| heard.starts_with(begins));
+    assert!(same, "{heard:?} where {beginnings:?} were expected");
+}
+
+// spec: B-TRN-09, A-RAW-10
+#[test]
+fn an_event_that_no_frame_can_hold_is_dropped() {
+    let mut bottle = Bottle::new(1, |config| config.limits.outbox_bytes_max = 1 << 26);
+    let mut ann = bottle.join(0, Framing::RawSocket);
+    let mut bob = bottle.join(0, Framing::WebSocket);
+    let mut cyd = bottle.join(0, Framing::RawSocket);
+    bottle.say(&mut ann, r#"[32,1,{},"com.t"]"#);
+    bottle.say(&mut bob, r#"[32,1,{},"com.t"]"#);
+    // The longest message there is, and an EVENT is longer by some octets.
+    let (before, behind) = (r#"[16,1,{},"com.t",[""#, r#""]]"#);
+    let filling = "x".repeat((1 << 24) - before.len() - behind.len());
+    bottle.say(&mut cyd, &format!("{before}{filling}{behind}"));
+    bottle.say(&mut cyd, r#"[16,2,{},"com.t",["short"]]"#);
+    for peer in [&mut ann, &mut bob] {
+        assert_begins(&bottle.hear(peer), &["[33,1,1]", "[36,1,"]);
+    }
+    assert_eq!(bottle.machine.routers[0].counters().undeliverable_events, 2);
+}
+
+const fn seconds(count: u64) -> Duration {
+    Duration::from_secs(count)
+}
+
+// spec: B-PS-19
+#[test]
+fn a_peer_may_stand_still_for_as_long_as_configured() {
+    let mut bottle = Bottle::new(1, |config| {
+        config.limits.ping_interval = seconds(10);
+        config.limits.stall = seconds(40);
+    });
+    stand_still(&mut bottle, Framing::RawSocket);
+    stand_still(&mut bottle, Framing::WebSocket);
+    assert_eq!(bottle.machine.routers[0].counters().slow_sessions_ended, 2);
+}
+
+fn stand_still(bottle: &mut Bottle, framing: Framing) {
+    let mut ann = bottle.join(0, framing);
+    let mut bob = bottle.join(0, Framing::RawSocket);
+    bottle.say(&mut ann, r#"[32,1,{},"com.t"]"#);
+    assert_begins(&bottle.hear(&mut ann), &["[33,1,"]);
+    for request in 1..=2 {
+        bottle.machine.links[ann.link].down.stalled = true;
+        bottle.say(&mut bob, &format!(r#"[16,{request},{{}},"com.t"]"#));
+        bottle.wait(seconds(39));
+        assert!(bottle.is_open(&ann), "{framing:?}");
+        bottle.machine.links[ann.link].down.stalled = false;
+        assert_begins(&bottle.hear(&mut ann), &["[36,"]);
+    }
+    bottle.machine.links[ann.link].down.stalled = true;
+    bottle.say(&mut bob, r#"[16,3,{},"com.t"]"#);
+    // It is told why within a look or two, and then has some seconds to read that.
+    bottle.wait(seconds(40 + 2 * 10 + 5));
+    assert!(!bottle.is_open(&ann), "{framing:?}");
+}
+
+// spec: B-PS-19
+#[test]
+fn a_peer_that_reads_slowly_is_not_taken_for_dead() {
+    let mut bottle = Bottle::new(1, |config| {
+        config.limits.ping_interval = seconds(10);
+        config.limits.stall = seconds(10);
+    });
+    let mut ann = bottle.join(0, Framing::WebSocket);
+    let mut bob = bottle.join(0, Framing::RawSocket);
+    bottle.say(&mut ann, r#"[32,1,{},"com.t"]"#);
+    assert_begins(&bottle.hear(&mut ann), &["[33,1,"]);
+    // So much that nothing more is taken from her: her pongs would not be heard.
+    for request in 1..=6 {
+        let long = "x".repeat(500_000);
+        bottle.say(&mut bob, &format!(r#"[16,{request},{{}},"com.t",["{long}"]]"#));
+    }
+    assert!(bottle.machine.links[ann.link].paused);
+    let mut heard = 0;
+    for _ in 0..100 {
+        heard += bottle.read(&mut ann, 20_000).len();
+        bottle.wait(seconds(1));
+        assert!(bottle.is_open(&ann));
+    }
+    heard += bottle.hear(&mut ann).len();
+    assert_eq!(heard, 6);
+    assert!(!bottle.machine.links[ann.link].paused);
+    // Once all is read, silence counts again.
+    bottle.machine.links[ann.link].up.stalled = true;
+    bottle.wait(seconds(41));
+    assert!(!bottle.is_open(&ann));
+}

@@ -1,0 +1,8 @@
+//! What a scenario is and how it is played: the harness of `tests/scenarios` without its stage.
+
+#[path = "../scenarios/harness/notation.rs"]
+pub(crate) mod notation;
+#[path = "../scenarios/harness/player.rs"]
+pub(crate) mod player;
+#[path = "../scenarios/harness/stage.rs"]
+pub(crate) mod stage;

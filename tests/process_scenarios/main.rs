@@ -1,0 +1,126 @@
+//! All scenarios again, played by blocking sockets against the real program with two shards.
+//!
+//! The texts are those of `tests/scenarios`; here is another stage for them ([`street`]), and the
+//! routers that the plays of all tests share ([`house`]).
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod harness;
+mod house;
+mod street;
+
+#[path = "../process/peer.rs"]
+#[expect(dead_code, reason = "what only the tests of the process need")]
+mod peer;
+#[path = "../process/program.rs"]
+#[expect(dead_code, reason = "what only the tests of the process need")]
+mod program;
+
+#[path = "../scenarios/call.rs"]
+mod call;
+#[path = "../scenarios/cancel.rs"]
+mod cancel;
+#[path = "../scenarios/filter.rs"]
+mod filter;
+#[path = "../scenarios/id.rs"]
+mod id;
+#[path = "../scenarios/identity.rs"]
+mod identity;
+#[path = "../scenarios/message.rs"]
+mod message;
+#[path = "../scenarios/pattern.rs"]
+mod pattern;
+#[path = "../scenarios/progress.rs"]
+mod progress;
+#[path = "../scenarios/publish.rs"]
+mod publish;
+#[path = "../scenarios/session.rs"]
+mod session;
+#[path = "../scenarios/shared.rs"]
+mod shared;
+#[path = "../scenarios/uri.rs"]
+mod uri;
+#[path = "../scenarios/violation.rs"]
+mod violation;
+
+use std::thread;
+
+use gigawamp::wire::{Framing, Serializer};
+use harness::notation::{self, Act, Bindings, Line};
+use harness::player::{Dress, Player};
+use house::{House, Io};
+use street::{Street, Way};
+
+/// Plays that need time are played this many at once.
+const PATIENT_PLAYS: usize = 6;
+
+/// One way to play a scenario.
+#[derive(Clone, Copy, Debug)]
+struct Play {
+    io: Io,
+    way: Way,
+    dress: Dress,
+}
+
+/// Plays `text` with both drivers, over TCP by RawSocket and WebSocket and over a Unix socket, and
+/// with three serializers. Where the first peer uses a Unix socket, every peer uses another
+/// transport and serializer than the one before it.
+pub(crate) fn check(text: &str) {
+    check_then(text, |_| ());
+}
+
+/// The same; hands what the variables stand for at the end of each run to `then`.
+pub(crate) fn check_then(text: &str, mut then: impl FnMut(&Bindings)) {
+    let lines = notation::parse(text);
+    let mut take = |played: Result<Option<Bindings>, String>| match played {
+        Ok(Some(bindings)) => then(&bindings),
+        Ok(None) => {}
+        Err(why) => panic!("{why}"),
+    };
+    if !lines.iter().any(|line| matches!(line.act, Act::Waits(_) | Act::ShutsDown)) {
+        return plays().for_each(|it| take(play(it, &lines, text)));
+    }
+    for some in plays().collect::<Vec<_>>().chunks(PATIENT_PLAYS) {
+        let lines = &lines;
+        thread::scope(|scope| {
+            let begin = |it: &Play| {
+                let it = *it;
+                scope.spawn(move || play(it, lines, text))
+            };
+            let begun: Vec<_> = some.iter().map(begin).collect();
+            begun.into_iter().for_each(|played| take(played.join().unwrap()));
+        });
+    }
+}
+
+fn plays() -> impl Iterator<Item = Play> {
+    let ways = [
+        (Way::Tcp, Framing::RawSocket),
+        (Way::Tcp, Framing::WebSocket),
+        (Way::Unix, Framing::RawSocket),
+    ];
+    [Io::Uring, Io::Epoll].into_iter().flat_map(move |io| {
+        ways.into_iter().flat_map(move |(way, framing)| {
+            Serializer::ALL.into_iter().map(move |serializer| {
+                let dress = Dress { framing, serializer, mixed: way == Way::Unix };
+                Play { io, way, dress }
+            })
+        })
+    })
+}
+
+/// Plays once. Nothing if the program cannot be told what the scenario gives.
+fn play(it: Play, lines: &[Line], text: &str) -> Result<Option<Bindings>, String> {
+    let Some(house) = House::of(it.io, lines) else {
+        return Ok(None);
+    };
+    let home = house.rent();
+    // The texts know two realms; this play has its own.
+    let text = text.replace("realm1", &home.first).replace("realm2", &home.second);
+    let mut street = Street::new(&house, it.way);
+    let played = Player::new(&mut street, it.dress, &home.first).play(&notation::parse(&text));
+    let bindings = played.map_err(|why| format!("{it:?} in {}: {why}", home.first))?;
+    street.clear()?;
+    house.give_back(home);
+    Ok(bindings)
+}
