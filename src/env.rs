@@ -51,6 +51,33 @@ impl Sub for Instant {
     }
 }
 
+impl Instant {
+    /// Milliseconds of Unix time, if the driver's origin is the Unix epoch.
+    #[must_use]
+    pub const fn unix_ms(self) -> u64 {
+        self.0 / 1_000_000
+    }
+}
+
+/// Milliseconds of Unix time as RFC 3339 has them, in UTC: `2026-11-20T08:30:00.125Z`.
+#[must_use]
+pub fn rfc3339(unix_ms: u64) -> String {
+    let (days, ms) = (unix_ms / 86_400_000, unix_ms % 86_400_000);
+    // Days since 1970 to a date, by eras of 400 years that begin in March.
+    let shifted = days + 719_468;
+    let (era, day_of_era) = (shifted / 146_097, shifted % 146_097);
+    let year_of_era =
+        (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month_from_march = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
+    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
+    let year = era * 400 + year_of_era + u64::from(month <= 2);
+    let (hour, minute) = (ms / 3_600_000, ms / 60_000 % 60);
+    let (second, ms) = (ms / 1_000 % 60, ms % 1_000);
+    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{ms:03}Z")
+}
+
 /// Chance: a cryptographically strong stream (ChaCha12) from one seed.
 ///
 /// Session and publication ids come from here, so guessing the next from any number of earlier
@@ -142,6 +169,18 @@ mod tests {
             seen[usize::try_from(random.below(7)).unwrap()] += 1;
         }
         assert!(seen.iter().all(|&count| (800..1_200).contains(&count)), "{seen:?}");
+    }
+
+    #[test]
+    fn moments_are_written_as_rfc_3339_has_them() {
+        for (ms, text) in [
+            (0, "1970-01-01T00:00:00.000Z"),
+            (951_827_696_789, "2000-02-29T12:34:56.789Z"),
+            (1_795_163_400_125, "2026-11-20T08:30:00.125Z"),
+            (4_107_542_399_999, "2100-02-28T23:59:59.999Z"),
+        ] {
+            assert_eq!(rfc3339(ms), text);
+        }
     }
 
     #[test]

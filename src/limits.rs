@@ -52,5 +52,8 @@ pub const FRAME_HEAD_BYTES_MAX: usize = 10 + 4;
 /// operations per receiver).
 pub const COPY_BYTES_MAX: usize = 4 * 1024;
 
+/// Octets of all testaments of one session: they are kept for as long as it lasts.
+pub const TESTAMENTS_BYTES_MAX: usize = 1 << 20;
+
 /// Shards one process may have: the width of a subscription's set of interested shards.
 pub const SHARDS_MAX: usize = 256;

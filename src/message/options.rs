@@ -293,6 +293,30 @@ attributes! { <'a>
         /// Why, as an error's URI.
         reason: Text<'a>,
     }
+    /// The options of the meta API's lookups.
+    LookupOptions {
+        /// How the URI is matched.
+        r#match: MatchPolicy,
+    }
+    /// Keyword arguments of `wamp.session.count` and `wamp.session.list`.
+    SessionFilter<'a> {
+        /// Only sessions with one of these roles.
+        filter_authroles: Vec<Text<'a>>,
+    }
+    /// Keyword arguments of the `wamp.session.kill…` procedures.
+    KillKeywords<'a> {
+        /// The reason of the GOODBYE.
+        reason: Text<'a>,
+        /// For a human reader.
+        message: Text<'a>,
+    }
+    /// Keyword arguments of the testament procedures.
+    TestamentKeywords<'a> {
+        /// Options of the publication.
+        publish_options: PublishOptions<'a>,
+        /// `detached` or `destroyed`.
+        scope: Text<'a>,
+    }
     /// `YIELD.Options`
     YieldOptions<'a> {
         /// More results follow.

@@ -66,6 +66,27 @@ pub struct Pattern {
     pub uri: Box<str>,
 }
 
+impl Pattern {
+    /// Whether `uri`, which is no pattern, is one of those it stands for.
+    #[must_use]
+    pub fn matches(&self, uri: &str) -> bool {
+        match self.policy {
+            MatchPolicy::Exact => *self.uri == *uri,
+            MatchPolicy::Prefix => uri.starts_with(&*self.uri),
+            MatchPolicy::Wildcard => {
+                let (mut wanted, mut found) = (self.uri.split('.'), uri.split('.'));
+                loop {
+                    match (wanted.next(), found.next()) {
+                        (None, None) => return true,
+                        (Some(wanted), Some(found)) if wanted.is_empty() || wanted == found => {}
+                        _ => return false,
+                    }
+                }
+            }
+        }
+    }
+}
+
 /// Whether `uri` may be published to, called, or stand in a message as a realm or reason.
 // spec: basic/building_blocks#uris
 #[must_use]
@@ -134,6 +155,12 @@ pub mod error {
     pub const NO_MATCHING_AUTH_METHOD: &str = "wamp.error.no_matching_auth_method";
     pub const AUTHENTICATION_FAILED: &str = "wamp.error.authentication_failed";
     pub const FEATURE_NOT_SUPPORTED: &str = "wamp.error.feature_not_supported";
+    pub const NO_SUCH_SESSION: &str = "wamp.error.no_such_session";
+    pub const TIMEOUT: &str = "wamp.error.timeout";
+    pub const UNAVAILABLE: &str = "wamp.error.unavailable";
+    pub const NO_AVAILABLE_CALLEE: &str = "wamp.error.no_available_callee";
+    pub const OPTION_NOT_ALLOWED: &str = "wamp.error.option_not_allowed";
+    pub const DISCLOSURE_NOT_ALLOWED: &str = "wamp.error.option_disallowed.disclose_me";
     pub const NETWORK_FAILURE: &str = "wamp.error.network_failure";
     /// Ours: a session reached a bound of its own (subscriptions, registrations, pending calls).
     pub const LIMIT_EXCEEDED: &str = "gigawamp.error.limit_exceeded";
@@ -147,6 +174,7 @@ pub mod error {
 pub mod close {
     pub const SYSTEM_SHUTDOWN: &str = "wamp.close.system_shutdown";
     pub const CLOSE_REALM: &str = "wamp.close.close_realm";
+    pub const KILLED: &str = "wamp.close.killed";
     pub const GOODBYE_AND_OUT: &str = "wamp.close.goodbye_and_out";
 }
 
@@ -191,6 +219,26 @@ mod tests {
         assert!(!is_valid(&"a".repeat(1_001), UriCheck::Loose));
         assert!(is_valid(&vec!["a"; 64].join("."), UriCheck::Loose));
         assert!(!is_valid(&vec!["a"; 65].join("."), UriCheck::Loose));
+    }
+
+    #[test]
+    fn patterns_match_what_they_stand_for() {
+        use MatchPolicy::{Exact, Prefix, Wildcard};
+        for (policy, pattern, uri, expected) in [
+            (Exact, "a.b", "a.b", true),
+            (Exact, "a.b", "a.b.c", false),
+            (Prefix, "a.b", "a.bc", true),
+            (Prefix, "", "a", true),
+            (Prefix, "a.b", "a", false),
+            (Wildcard, "a..c", "a.b.c", true),
+            (Wildcard, "a..c", "a.b.d", false),
+            (Wildcard, "a..c", "a.b.c.d", false),
+            (Wildcard, "a..c", "a.b", false),
+            (Wildcard, "", "a", true),
+        ] {
+            let matches = Pattern { policy, uri: pattern.into() }.matches(uri);
+            assert_eq!(matches, expected, "{policy:?} {pattern:?} {uri:?}");
+        }
     }
 
     #[test]

@@ -21,18 +21,26 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 
 use super::broadcast::Broadcast;
+use super::config::Disclosure;
 use super::filter::Filter;
+use super::meta::News;
 use super::pattern::Cache;
 use super::peers::Undeliverable;
 use super::realm::{Context, Refusal, SharedRealm};
 use super::relay::{Details, EventHead, Head, Relay};
-use super::subscriptions::{Local, ShardSet, Subscribers, Subscription};
+use super::retention::Found;
+use super::subscriptions::{Local, Replayed, ShardSet, Subscribers, Subscription};
 use crate::env::Map;
+use crate::message::layout::Element;
+use crate::message::uri::Pattern;
 use crate::message::{
-    Event, EventDetails, MatchPolicy, PublicationId, Publish, Published, SessionId, Subscribe,
-    Subscribed, SubscriptionId, Unsubscribe, Unsubscribed, uri,
+    Event, EventDetails, MatchPolicy, Payload, PublicationId, Publish, PublishOptions, Published,
+    RequestId, SessionId, Subscribe, Subscribed, SubscriptionId, Unsubscribe, Unsubscribed,
+    UnsubscribedDetails, uri,
 };
-use crate::session::Session;
+use crate::session::{Identity, Session};
+use crate::wire::msgpack::MsgPackReader;
+use crate::wire::{Reader, Serializer};
 
 /// One realm's broker on one shard.
 #[derive(Debug)]
@@ -43,13 +51,15 @@ pub(super) struct Broker {
     local: Map<SubscriptionId, Local>,
     cache: Cache<Subscription>,
     broadcast: Broadcast,
+    /// The number of this shard's last publication.
+    sequence: u64,
 }
 
 impl Broker {
     pub(super) fn new(realm: u16, shared: Arc<SharedRealm>, hash_key: &ahash::RandomState) -> Self {
         let local = Map::with_hasher(hash_key.clone());
         let cache = Cache::new(hash_key.clone());
-        Self { realm, shared, local, cache, broadcast: Broadcast::default() }
+        Self { realm, shared, local, cache, broadcast: Broadcast::default(), sequence: 0 }
     }
 
     /// Makes the session in `slot` a subscriber and answers its SUBSCRIBE.
@@ -73,9 +83,14 @@ impl Broker {
             return Err(Refusal::new(uri::error::LIMIT_EXCEEDED));
         }
         // spec: basic/publish_subscribe#subscribing — subscribing twice gives the same id
+        let fresh = held.is_none();
         let id = match held {
             Some(held) => held.id,
             None => self.join(slot, policy, &subscribe.topic, context),
+        };
+        let retained = match subscribe.options.get_retained {
+            Some(true) => self.retained(slot, (id, fresh), context),
+            Some(false) | None => Vec::new(),
         };
 
         // spec: basic/security_model#ordering — SUBSCRIBED goes out before any EVENT.
@@ -83,6 +98,9 @@ impl Broker {
         // this shard after this function, so it can only be queued behind SUBSCRIBED.
         let subscribed = Subscribed { request: subscribe.request, subscription: id };
         context.peers.tell(slot, subscribed);
+        for found in &retained {
+            self.replay(slot, id, found, context);
+        }
         Ok(())
     }
 
@@ -107,6 +125,31 @@ impl Broker {
         Ok(())
     }
 
+    /// Takes a subscription away from the session in `slot`.
+    // spec: advanced/pubsub_subscription_revocation
+    pub(super) fn revoke(
+        &mut self,
+        slot: u32,
+        id: SubscriptionId,
+        reason: &str,
+        context: &mut Context<'_>,
+    ) -> Result<(), Refusal> {
+        let session = context.peers.session(slot);
+        let session = session.ok_or(Refusal::new(uri::error::NO_SUCH_SESSION))?;
+        if !session.subscriptions.remove(&id) {
+            return Err(Refusal::new(uri::error::NO_SUCH_SUBSCRIPTION));
+        }
+        let told = session.subscriber_has(|features| features.subscription_revocation);
+        let session = session.id;
+        self.part(session, id, context);
+        if told {
+            let reason = (!reason.is_empty()).then(|| reason.into());
+            let details = Some(UnsubscribedDetails { subscription: Some(id), reason });
+            context.peers.tell(slot, Unsubscribed { request: RequestId(0), details });
+        }
+        Ok(())
+    }
+
     /// Publishes for the session in `slot`.
     // spec: basic/publish_subscribe#publishing
     pub(super) fn on_publish(
@@ -123,21 +166,48 @@ impl Broker {
         if options.receivers.as_ref().is_some_and(|receivers| receivers.are_too_many()) {
             return Err(Refusal::new(uri::error::INVALID_ARGUMENT));
         }
-        let Some(session) = context.peers.session(slot) else {
-            return Ok(());
-        };
+        let Some(session) = context.peers.session(slot) else { return Ok(()) };
         let publisher = session.id;
+        let identity = session.identity.clone();
+        if options.disclose_me == Some(true) && self.shared.options.disclosure == Disclosure::Deny {
+            return Err(Refusal::new(uri::error::DISCLOSURE_NOT_ALLOWED));
+        }
+        let event = (topic, publish.payload);
+        let publication = self.publish((publisher, &identity), options, event, context)?;
+        if options.acknowledge == Some(true) {
+            context.peers.tell(slot, Published { request: publish.request, publication });
+        }
+        Ok(())
+    }
+
+    /// Publishes for a session, whether it is still there or not.
+    fn publish(
+        &mut self,
+        (publisher, identity): (SessionId, &Identity),
+        options: &PublishOptions<'_>,
+        (topic, payload): (&str, Payload<'_>),
+        context: &mut Context<'_>,
+    ) -> Result<PublicationId, Refusal> {
+        let realm = &self.shared.options;
         let mut details = EventDetails { passthru: options.passthru.clone(), ..Default::default() };
-        let disclosed = (options.disclose_me == Some(true)).then(|| session.identity.clone());
-        if let Some(identity) = &disclosed {
+        details.trustlevel = realm.trust_level(&identity.authrole, topic);
+        let disclosed = match realm.disclosure {
+            Disclosure::Allow => options.disclose_me == Some(true),
+            Disclosure::Deny => false,
+            Disclosure::Always => true,
+        };
+        if disclosed {
             details.publisher = Some(publisher);
             details.publisher_authid = Some(identity.authid.as_ref().into());
             details.publisher_authrole = Some(identity.authrole.as_ref().into());
         }
         let publication = PublicationId(context.random_id());
+        self.sequence += 1;
         let head = EventHead {
             publication,
             publisher,
+            origin: context.peers.shard,
+            sequence: self.sequence,
             // spec: advanced/pubsub_publisher_exclusion
             exclude_publisher: options.exclude_me != Some(false),
             filter: options.receivers.as_deref().map(Filter::new).map(Arc::new),
@@ -147,13 +217,13 @@ impl Broker {
             text: topic,
             ids: &[],
             details: Details::Event(details),
-            payload: publish.payload,
+            payload,
         };
-        self.spread(&event, context);
-        if options.acknowledge == Some(true) {
-            context.peers.tell(slot, Published { request: publish.request, publication });
+        if options.retain == Some(true) {
+            self.shared.retention.keep(&event, &self.shared.options)?;
         }
-        Ok(())
+        self.spread(&event, context);
+        Ok(publication)
     }
 
     /// Delivers what this or another shard's broker published.
@@ -177,6 +247,54 @@ impl Broker {
         }
     }
 
+    /// Whether anybody on any shard would get an event of this topic.
+    pub(super) fn has_subscribers(&mut self, topic: &str) -> bool {
+        !self.cache.lookup(&self.shared.subscriptions, topic).is_empty()
+    }
+
+    /// The sessions of this shard that hold a subscription.
+    pub(super) fn subscribers_of(&self, id: SubscriptionId) -> impl Iterator<Item = u64> {
+        let local = self.local.get(&id).into_iter();
+        local.flat_map(|local| local.subscribers.iter()).map(|(_, session)| session.0)
+    }
+
+    /// Publishes as the router itself. `arguments` are in MessagePack.
+    pub(super) fn publish_own(&mut self, topic: &str, arguments: &[u8], context: &mut Context<'_>) {
+        self.sequence += 1;
+        let head = EventHead {
+            publication: PublicationId(context.random_id()),
+            publisher: SessionId(0),
+            origin: context.peers.shard,
+            sequence: self.sequence,
+            exclude_publisher: false,
+            filter: None,
+        };
+        let event = Relay {
+            head: Head::Event(head),
+            text: topic,
+            ids: &[],
+            details: Details::Event(EventDetails::default()),
+            payload: Payload::from_elements(Serializer::MessagePack, (arguments, &[]), false),
+        };
+        self.spread(&event, context);
+    }
+
+    /// Publishes what a session that is gone has left.
+    // spec: advanced/pubsub_testament
+    pub(super) fn publish_testaments(&mut self, session: &Session, context: &mut Context<'_>) {
+        for testament in session.testaments.iter().flatten() {
+            let options = PublishOptions::read(&mut MsgPackReader::open(&testament.options));
+            let options = options.expect("written when the testament was added");
+            let payload = &testament.payload;
+            let elements = (&*payload.arguments, &*payload.arguments_kw);
+            let payload = Payload::from_elements(payload.serializer, elements, false);
+            let (publisher, event) =
+                ((session.id, &session.identity), (&*testament.topic, payload));
+            // Nobody is left who could be told that there was no room to retain it.
+            let _ = self.publish(publisher, &options, event, context);
+        }
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.local.is_empty()
     }
@@ -197,6 +315,55 @@ impl Broker {
                 let open = open.expect("a subscriber that has left");
                 assert!(open.subscriptions.contains(&id), "a subscriber that does not know");
             }
+        }
+    }
+
+    /// What is retained for a subscription of the session in `slot`, in the order in which each
+    /// shard published it.
+    ///
+    /// The session is in the index already. A publisher retains before it looks there, so what is
+    /// not found here comes as an event. What is found may come as well, if the subscription is
+    /// `fresh`, and so may what was published before it: both is remembered, and dropped.
+    // spec: advanced/pubsub_event_retention
+    fn retained(
+        &mut self,
+        slot: u32,
+        (id, fresh): (SubscriptionId, bool),
+        context: &mut Context<'_>,
+    ) -> Vec<Found> {
+        let here = context.peers.shard;
+        let local = self.local.get_mut(&id).expect("the session has just joined it");
+        let Some(session) = context.peers.session(slot) else { return Vec::new() };
+        let pattern = Pattern { policy: local.policy, uri: local.uri.clone() };
+        let found = self.shared.retention.find(&pattern, session);
+        for found in found.iter().filter(|found| fresh && found.event.head.origin != here) {
+            let EventHead { origin, sequence, .. } = found.event.head;
+            let known = |mark: &&mut Replayed| (mark.session, mark.origin) == (session.id, origin);
+            match local.replayed.iter_mut().find(known) {
+                Some(mark) => mark.sequence = mark.sequence.max(sequence),
+                None => local.replayed.push(Replayed { session: session.id, origin, sequence }),
+            }
+        }
+        found
+    }
+
+    /// Sends a retained event to the session in `slot`.
+    fn replay(
+        &mut self,
+        slot: u32,
+        subscription: SubscriptionId,
+        Found { topic, event }: &Found,
+        context: &mut Context<'_>,
+    ) {
+        let exact = self.local.get(&subscription).is_none_or(|l| l.policy == MatchPolicy::Exact);
+        let mut details = event.details();
+        details.retained = Some(true);
+        details.topic = (!exact).then(|| (**topic).into());
+        let (publication, payload) = (event.head.publication, event.payload());
+        self.broadcast.begin();
+        let message = Event { subscription, publication, details, payload };
+        if self.broadcast.send(&message, slot, context.peers).is_err() {
+            context.peers.counters.undeliverable_events += 1;
         }
     }
 
@@ -232,7 +399,9 @@ impl Broker {
         (head, event): (&EventHead, &Relay<'_>),
         context: &mut Context<'_>,
     ) {
-        let Some(local) = self.local.get(&id) else { return };
+        let Some(local) = self.local.get_mut(&id) else { return };
+        let passed = |mark: &Replayed| mark.origin == head.origin && mark.sequence < head.sequence;
+        local.replayed.retain(|mark| !passed(mark));
         let Details::Event(details) = &event.details else { unreachable!("an event has its own") };
         let mut details = details.clone();
         // spec: advanced/pubsub_pattern_based_subscription — the concrete topic is told
@@ -242,6 +411,10 @@ impl Broker {
         self.broadcast.begin();
         for (slot, session) in local.subscribers.iter() {
             if head.exclude_publisher && head.publisher == session {
+                continue;
+            }
+            let replayed = |mark: &Replayed| mark.session == session && mark.origin == head.origin;
+            if local.replayed.iter().any(replayed) {
                 continue;
             }
             if let Some(filter) = &head.filter
@@ -267,16 +440,33 @@ impl Broker {
         context: &mut Context<'_>,
     ) -> SubscriptionId {
         let here = context.peers.shard;
-        let shared = &self.shared;
-        let mut writer = shared.subscriptions.write();
-        let known = writer.get(policy, topic);
-        let id = known.as_ref().map_or_else(|| SubscriptionId(shared.next_id()), |known| known.id);
-        let shards = known.as_ref().map_or_else(ShardSet::default, |known| known.shards);
-        if !shards.contains(here) {
-            let entry = Subscription { id, shards: shards.with(here) };
-            writer.insert(policy, topic, Arc::new(entry));
-        }
+        let session = context.peers.session(slot).expect("the session that is subscribing").id;
+        let tell = !uri::is_reserved(topic);
+        let mut writer = self.shared.subscriptions.write();
+        let id = match writer.get(policy, topic) {
+            Some(known) => {
+                if !known.shards.contains(here) {
+                    writer.insert(policy, topic, known.with(known.shards.with(here)));
+                }
+                known.id
+            }
+            None => {
+                let id = SubscriptionId(self.shared.next_id());
+                let shards = ShardSet::default().with(here);
+                let created_ms = context.now.unix_ms();
+                let uri = topic.into();
+                let entry = Subscription { id, uri, policy, created_ms, shards };
+                let entry = writer.insert(policy, topic, entry);
+                if tell {
+                    context.news.push(News::SubscriptionCreated(session, entry));
+                }
+                id
+            }
+        };
         drop(writer);
+        if tell {
+            context.news.push(News::Subscribed(session, id.0));
+        }
 
         let session = context.peers.session(slot).expect("the session that is subscribing");
         session.subscriptions.insert(id);
@@ -286,6 +476,7 @@ impl Broker {
             uri: topic.into(),
             policy,
             subscribers: Subscribers::new(Map::with_hasher(hasher)),
+            replayed: Vec::new(),
         });
         local.subscribers.insert(slot, session);
         id
@@ -294,6 +485,11 @@ impl Broker {
     fn part(&mut self, session: SessionId, id: SubscriptionId, context: &mut Context<'_>) {
         let local = self.local.get_mut(&id).expect("a session knows what it subscribed to");
         local.subscribers.remove(session);
+        local.replayed.retain(|mark| mark.session != session);
+        let tell = !uri::is_reserved(&local.uri);
+        if tell {
+            context.news.push(News::Unsubscribed(session, id.0));
+        }
         if !local.subscribers.is_empty() {
             return;
         }
@@ -301,11 +497,13 @@ impl Broker {
         let mut writer = self.shared.subscriptions.write();
         let entry = writer.get(local.policy, &local.uri).expect("others know what we hold");
         let shards = entry.shards.without(context.peers.shard);
-        if shards.is_empty() {
-            writer.remove(local.policy, &local.uri);
-        } else {
-            let entry = Subscription { id, shards };
-            writer.insert(local.policy, &local.uri, Arc::new(entry));
+        if !shards.is_empty() {
+            writer.insert(local.policy, &local.uri, entry.with(shards));
+            return;
+        }
+        writer.remove(local.policy, &local.uri);
+        if tell {
+            context.news.push(News::SubscriptionDeleted(session, id.0));
         }
     }
 }

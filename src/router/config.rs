@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 pub use crate::message::UriCheck;
+use crate::message::uri::{MatchPolicy, Pattern, is_valid_pattern};
 pub use crate::session::RequestIds;
 use crate::wire::TransportOptions;
 
@@ -28,6 +29,110 @@ pub struct RealmConfig {
     pub uri_check: UriCheck,
     /// Which request ids sessions may use.
     pub request_ids: RequestIds,
+    /// What else it allows and does.
+    pub options: RealmOptions,
+}
+
+/// What a realm allows and does beyond the Basic Profile.
+#[derive(Clone, Debug)]
+pub struct RealmOptions {
+    /// The timeout of a call that asks for none. Zero: it may take for ever.
+    pub call_timeout: Duration,
+    /// The longest timeout a call may ask for; what asks for more gets this. Zero: any.
+    pub call_timeout_max: Duration,
+    /// Whether `wamp.session.kill` and its like may be called.
+    pub meta_kill: bool,
+    /// Whether REGISTER may push other callees out.
+    pub force_reregister: bool,
+    /// Whether publishers and callers may tell, or hide, who they are.
+    pub disclosure: Disclosure,
+    /// How far publishers and callers are trusted: the first rule that fits. Without any rule
+    /// nobody is told of trust.
+    pub trust: Vec<TrustRule>,
+    /// Topics whose latest event is kept for those who subscribe later. Zero: none.
+    pub retained_topics_max: usize,
+    /// Octets of all retained events together.
+    pub retained_bytes_max: usize,
+}
+
+/// Whether publishers and callers may tell, or hide, who they are.
+// spec: advanced/rpc_caller_identification, advanced/pubsub_publisher_identification
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Disclosure {
+    /// They tell if they want to.
+    #[default]
+    Allow,
+    /// They may not tell: what asks for it is refused.
+    Deny,
+    /// It is always told.
+    Always,
+}
+
+/// How far some publishers and callers are trusted with some topics and procedures.
+// spec: advanced/rpc_call_trustlevels, advanced/pubsub_publication_trustlevels
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TrustRule {
+    /// Whom it is about; none: everybody.
+    pub authrole: Option<Box<str>>,
+    /// What it is about.
+    pub uris: Pattern,
+    /// 0 is the least trust.
+    pub level: u64,
+}
+
+impl TrustRule {
+    /// A rule in the form `ROLE URI LEVEL`, where `*` is any role, a URI with `*` at its end a
+    /// prefix, and one with an empty component a wildcard.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let mut words = text.split_ascii_whitespace();
+        let (role, uri, level) = (words.next()?, words.next()?, words.next()?.parse().ok()?);
+        let (policy, uri) = match uri.strip_suffix('*') {
+            Some(prefix) => (MatchPolicy::Prefix, prefix),
+            None if uri.split('.').any(str::is_empty) => (MatchPolicy::Wildcard, uri),
+            None => (MatchPolicy::Exact, uri),
+        };
+        let sound = words.next().is_none() && is_valid_pattern(uri, policy, UriCheck::Loose);
+        let authrole = (role != "*").then(|| role.into());
+        sound.then(|| Self { authrole, uris: Pattern { policy, uri: uri.into() }, level })
+    }
+}
+
+impl Default for RealmOptions {
+    fn default() -> Self {
+        Self {
+            call_timeout: Duration::ZERO,
+            call_timeout_max: Duration::ZERO,
+            meta_kill: false,
+            force_reregister: false,
+            disclosure: Disclosure::Allow,
+            trust: Vec::new(),
+            retained_topics_max: 10_000,
+            retained_bytes_max: 64 << 20,
+        }
+    }
+}
+
+impl RealmOptions {
+    /// How far a session of that role is trusted with that topic or procedure.
+    #[must_use]
+    pub fn trust_level(&self, authrole: &str, uri: &str) -> Option<u64> {
+        let fits = |rule: &&TrustRule| {
+            rule.authrole.as_deref().is_none_or(|role| role == authrole) && rule.uris.matches(uri)
+        };
+        let rule = self.trust.iter().find(fits);
+        (!self.trust.is_empty()).then(|| rule.map_or(0, |rule| rule.level))
+    }
+
+    /// The timeout of a call that asks for `asked` milliseconds.
+    // spec: advanced/rpc_call_timeout — 0 is the same as none
+    #[must_use]
+    pub fn call_timeout(&self, asked: Option<u64>) -> Option<Duration> {
+        let given = |timeout: &Duration| !timeout.is_zero();
+        let asked = asked.map(Duration::from_millis).filter(given);
+        let wanted = asked.or(Some(self.call_timeout).filter(given))?;
+        Some(if given(&self.call_timeout_max) { wanted.min(self.call_timeout_max) } else { wanted })
+    }
 }
 
 /// Bounds an operator may move. Sizes are octets.
@@ -50,6 +155,10 @@ pub struct Limits {
     pub calls_pending_max: usize,
     /// Invocations one callee may leave unanswered.
     pub invocations_pending_max: usize,
+    /// Calls that may wait for one callee that takes only so many at a time.
+    pub calls_queued_max: usize,
+    /// Testaments one session may leave.
+    pub testaments_max: usize,
     /// Subscriptions one session may hold.
     pub subscriptions_max: usize,
     /// Registrations one session may hold.
@@ -69,6 +178,8 @@ impl Default for Limits {
             outbox_bytes_pause: 1 << 20,
             calls_pending_max: 1_024,
             invocations_pending_max: 16_384,
+            calls_queued_max: 1_024,
+            testaments_max: 64,
             subscriptions_max: 10_000,
             registrations_max: 10_000,
             mesh_bytes_max: 4 << 20,

@@ -6,13 +6,14 @@
 
 use std::fmt::Write;
 
+use super::config::RealmOptions;
 use super::{ConnectionId, Origin, Output, Router};
 use crate::message::uri::{self, close, error};
 use crate::message::{
     Abort, AbortDetails, Attributes, Features, Goodbye, GoodbyeDetails, Hello, Message, Payload,
     Role, RouterRoles, SessionId, Text, UriCheck, Welcome, WelcomeDetails,
 };
-use crate::session::{Admitted, Identity, Phase, Session, SessionRef, Violation};
+use crate::session::{Admitted, CallRef, Identity, Phase, Session, SessionRef, Violation};
 use crate::wire::{Failure, Incoming, Serializer};
 
 /// The closed list of things that can be late.
@@ -24,6 +25,13 @@ pub(super) enum Deadline {
     Goodbye(ConnectionId),
     /// A connection with a session is looked at: does it live, does it read?
     Look(ConnectionId),
+    /// A call has waited long enough for its answer.
+    Call {
+        /// In which realm.
+        realm: u16,
+        /// Which.
+        call: CallRef,
+    },
 }
 
 /// Close codes of RFC 6455.
@@ -131,16 +139,38 @@ impl Router {
 
     pub(super) fn on_deadlines(&mut self) {
         while let Some(deadline) = self.deadlines.expire(self.now) {
-            let (Deadline::Handshake(id) | Deadline::Goodbye(id) | Deadline::Look(id)) = deadline;
-            let Some(slot) = self.peers.slot(id) else {
-                continue;
-            };
-            slot.deadline = None;
             match deadline {
-                Deadline::Handshake(id) => self.on_handshake_late(id),
-                Deadline::Goodbye(id) => self.close(id),
-                Deadline::Look(id) => self.look(id),
+                Deadline::Call { realm, call } => {
+                    self.in_realm(realm, |realm, context| realm.on_timeout(call, context));
+                }
+                Deadline::Handshake(id) if self.was_due(id) => self.on_handshake_late(id),
+                Deadline::Goodbye(id) if self.was_due(id) => self.close(id),
+                Deadline::Look(id) if self.was_due(id) => self.look(id),
+                Deadline::Handshake(_) | Deadline::Goodbye(_) | Deadline::Look(_) => {}
             }
+        }
+    }
+
+    /// Forgets the deadline of a connection that has come; says whether the connection is there.
+    fn was_due(&mut self, id: ConnectionId) -> bool {
+        let Some(slot) = self.peers.slot(id) else { return false };
+        slot.deadline = None;
+        true
+    }
+
+    /// Ends the sessions that the meta API was asked to end.
+    // spec: advanced/meta_api_sessions#kill
+    pub(super) fn end_condemned(&mut self) {
+        while let Some(condemned) = self.peers.condemned.pop() {
+            let id = self.peers.id_of(condemned.slot);
+            if self.peers.session(id.slot).is_none() {
+                continue;
+            }
+            self.end_session_quietly(id, condemned.silently);
+            let message = condemned.message.as_deref().map(Text::Borrowed);
+            let (details, reason) = (GoodbyeDetails { message }, (*condemned.reason).into());
+            self.peers.tell(id.slot, Goodbye { details, reason });
+            self.set_deadline(id, Deadline::Goodbye(id), self.config.limits.goodbye);
         }
     }
 
@@ -205,27 +235,36 @@ impl Router {
             return self.abort(id, error::NO_MATCHING_AUTH_METHOD, text);
         }
         let authid = self.random_authid();
-        let identity = Identity { authid: authid.into(), authrole: "anonymous".into() };
+        let identity = Identity {
+            authid: authid.into(),
+            authrole: "anonymous".into(),
+            authmethod: "anonymous",
+            authprovider: "static",
+        };
         let session_id = self.random_session_id();
+        let details = WelcomeDetails {
+            roles: Some(announced(&self.config.realms[usize::from(realm)].options)),
+            agent: Some(self.config.agent.as_str().into()),
+            realm: Some(hello.realm.as_ref().into()),
+            authid: Some(identity.authid.as_ref().into()),
+            authrole: Some(identity.authrole.as_ref().into()),
+            authmethod: Some(identity.authmethod.into()),
+            authprovider: Some(identity.authprovider.into()),
+        };
+        if !self.peers.welcome(id.slot, Welcome { session: session_id, details }) {
+            let text = "the longest message this peer takes is shorter than WELCOME";
+            return self.abort(id, error::PAYLOAD_SIZE_EXCEEDED, text);
+        }
         let request_ids = self.config.realms[usize::from(realm)].request_ids;
         let keys = (request_ids, &self.hash_key);
-        let session = Session::new(session_id, realm, identity.clone(), roles, keys);
+        let session = Session::new(session_id, realm, identity, roles, keys);
         let connection = self.peers.connection(id).expect("it said HELLO");
         connection.phase = Phase::Open(Box::new(session));
         (connection.heard, connection.silences) = (true, 0);
         self.peers.sessions.insert(session_id, id.slot);
         self.peers.counters.sessions += 1;
-        let details = WelcomeDetails {
-            roles: Some(announced()),
-            agent: Some(self.config.agent.as_str().into()),
-            realm: Some(hello.realm.as_ref().into()),
-            authid: Some(identity.authid.as_ref().into()),
-            authrole: Some(identity.authrole.as_ref().into()),
-            authmethod: Some("anonymous".into()),
-            authprovider: Some("static".into()),
-        };
-        self.peers.tell(id.slot, Welcome { session: session_id, details });
         self.set_deadline(id, Deadline::Look(id), self.look_interval());
+        self.in_realm(realm, |realm, context| realm.join(id.slot, context));
     }
 
     // spec: basic/sessions#session-closing
@@ -350,6 +389,11 @@ impl Router {
     /// Removes all traces of a connection's session from its realm. Nothing is sent to it
     /// meanwhile, for it is no longer open.
     fn clean_up(&mut self, id: ConnectionId) {
+        self.end_session_quietly(id, false);
+    }
+
+    /// The same, but if `silently` without meta events and testaments.
+    fn end_session_quietly(&mut self, id: ConnectionId, silently: bool) {
         let connection = self.peers.connection(id).expect("the caller found it");
         if !matches!(connection.phase, Phase::Open(_)) {
             return;
@@ -359,7 +403,9 @@ impl Router {
         };
         self.peers.sessions.remove(&session.id);
         let gone = SessionRef { id: session.id, slot: id.slot, shard: self.peers.shard };
-        self.in_realm(session.realm, |realm, context| realm.leave(gone, &session, context));
+        self.in_realm(session.realm, |realm, context| {
+            realm.leave(gone, &session, silently, context)
+        });
     }
 
     /// Closes a connection that has nothing more to say.
@@ -418,20 +464,36 @@ impl Router {
 
 /// What this router announces in WELCOME.
 // spec: advanced/features — a feature that works is announced, no other
-fn announced() -> RouterRoles {
+fn announced(options: &RealmOptions) -> RouterRoles {
+    let trust = (!options.trust.is_empty()).then_some(true);
     let broker = Features {
+        payload_passthru_mode: Some(true),
         publisher_exclusion: Some(true),
         publisher_identification: Some(true),
         subscriber_blackwhite_listing: Some(true),
         pattern_based_subscription: Some(true),
+        publication_trustlevels: trust,
+        event_retention: (options.retained_topics_max > 0).then_some(true),
+        subscription_revocation: Some(true),
+        session_meta_api: Some(true),
+        subscription_meta_api: Some(true),
         ..Features::default()
     };
     let dealer = Features {
         call_canceling: Some(true),
+        call_reroute: Some(true),
+        call_timeout: Some(true),
+        call_trustlevels: trust,
         caller_identification: Some(true),
         pattern_based_registration: Some(true),
+        payload_passthru_mode: Some(true),
+        progressive_call_invocations: Some(true),
         progressive_call_results: Some(true),
+        registration_revocation: Some(true),
+        registration_meta_api: Some(true),
+        session_meta_api: Some(true),
         shared_registration: Some(true),
+        testament_meta_api: Some(true),
         ..Features::default()
     };
     let role = |features| Some(Role { features: Some(features) });

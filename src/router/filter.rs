@@ -44,7 +44,7 @@ impl Filter {
 
     /// Whether `session` may receive the publication.
     pub(super) fn admits(&self, session: &Session) -> bool {
-        let Identity { authid, authrole } = &session.identity;
+        let Identity { authid, authrole, .. } = &session.identity;
         let has =
             |list: &[Box<str>], name: &str| list.binary_search_by(|n| (**n).cmp(name)).is_ok();
         self.exclude.binary_search(&session.id).is_err()

@@ -17,12 +17,15 @@ pub mod config;
 mod conversation;
 pub mod deadline;
 mod dealer;
+mod directory;
 mod filter;
+mod meta;
 pub mod pattern;
 mod peers;
 mod realm;
 mod registrations;
 mod relay;
+mod retention;
 mod subscriptions;
 
 pub use crate::session::{ConnectionId, ShardId};
@@ -35,6 +38,7 @@ use crate::session::{Outbox, Phase};
 use config::Config;
 use conversation::Deadline;
 use deadline::Wheel;
+use meta::News;
 use peers::Peers;
 use realm::{Context, Realm, SharedRealm};
 use relay::Relays;
@@ -173,6 +177,8 @@ pub struct Router {
     /// [`Output::Hold`] is in force.
     held: bool,
     shutting_down: bool,
+    /// What the meta API will tell; empty between two inputs.
+    news: Vec<News>,
     /// What the transport in hand has to say; empty between two inputs.
     reply: Vec<u8>,
 }
@@ -193,7 +199,11 @@ impl Router {
             realm_names.insert(realm.name.as_str().into(), index);
         }
         Self {
-            peers: Peers::new(shard, &config.limits, Map::with_hasher(hash_key.clone())),
+            peers: Peers::new(
+                (shard, shared.shards_count),
+                &config.limits,
+                Map::with_hasher(hash_key.clone()),
+            ),
             relays: Relays::new(shared.shards_count),
             realms: realms.map(|(index, shared)| Realm::new(index, shared, &hash_key)).collect(),
             realm_names,
@@ -201,6 +211,7 @@ impl Router {
             now: Instant::default(),
             held: false,
             shutting_down: false,
+            news: Vec::new(),
             reply: Vec::new(),
             shards_count: shared.shards_count,
             config,
@@ -223,6 +234,7 @@ impl Router {
             Input::Configured(config) => self.config = config,
             Input::ShutDown => self.on_shut_down(),
         }
+        self.end_condemned();
         self.end_doomed();
         self.mind_the_mesh();
     }
@@ -291,7 +303,9 @@ impl Router {
         for realm in &mut self.realms {
             let (peers, relays) = (&mut self.peers, &mut self.relays);
             let (random, limits) = (&mut self.random, &self.config.limits);
-            realm.check(&mut Context { peers, relays, random, limits });
+            let (deadlines, now) = (&mut self.deadlines, self.now);
+            let news = &mut self.news;
+            realm.check(&mut Context { peers, relays, random, limits, deadlines, now, news });
         }
     }
 
@@ -308,7 +322,9 @@ impl Router {
     ) -> R {
         let (peers, relays) = (&mut self.peers, &mut self.relays);
         let (random, limits) = (&mut self.random, &self.config.limits);
-        let context = &mut Context { peers, relays, random, limits };
+        let (deadlines, now) = (&mut self.deadlines, self.now);
+        let news = &mut self.news;
+        let context = &mut Context { peers, relays, random, limits, deadlines, now, news };
         act(&mut self.realms[usize::from(realm)], context)
     }
 

@@ -9,9 +9,10 @@ use bytes::Bytes;
 
 use super::config::Limits;
 use super::deadline::Handle;
+use super::meta::Condemned;
 use super::{Counters, Output};
 use crate::env::Map;
-use crate::message::{Message, Payload, SessionId};
+use crate::message::{Message, Payload, Role, RouterRoles, SessionId, Welcome};
 use crate::session::{Connection, ConnectionId, Phase, Session, SessionRef, ShardId};
 use crate::wire::{Framing, Negotiated};
 
@@ -44,6 +45,7 @@ pub(super) struct Slot {
 #[derive(Debug)]
 pub(super) struct Peers {
     pub(super) shard: ShardId,
+    pub(super) shards_count: u16,
     pub(super) slots: Vec<Slot>,
     /// Open sessions, and where they are.
     pub(super) sessions: Map<SessionId, u32>,
@@ -55,6 +57,8 @@ pub(super) struct Peers {
     dirty: VecDeque<ConnectionId>,
     /// Connections whose outbox is full or that cannot be told what they must be told.
     pub(super) doomed: Vec<ConnectionId>,
+    /// Sessions that the meta API ends.
+    pub(super) condemned: Vec<Condemned>,
     outbox_bytes_max: usize,
     outbox_bytes_pause: usize,
     scratch: Vec<u8>,
@@ -62,7 +66,11 @@ pub(super) struct Peers {
 }
 
 impl Peers {
-    pub(super) fn new(shard: ShardId, limits: &Limits, sessions: Map<SessionId, u32>) -> Self {
+    pub(super) fn new(
+        (shard, shards_count): (ShardId, u16),
+        limits: &Limits,
+        sessions: Map<SessionId, u32>,
+    ) -> Self {
         Self {
             shard,
             slots: Vec::new(),
@@ -72,6 +80,8 @@ impl Peers {
             count: 0,
             dirty: VecDeque::new(),
             doomed: Vec::new(),
+            condemned: Vec::new(),
+            shards_count,
             outbox_bytes_max: limits.outbox_bytes_max,
             outbox_bytes_pause: limits.outbox_bytes_pause,
             scratch: Vec::new(),
@@ -136,6 +146,17 @@ impl Peers {
         if self.send(slot, &message.into()) == Err(Undeliverable::TooLong) {
             self.doom(slot);
         }
+    }
+
+    /// Queues WELCOME; without features if the peer takes only shorter messages. Says whether the
+    /// peer takes it at all.
+    pub(super) fn welcome(&mut self, slot: u32, mut welcome: Welcome<'_>) -> bool {
+        if self.send(slot, &Message::Welcome(welcome.clone())).is_ok() {
+            return true;
+        }
+        let plain = || Some(Role::default());
+        welcome.details.roles = Some(RouterRoles { broker: plain(), dealer: plain() });
+        self.send(slot, &Message::Welcome(welcome)).is_ok()
     }
 
     /// Queues a message whose payload is in the peer's serializer.

@@ -2,31 +2,39 @@
 //!
 //! Each shard has its own half of every realm (a broker, a dealer); all shards share its index.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use ahash::RandomState;
 
 use super::broker::Broker;
-use super::config::{Limits, RealmConfig};
+use super::config::{Limits, RealmConfig, RealmOptions};
+use super::conversation::Deadline;
+use super::deadline::Wheel;
 use super::dealer::Dealer;
-use super::pattern::Index;
+use super::directory::Directory;
+use super::meta::{Meta, News};
 use super::peers::Peers;
 use super::registrations::Registration;
 use super::relay::{Head, Relay, Relays};
+use super::retention::Retention;
 use super::subscriptions::Subscription;
-use crate::env::Random;
+use crate::env::{Instant, Random};
 use crate::limits::ID_MAX;
-use crate::message::{Error, ErrorDetails, Message, Payload, RequestId, Text, UriCheck};
-use crate::session::{Session, SessionRef};
+use crate::message::uri;
+use crate::message::{Error, ErrorDetails, Message, Payload, RequestId, SessionId, Text, UriCheck};
+use crate::session::{CallRef, Session, SessionRef, ShardId};
 use crate::wire::Serializer;
 
 /// What all shards know of a realm.
 #[derive(Debug)]
 pub(super) struct SharedRealm {
     pub(super) uri_check: UriCheck,
-    pub(super) subscriptions: Index<Subscription>,
-    pub(super) registrations: Index<Registration>,
+    pub(super) options: RealmOptions,
+    pub(super) subscriptions: Directory<Subscription>,
+    pub(super) registrations: Directory<Registration>,
+    pub(super) retention: Retention,
     /// The last id of a subscription or registration.
     ids: AtomicU64,
 }
@@ -35,8 +43,10 @@ impl SharedRealm {
     pub(super) fn new(config: &RealmConfig, hash_key: &RandomState) -> Self {
         Self {
             uri_check: config.uri_check,
-            subscriptions: Index::new(hash_key.clone()),
-            registrations: Index::new(hash_key.clone()),
+            options: config.options.clone(),
+            subscriptions: Directory::new(hash_key),
+            registrations: Directory::new(hash_key),
+            retention: Retention::new(hash_key),
             ids: AtomicU64::new(0),
         }
     }
@@ -55,6 +65,10 @@ pub(super) struct Context<'c> {
     pub(super) relays: &'c mut Relays,
     pub(super) random: &'c mut Random,
     pub(super) limits: &'c Limits,
+    pub(super) deadlines: &'c mut Wheel<Deadline>,
+    pub(super) now: Instant,
+    /// What the meta API will tell.
+    pub(super) news: &'c mut Vec<News>,
 }
 
 impl Context<'_> {
@@ -78,15 +92,24 @@ impl Refusal {
 /// One shard's half of a realm.
 #[derive(Debug)]
 pub(super) struct Realm {
-    broker: Broker,
-    dealer: Dealer,
+    realm: u16,
+    pub(super) shared: Arc<SharedRealm>,
+    pub(super) broker: Broker,
+    pub(super) dealer: Dealer,
+    pub(super) meta: Meta,
+    /// Sessions of this realm on this shard, and their slots.
+    pub(super) sessions: BTreeMap<SessionId, u32>,
 }
 
 impl Realm {
     pub(super) fn new(realm: u16, shared: &Arc<SharedRealm>, hash_key: &RandomState) -> Self {
         Self {
+            realm,
+            shared: Arc::clone(shared),
             broker: Broker::new(realm, Arc::clone(shared), hash_key),
             dealer: Dealer::new(realm, Arc::clone(shared), hash_key),
+            meta: Meta::new(hash_key),
+            sessions: BTreeMap::new(),
         }
     }
 
@@ -114,7 +137,12 @@ impl Realm {
             Message::Unsubscribe(unsubscribe) => {
                 (self.broker.on_unsubscribe(slot, unsubscribe, context), unsubscribe.request)
             }
-            Message::Call(call) => (self.dealer.on_call(slot, call, context), call.request),
+            Message::Call(call) => {
+                let meta = uri::is_reserved(&call.procedure);
+                let answered = meta.then(|| self.on_meta_call(slot, call, context)).flatten();
+                let answered = answered.unwrap_or_else(|| self.dealer.on_call(slot, call, context));
+                (answered, call.request)
+            }
             Message::Cancel(cancel) => {
                 (self.dealer.on_cancel(slot, cancel, context), cancel.request)
             }
@@ -131,25 +159,62 @@ impl Realm {
         if let Err(Refusal(error)) = refused {
             context.peers.tell(slot, error_of(message.code(), request, error));
         }
+        self.publish_news(context);
+    }
+
+    /// A session has joined: others are told.
+    pub(super) fn join(&mut self, slot: u32, context: &mut Context<'_>) {
+        let Some(session) = context.peers.session(slot) else { return };
+        let (id, identity) = (session.id, session.identity.clone());
+        self.sessions.insert(id, slot);
+        self.publish_join(id, &identity, context);
+    }
+
+    /// Hands `relay` to this realm's half on the shard `to`.
+    pub(super) fn pass(&mut self, to: ShardId, relay: &Relay<'_>, context: &mut Context<'_>) {
+        if to == context.peers.shard {
+            self.on_relay(relay, context);
+        } else {
+            context.relays.push(to, self.realm, relay);
+        }
     }
 
     /// Takes what this realm's half on another shard has to say.
     pub(super) fn on_relay(&mut self, relay: &Relay<'_>, context: &mut Context<'_>) {
         match &relay.head {
             Head::Event(head) => self.broker.on_event(head, relay, context),
+            Head::Ask { number, question, from } => {
+                self.on_ask((*number, *question), *from, relay, context);
+            }
+            Head::Answer(number) => self.on_answer(*number, relay, context),
             Head::Invoke(_)
             | Head::Yielded(_)
             | Head::Failed(_)
             | Head::Bounced(_)
-            | Head::Cancel { .. } => self.dealer.on_relay(relay, context),
+            | Head::Cancel { .. }
+            | Head::Revoke { .. } => self.dealer.on_relay(relay, context),
         }
     }
 
     /// Cleans up behind a session, however it ended.
     // spec: basic/sessions — the same whether by GOODBYE, ABORT or loss of the transport
-    pub(super) fn leave(&mut self, gone: SessionRef, session: &Session, context: &mut Context<'_>) {
+    pub(super) fn leave(
+        &mut self,
+        gone: SessionRef,
+        session: &Session,
+        silently: bool,
+        context: &mut Context<'_>,
+    ) {
+        self.sessions.remove(&gone.id);
         self.broker.leave(session, context);
         self.dealer.leave(gone, session, context);
+        if silently {
+            context.news.clear();
+            return;
+        }
+        self.broker.publish_testaments(session, context);
+        self.publish_news(context);
+        self.publish_leave(session, context);
     }
 
     /// Ends all calls of the session in `slot`, which is about to be told goodbye.
@@ -157,8 +222,14 @@ impl Realm {
         self.dealer.cancel_calls(slot, context);
     }
 
+    /// Ends a call that took too long.
+    pub(super) fn on_timeout(&mut self, call: CallRef, context: &mut Context<'_>) {
+        self.dealer.on_timeout(call, context);
+    }
+
     pub(super) fn is_empty(&self) -> bool {
-        self.broker.is_empty()
+        let nobody = self.sessions.is_empty() && self.meta.is_empty();
+        nobody && self.broker.is_empty() && self.dealer.is_empty()
     }
 
     pub(super) fn check(&self, context: &mut Context<'_>) {

@@ -3,9 +3,11 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::env::Random;
+use super::directory::Identified;
+use crate::env::{Random, rfc3339};
 use crate::message::{MatchPolicy, RegistrationId, SessionId};
 use crate::session::SessionRef;
+use crate::wire::Writer;
 
 /// Which of several callees gets a call.
 // spec: advanced/rpc_shared_registration
@@ -25,6 +27,17 @@ pub(super) enum InvokePolicy {
 }
 
 impl InvokePolicy {
+    /// Its name in Options and Details.
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Single => "single",
+            Self::First => "first",
+            Self::Last => "last",
+            Self::RoundRobin => "roundrobin",
+            Self::Random => "random",
+        }
+    }
+
     /// The policy of that name in `REGISTER.Options.invoke`.
     #[must_use]
     pub(super) fn from_name(name: &str) -> Option<Self> {
@@ -48,6 +61,16 @@ pub(super) struct Callee {
     pub(super) call_canceling: bool,
     /// It can yield in parts.
     pub(super) progressive_call_results: bool,
+    /// It can be invoked in parts.
+    pub(super) progressive_call_invocations: bool,
+    /// It takes payloads that only it can read.
+    pub(super) payload_passthru_mode: bool,
+    /// It may decline a call so that another gets it.
+    pub(super) call_reroute: bool,
+    /// It minds timeouts itself, and wants to be told them.
+    pub(super) forward_timeout: bool,
+    /// It wants to know who calls.
+    pub(super) disclose_caller: bool,
 }
 
 /// What all shards know of a registration: an entry of the index, replaced whole.
@@ -55,6 +78,10 @@ pub(super) struct Callee {
 pub(super) struct Registration {
     /// Its id, the same for all its callees.
     pub(super) id: RegistrationId,
+    /// Its procedure or pattern.
+    pub(super) uri: Box<str>,
+    /// When it came to be, in milliseconds of Unix time.
+    pub(super) created_ms: u64,
     /// How its procedure is matched.
     pub(super) policy: MatchPolicy,
     /// Who gets a call; settled by the first callee.
@@ -69,13 +96,14 @@ impl Registration {
     /// A registration with its first callee.
     #[must_use]
     pub(super) fn new(
-        id: RegistrationId,
-        policy: MatchPolicy,
+        (id, created_ms): (RegistrationId, u64),
+        (policy, uri): (MatchPolicy, &str),
         invoke: InvokePolicy,
         callee: Callee,
     ) -> Self {
         let callees = Box::new([callee]);
-        Self { id, policy, invoke, callees, cursor: Arc::default() }
+        let (uri, cursor) = (uri.into(), Arc::default());
+        Self { id, uri, created_ms, policy, invoke, callees, cursor }
     }
 
     /// The same with one callee more.
@@ -112,7 +140,52 @@ impl Registration {
         self.callees[place as usize]
     }
 
+    /// Who gets a call that all of `tried` declined, the last of them last.
+    // spec: advanced/rpc_call_rerouting
+    pub(super) fn next(&self, tried: &[SessionId], random: &mut Random) -> Option<Callee> {
+        let untried = |callee: &&Callee| !tried.contains(&callee.session.id);
+        let declined = |callee: &Callee| tried.last() == Some(&callee.session.id);
+        let at = self.callees.iter().position(declined).unwrap_or(0);
+        let (before, behind) = self.callees.split_at(at);
+        match self.invoke {
+            InvokePolicy::Single => None,
+            InvokePolicy::First | InvokePolicy::RoundRobin => {
+                behind.iter().chain(before).find(untried).copied()
+            }
+            InvokePolicy::Last => {
+                before.iter().rev().chain(behind.iter().rev()).find(untried).copied()
+            }
+            InvokePolicy::Random => {
+                let left: Vec<_> = self.callees.iter().filter(untried).collect();
+                let place = (!left.is_empty()).then(|| random.below(left.len() as u64))?;
+                left.get(place as usize).copied().copied()
+            }
+        }
+    }
+
     fn replaced(&self, callees: Box<[Callee]>) -> Self {
-        Self { callees, cursor: Arc::clone(&self.cursor), ..*self }
+        Self { callees, uri: self.uri.clone(), cursor: Arc::clone(&self.cursor), ..*self }
+    }
+
+    // spec: advanced/meta_api_registrations — RegistrationDetails
+    pub(super) fn write_details<'o>(&self, writer: &mut impl Writer<'o>) {
+        writer.dict(5);
+        writer.key("id");
+        writer.integer(self.id.0);
+        writer.key("created");
+        writer.text(&rfc3339(self.created_ms));
+        writer.key("uri");
+        writer.text(&self.uri);
+        writer.key("match");
+        writer.text(self.policy.name());
+        writer.key("invoke");
+        writer.text(self.invoke.name());
+        writer.end_dict();
+    }
+}
+
+impl Identified for Registration {
+    fn id(&self) -> u64 {
+        self.id.0
     }
 }

@@ -11,6 +11,7 @@
 use std::sync::Arc;
 
 use super::filter::Filter;
+use super::meta::Question;
 use crate::message::layout::{Attributes, Element};
 use crate::message::{
     ErrorDetails, EventDetails, InvocationDetails, Payload, PublicationId, RegistrationId,
@@ -57,6 +58,24 @@ pub(super) enum Head {
         /// How.
         mode: CancelMode,
     },
+    /// A question of the meta API. Ids: the session that asks.
+    Ask {
+        /// The number under which the answer is awaited.
+        number: u64,
+        /// What.
+        question: Question,
+        /// By whom.
+        from: ShardId,
+    },
+    /// The answer to the question of that number. Ids: what was found. Text: an error, if any.
+    Answer(u64),
+    /// A registration was taken from a callee over there. Text: why.
+    Revoke {
+        /// From whom.
+        callee: SessionRef,
+        /// What.
+        registration: RegistrationId,
+    },
 }
 
 /// See [`Head::Event`].
@@ -68,6 +87,10 @@ pub(super) struct EventHead {
     pub(super) publisher: SessionId,
     /// Whether the publisher is left out of the receivers.
     pub(super) exclude_publisher: bool,
+    /// The shard on which it was published.
+    pub(super) origin: ShardId,
+    /// Its number among that shard's publications in its realm: 1, 2, 3 …
+    pub(super) sequence: u64,
     /// Who else may or may not receive it.
     pub(super) filter: Option<Arc<Filter>>,
 }
@@ -81,6 +104,10 @@ pub(super) struct InvokeHead {
     pub(super) registration: RegistrationId,
     /// For whom.
     pub(super) call: CallRef,
+    /// The caller can take payload passthru.
+    pub(super) takes_passthru: bool,
+    /// Another part of an invocation that is already under way.
+    pub(super) continues: bool,
 }
 
 /// What becomes of an invocation whose caller gave up.
@@ -319,6 +346,8 @@ mod tests {
             publication: PublicationId(5),
             publisher: SessionId(6),
             exclude_publisher: true,
+            origin: ShardId(1),
+            sequence: 7,
             filter: Some(Arc::new(Filter::new(&receivers))),
         };
         let mut batch = Batch::default();
@@ -333,6 +362,8 @@ mod tests {
             publication: PublicationId(5),
             publisher: SessionId(6),
             exclude_publisher: true,
+            origin: ShardId(1),
+            sequence: 7,
             filter: None,
         };
         let topic = Some(Text::Borrowed("com.a"));

@@ -1,17 +1,52 @@
 //! Subscriptions: what all shards know of them, and who holds them on this one.
 
-use crate::env::Map;
+use super::directory::Identified;
+use crate::env::{Map, rfc3339};
 use crate::limits::SHARDS_MAX;
 use crate::message::{MatchPolicy, SessionId, SubscriptionId};
 use crate::session::ShardId;
+use crate::wire::Writer;
 
 /// What all shards know of a subscription: an entry of the index, replaced whole.
 #[derive(Debug)]
 pub(super) struct Subscription {
     /// Its id, the same for all its subscribers.
     pub(super) id: SubscriptionId,
+    /// Its topic or pattern.
+    pub(super) uri: Box<str>,
+    /// How that is matched.
+    pub(super) policy: MatchPolicy,
+    /// When it came to be, in milliseconds of Unix time.
+    pub(super) created_ms: u64,
     /// Which shards have subscribers.
     pub(super) shards: ShardSet,
+}
+
+impl Identified for Subscription {
+    fn id(&self) -> u64 {
+        self.id.0
+    }
+}
+
+impl Subscription {
+    /// The same with other shards.
+    pub(super) fn with(&self, shards: ShardSet) -> Self {
+        Self { uri: self.uri.clone(), shards, ..*self }
+    }
+
+    // spec: advanced/meta_api_subscriptions — SubscriptionDetails
+    pub(super) fn write_details<'o>(&self, writer: &mut impl Writer<'o>) {
+        writer.dict(4);
+        writer.key("id");
+        writer.integer(self.id.0);
+        writer.key("created");
+        writer.text(&rfc3339(self.created_ms));
+        writer.key("uri");
+        writer.text(&self.uri);
+        writer.key("match");
+        writer.text(self.policy.name());
+        writer.end_dict();
+    }
 }
 
 /// A set of shards.
@@ -70,6 +105,17 @@ pub(super) struct Local {
     pub(super) uri: Box<str>,
     pub(super) policy: MatchPolicy,
     pub(super) subscribers: Subscribers,
+    /// What subscribers have had replayed that may still be on its way to them.
+    pub(super) replayed: Vec<Replayed>,
+}
+
+/// A session was replayed what a shard had published up to that number: what comes from there is
+/// older, and dropped, until the first that is newer.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Replayed {
+    pub(super) session: SessionId,
+    pub(super) origin: ShardId,
+    pub(super) sequence: u64,
 }
 
 /// Sessions with their slots: walked in an order that no hash decides, left in constant time.

@@ -2,9 +2,9 @@
 
 use ahash::RandomState;
 
-use super::CallRef;
+use super::{CallRef, PendingInvocation};
 use crate::env::Map;
-use crate::message::RequestId;
+use crate::message::{RegistrationId, RequestId};
 
 /// Invocations without a final answer, and the calls they serve.
 ///
@@ -14,7 +14,7 @@ use crate::message::RequestId;
 /// swarms would have the router search all of them each time.
 #[derive(Debug)]
 pub struct Invocations {
-    pending: Map<RequestId, CallRef>,
+    pending: Map<RequestId, PendingInvocation>,
     by_call: Option<Box<Map<CallRef, RequestId>>>,
 }
 
@@ -40,47 +40,63 @@ impl Invocations {
         self.pending.is_empty()
     }
 
-    /// The call that the invocation `id` serves.
+    /// The invocation `id`.
     #[must_use]
-    pub fn get(&self, id: RequestId) -> Option<CallRef> {
+    pub fn get(&self, id: RequestId) -> Option<PendingInvocation> {
         self.pending.get(&id).copied()
+    }
+
+    /// How many of them came by `registration`.
+    #[must_use]
+    pub fn count_of(&self, registration: RegistrationId) -> usize {
+        self.pending.values().filter(|pending| pending.registration == registration).count()
+    }
+
+    /// Notes that the callee of the invocation `id` was asked to stop. False if it was before.
+    pub fn interrupt(&mut self, id: RequestId) -> bool {
+        let pending = self.pending.get_mut(&id);
+        pending.is_some_and(|pending| !std::mem::replace(&mut pending.interrupted, true))
     }
 
     /// All of them, in the order in which they went out.
     #[must_use]
-    pub fn sorted(&self) -> Vec<(RequestId, CallRef)> {
-        let mut all: Vec<_> = self.pending.iter().map(|(id, call)| (*id, *call)).collect();
+    pub fn sorted(&self) -> Vec<(RequestId, PendingInvocation)> {
+        let mut all: Vec<_> = self.pending.iter().map(|(id, pending)| (*id, *pending)).collect();
         all.sort_unstable_by_key(|(id, _)| *id);
         all
     }
 
     /// Adds one.
-    pub fn insert(&mut self, id: RequestId, call: CallRef) {
-        self.pending.insert(id, call);
+    pub fn insert(&mut self, id: RequestId, pending: PendingInvocation) {
+        self.pending.insert(id, pending);
         if let Some(by_call) = &mut self.by_call {
-            by_call.insert(call, id);
+            by_call.insert(pending.call, id);
         }
     }
 
-    /// Takes the invocation `id` out; the call that it served.
-    pub fn remove(&mut self, id: RequestId) -> Option<CallRef> {
-        let call = self.pending.remove(&id)?;
+    /// Takes the invocation `id` out.
+    pub fn remove(&mut self, id: RequestId) -> Option<PendingInvocation> {
+        let pending = self.pending.remove(&id)?;
         if self.pending.is_empty() {
             self.by_call = None;
         } else if let Some(by_call) = &mut self.by_call {
-            by_call.remove(&call);
+            by_call.remove(&pending.call);
         }
-        Some(call)
+        Some(pending)
     }
 
     /// The invocation that serves `call`.
     pub fn of_call(&mut self, call: CallRef) -> Option<RequestId> {
         if self.by_call.is_none() && self.pending.len() <= SEARCHED_MAX {
-            return self.pending.iter().find(|(_, served)| **served == call).map(|(id, _)| *id);
+            return self
+                .pending
+                .iter()
+                .find(|(_, pending)| pending.call == call)
+                .map(|(id, _)| *id);
         }
         let by_call = self.by_call.get_or_insert_with(|| {
             let mut by_call = Map::with_hasher(self.pending.hasher().clone());
-            by_call.extend(self.pending.iter().map(|(id, call)| (*call, *id)));
+            by_call.extend(self.pending.iter().map(|(id, pending)| (pending.call, *id)));
             Box::new(by_call)
         });
         by_call.get(&call).copied()
@@ -99,6 +115,15 @@ mod tests {
         CallRef { caller, request: RequestId(number), serial: number }
     }
 
+    fn pending(number: u64) -> PendingInvocation {
+        PendingInvocation {
+            call: call(number),
+            registration: RegistrationId(1),
+            takes_passthru: false,
+            interrupted: false,
+        }
+    }
+
     #[test]
     fn few_or_many_are_found_by_their_calls() {
         let mut random = Random::from_number(1);
@@ -109,11 +134,11 @@ mod tests {
                 let place = random.below(model.len() as u64 + 1) as usize;
                 if model.len() < target {
                     last += 1;
-                    invocations.insert(RequestId(last), call(1_000 + last));
+                    invocations.insert(RequestId(last), pending(1_000 + last));
                     model.push(last);
                 } else if let Some(gone) = model.get(place).copied() {
                     model.remove(place);
-                    assert_eq!(invocations.remove(RequestId(gone)), Some(call(1_000 + gone)));
+                    assert_eq!(invocations.remove(RequestId(gone)), Some(pending(1_000 + gone)));
                     assert_eq!(invocations.remove(RequestId(gone)), None);
                 }
                 let wanted = 1 + random.below(last + 1);

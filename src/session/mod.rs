@@ -24,15 +24,17 @@ pub use outbox::Outbox;
 
 use std::borrow::Cow;
 use std::sync::Arc;
+use std::time::Duration;
 
 use ahash::RandomState;
 
 use crate::env::{Map, Set};
 use crate::message::uri::Pattern;
 use crate::message::{
-    ClientRoles, Error, Features, Invocation, Message, RegistrationId, RequestId, Role, SessionId,
-    SubscriptionId,
+    Call, ClientRoles, Error, Features, Invocation, Message, Passthru, RegistrationId, RequestId,
+    Role, SessionId, SubscriptionId,
 };
+use crate::wire::Serializer;
 
 /// The peer broke the protocol; the text goes into its ABORT.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,10 +57,14 @@ pub struct Identity {
     pub authid: Arc<str>,
     /// Its role.
     pub authrole: Arc<str>,
+    /// How that was proved.
+    pub authmethod: &'static str,
+    /// Who vouches for it.
+    pub authprovider: &'static str,
 }
 
 /// A call that waits for its final answer, as the caller's shard knows it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct PendingCall {
     /// See [`CallRef::serial`].
     pub serial: u64,
@@ -68,8 +74,96 @@ pub struct PendingCall {
     pub interruptible: bool,
     /// The caller takes results in parts.
     pub receive_progress: bool,
-    /// The callee was asked to stop, and its answer is awaited.
-    pub killed: bool,
+    /// How long the caller waits, for the first answer and from one part to the next.
+    pub timeout: Option<Duration>,
+    /// What is needed to continue the call or to give it to another callee.
+    pub kept: Option<Box<KeptCall>>,
+}
+
+/// A call of which more must be remembered than that it is pending.
+#[derive(Clone, Debug)]
+pub struct KeptCall {
+    /// What was called.
+    pub procedure: Box<str>,
+    /// By which registration it went out.
+    pub registration: RegistrationId,
+    /// INVOCATION.Details as the first part set them, in MessagePack.
+    pub details: Box<[u8]>,
+    /// CALL.Options of the first part, in MessagePack.
+    pub options: Box<[u8]>,
+    /// The caller has announced further parts.
+    pub in_parts: bool,
+    /// The payload, as long as the call may be given to another callee: its callee can decline
+    /// it, and neither has it answered in part nor has the caller given up.
+    pub payload: Option<KeptPayload>,
+    /// Callees that declined.
+    pub tried: Vec<SessionId>,
+}
+
+/// A payload that outlives its message.
+#[derive(Clone, Debug)]
+pub struct KeptPayload {
+    /// Its serializer.
+    pub serializer: Serializer,
+    /// Arguments, empty if absent.
+    pub arguments: Box<[u8]>,
+    /// ArgumentsKw, empty if absent.
+    pub arguments_kw: Box<[u8]>,
+    /// Whether Arguments is a binary.
+    pub transparent: bool,
+}
+
+/// What is to be published when a session is gone.
+// spec: advanced/pubsub_testament
+#[derive(Clone, Debug)]
+pub struct Testament {
+    /// Where.
+    pub topic: Box<str>,
+    /// What.
+    pub payload: KeptPayload,
+    /// PUBLISH.Options, in MessagePack.
+    pub options: Box<[u8]>,
+}
+
+impl Testament {
+    /// The octets it keeps.
+    #[must_use]
+    pub const fn bytes_count(&self) -> usize {
+        let payload = self.payload.arguments.len() + self.payload.arguments_kw.len();
+        self.topic.len() + self.options.len() + payload
+    }
+}
+
+/// An invocation that waits for its final answer, as the callee's shard knows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PendingInvocation {
+    /// The call it serves.
+    pub call: CallRef,
+    /// The registration it came by.
+    pub registration: RegistrationId,
+    /// The caller can take payload passthru.
+    pub takes_passthru: bool,
+    /// The callee was asked to stop; its answer is awaited.
+    pub interrupted: bool,
+}
+
+/// A registration, as its callee's session knows it.
+#[derive(Clone, Debug)]
+pub struct HeldRegistration {
+    /// Where it stands in the index.
+    pub pattern: Pattern,
+    /// How many invocations the callee takes at a time.
+    pub concurrency: Option<u32>,
+    /// How many it has now.
+    pub running: u32,
+}
+
+impl HeldRegistration {
+    /// Whether the callee takes no further invocation now.
+    #[must_use]
+    pub fn is_busy(&self) -> bool {
+        self.concurrency.is_some_and(|limit| self.running >= limit)
+    }
 }
 
 /// An established session.
@@ -86,11 +180,15 @@ pub struct Session {
     /// What it subscribed to.
     pub subscriptions: Set<SubscriptionId>,
     /// What it registered.
-    pub registrations: Map<RegistrationId, Pattern>,
+    pub registrations: Map<RegistrationId, HeldRegistration>,
     /// Its calls without a final answer.
     pub calls: Map<RequestId, PendingCall>,
-    /// Its invocations without a final answer, and the calls they serve.
+    /// Its calls of meta procedures for which other shards are asked.
+    pub meta_calls: usize,
+    /// Its invocations without a final answer.
     pub invocations: Invocations,
+    /// What it leaves: first the `detached` testaments, then the `destroyed`.
+    pub testaments: [Vec<Testament>; 2],
     request_ids: RequestIds,
     request_last: RequestId,
     calls_count: u64,
@@ -115,7 +213,9 @@ impl Session {
             subscriptions: Set::with_hasher(hash_key.clone()),
             registrations: Map::with_hasher(hash_key.clone()),
             calls: Map::with_hasher(hash_key.clone()),
+            meta_calls: 0,
             invocations: Invocations::new(hash_key),
+            testaments: [Vec::new(), Vec::new()],
             request_ids,
             request_last: RequestId(0),
             calls_count: 0,
@@ -136,15 +236,26 @@ impl Session {
     }
 
     /// A call of this session, if it is pending.
-    #[must_use]
-    pub fn pending(&self, call: CallRef) -> Option<&PendingCall> {
-        self.calls.get(&call.request).filter(|pending| pending.serial == call.serial)
+    pub fn pending_mut(&mut self, call: CallRef) -> Option<&mut PendingCall> {
+        self.calls.get_mut(&call.request).filter(|pending| pending.serial == call.serial)
     }
 
     /// Takes a call out of the pending ones, if it is one of them.
     pub fn finish_call(&mut self, call: CallRef) -> Option<PendingCall> {
-        self.pending(call)?;
+        self.pending_mut(call)?;
         self.calls.remove(&call.request)
+    }
+
+    /// Whether the peer, as a subscriber, announced `feature`.
+    #[must_use]
+    pub fn subscriber_has(&self, feature: impl Fn(&Features) -> Option<bool>) -> bool {
+        has(self.roles.subscriber.as_ref(), feature)
+    }
+
+    /// Whether the peer, as a caller, announced `feature`.
+    #[must_use]
+    pub fn caller_has(&self, feature: impl Fn(&Features) -> Option<bool>) -> bool {
+        has(self.roles.caller.as_ref(), feature)
     }
 
     /// The id of the next INVOCATION to this peer: 1, 2, 3 … without gaps.
@@ -155,10 +266,30 @@ impl Session {
     }
 
     /// Remembers the INVOCATION `id`, which must be the next and has been sent.
-    pub fn invoked(&mut self, id: RequestId, call: CallRef) {
+    pub fn invoked(&mut self, id: RequestId, pending: PendingInvocation) {
         assert_eq!(id, self.invocation_next(), "invocation ids have no gaps");
         self.invocation_last = id;
-        self.invocations.insert(id, call);
+        if let Some(held) = self.registrations.get_mut(&pending.registration) {
+            held.running += 1;
+        }
+        self.invocations.insert(id, pending);
+    }
+
+    /// Forgets the invocation `id`: nothing more is expected of the callee, or taken from it.
+    pub fn finished(&mut self, id: RequestId) -> Option<PendingInvocation> {
+        let pending = self.invocations.remove(id)?;
+        if let Some(held) = self.registrations.get_mut(&pending.registration) {
+            held.running -= 1;
+        }
+        Some(pending)
+    }
+
+    /// Notes that the peer is a callee of `id`. It may have been one before, and still be at work
+    /// on what it was asked then.
+    pub fn registered(&mut self, id: RegistrationId, mut held: HeldRegistration) {
+        let running = self.invocations.count_of(id);
+        held.running = u32::try_from(running).unwrap_or(u32::MAX);
+        self.registrations.entry(id).or_insert(held);
     }
 
     /// Checks the id of a request that the peer just made.
@@ -191,13 +322,21 @@ impl Session {
     /// Whether `message` may be said by a peer whose session is open.
     pub(crate) fn admit(&mut self, message: &Message<'_>) -> Result<Admitted, Violation> {
         match message {
-            Message::Publish(publish) => self.on_request(publish.request)?,
+            Message::Publish(publish) => {
+                let role = self.roles.publisher.as_ref();
+                admit_passthru(role, publish.options.passthru.as_deref())?;
+                self.on_request(publish.request)?;
+            }
             Message::Subscribe(subscribe) => self.on_request(subscribe.request)?,
             Message::Unsubscribe(unsubscribe) => self.on_request(unsubscribe.request)?,
-            Message::Call(call) => self.on_request(call.request)?,
+            Message::Call(call) => return self.admit_call(call),
             Message::Register(register) => self.on_request(register.request)?,
             Message::Unregister(unregister) => self.on_request(unregister.request)?,
-            Message::Yield(answer) => self.on_answer(answer.request)?,
+            Message::Yield(answer) => {
+                let role = self.roles.callee.as_ref();
+                admit_passthru(role, answer.options.passthru.as_deref())?;
+                self.on_answer(answer.request)?;
+            }
             Message::Error(error) => {
                 Self::admit_error(error)?;
                 self.on_answer(error.request)?;
@@ -226,6 +365,30 @@ impl Session {
         Ok(Admitted::Routed)
     }
 
+    /// A CALL is new, or another part of one that is under way, or comes after that one's end.
+    // spec: advanced/rpc_progressive_call_invocations
+    fn admit_call(&mut self, call: &Call<'_>) -> Result<Admitted, Violation> {
+        admit_passthru(self.roles.caller.as_ref(), call.options.passthru.as_deref())?;
+        let in_parts = self.caller_has(|features| features.progressive_call_invocations);
+        if call.options.progress == Some(true) && !in_parts {
+            let text = "Call.options.progress: progressive_call_invocations was not announced";
+            return Err(Violation(text.into()));
+        }
+        if let Some(pending) = self.calls.get(&call.request) {
+            let kept = pending.kept.as_ref().filter(|kept| kept.in_parts);
+            if in_parts && kept.is_some_and(|kept| *kept.procedure == *call.procedure) {
+                return Ok(Admitted::Routed);
+            }
+            return Err(Violation("Call.request: in use by a call that has no more parts".into()));
+        }
+        let over = call.request.0 != 0 && call.request <= self.request_last;
+        if in_parts && over && self.request_ids == RequestIds::Sequential {
+            return Ok(Admitted::Ignored);
+        }
+        self.on_request(call.request)?;
+        Ok(Admitted::Routed)
+    }
+
     // spec: basic/building_blocks#protocol-errors — ERROR with an invalid request type
     fn admit_error(error: &Error<'_>) -> Result<(), Violation> {
         if error.request_type == Invocation::CODE {
@@ -238,4 +401,14 @@ impl Session {
 fn has(role: Option<&Role>, feature: impl Fn(&Features) -> Option<bool>) -> bool {
     let features = role.and_then(|role| role.features.as_ref());
     features.and_then(feature).unwrap_or(false)
+}
+
+/// A payload that only its ends can read may be sent by those who announced that they do so.
+// spec: advanced/payload_passthru_mode
+fn admit_passthru(role: Option<&Role>, passthru: Option<&Passthru<'_>>) -> Result<(), Violation> {
+    let used = passthru.is_some_and(|passthru| passthru.ppt_scheme.is_some());
+    if used && !has(role, |features| features.payload_passthru_mode) {
+        return Err(Violation("ppt_scheme: payload_passthru_mode was not announced".into()));
+    }
+    Ok(())
 }

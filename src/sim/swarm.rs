@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use super::chance::Chance;
-use crate::router::config::{Config, Limits, RealmConfig, RequestIds, UriCheck};
+use crate::router::config::{Config, Limits, RealmConfig, RealmOptions, RequestIds, UriCheck};
 use crate::wire::{Serializer, TransportOptions};
 
 /// The nature of one run.
@@ -137,6 +137,7 @@ impl Swarm {
             name: name.into(),
             uri_check: UriCheck::Loose,
             request_ids: RequestIds::Sequential,
+            options: RealmOptions::default(),
         };
         Config {
             realms: REALMS.map(realm).to_vec(),

@@ -126,6 +126,9 @@ pub trait Writer<'o>: Sized {
     /// A boolean.
     fn boolean(&mut self, value: bool);
 
+    /// Nothing.
+    fn null(&mut self);
+
     /// A text.
     fn text(&mut self, value: &str);
 

@@ -37,9 +37,6 @@ pub(super) trait PayloadWriter<'o>: Writer<'o> {
     /// Everything written so far, and what stood before.
     fn out(&mut self) -> &mut Vec<u8>;
 
-    /// Nothing.
-    fn null(&mut self);
-
     /// A whole number, in the shortest form.
     fn signed(&mut self, value: i64);
 

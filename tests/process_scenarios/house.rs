@@ -173,6 +173,8 @@ fn config(lines: &[Line]) -> Option<String> {
         match given.split_once(' ') {
             None if given == "strict_uris" => of_realms += "uri_check = \"strict\"\n",
             None if given == "any_request_ids" => of_realms += "request_ids = \"any\"\n",
+            None if given == "disclosure_denied" => of_realms += "disclosure = \"deny\"\n",
+            None if given == "disclosure_always" => of_realms += "disclosure = \"always\"\n",
             // The program wants room for at least one message; with that, sockets take so much
             // that nobody is slow.
             Some(("outbox_bytes_max", _)) => return None,

@@ -79,6 +79,11 @@ impl Stage for Street<'_> {
         }
     }
 
+    fn begin(&mut self, connection: usize, octets: &[u8]) -> bool {
+        self.write(connection, octets);
+        false
+    }
+
     fn read(&mut self, connection: usize, expected: bool) -> Brought {
         if !expected {
             self.house.settle();

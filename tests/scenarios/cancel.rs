@@ -150,6 +150,8 @@ fn a_second_cancel_may_be_more_impatient() {
         ann: <- INVOCATION 1 $r {}
         bob: CANCEL 1 {mode: kill}
         ann: <- INTERRUPT 1 {mode: kill}
+        bob: CANCEL 1 {mode: kill}
+        ann: silent
         bob: CANCEL 1 {mode: skip} -> ERROR CALL 1 {} wamp.error.canceled
         ann: YIELD 1 {}
         bob: silent

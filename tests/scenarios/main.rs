@@ -6,16 +6,26 @@ mod harness;
 
 mod call;
 mod cancel;
+mod concurrency;
 mod filter;
 mod id;
 mod identity;
 mod message;
+mod meta;
+mod parts;
+mod passthru;
 mod pattern;
 mod progress;
 mod publish;
+mod reroute;
+mod retention;
+mod revocation;
 mod session;
 mod shared;
+mod testament;
+mod timeout;
+mod trust;
 mod uri;
 mod violation;
 
-use harness::{check, check_then};
+use harness::{check, check_often, check_then};

@@ -39,23 +39,30 @@ fn a_wildcard_stands_for_one_component() {
         bob: PUBLISH 7 {} com.myapp.foo.bar.userevent
         ann: silent
         ann: SUBSCRIBE 2 {match: wildcard} .. -> SUBSCRIBED 2 $three
+        // What the router tells has three components too.
+        ann: <- EVENT $three * {topic: wamp.subscription.on_create} *
+        ann: <- EVENT $three * {topic: wamp.subscription.on_subscribe} *
         bob: PUBLISH 8 {} a.b.c
         ann: <- EVENT $three * {topic: a.b.c}
         bob: PUBLISH 9 {} a.b
         ann: silent
         ann: SUBSCRIBE 3 {match: wildcard} "" -> SUBSCRIBED 3 $one
+        ann: <- EVENT $three * {topic: wamp.subscription.on_create} *
+        ann: <- EVENT $three * {topic: wamp.subscription.on_subscribe} *
         bob: PUBLISH 10 {} alone
         ann: <- EVENT $one * {topic: alone}
     "#,
     );
 }
 
-// spec: A-PBS-01, B-URI-05
+// spec: A-PBS-01, B-URI-05, B-URI-09
 #[test]
 fn the_empty_prefix_is_a_prefix_of_everything() {
     check(
         r#"
         ann: SUBSCRIBE 1 {match: prefix} "" -> SUBSCRIBED 1 $s
+        ann: <- EVENT $s * {topic: wamp.subscription.on_create} *
+        ann: <- EVENT $s * {topic: wamp.subscription.on_subscribe} *
         bob: PUBLISH 1 {} a
         ann: <- EVENT $s * {topic: a}
         bob: PUBLISH 2 {} very.long.topic.indeed

@@ -41,6 +41,8 @@ fn a_topic_that_is_no_uri_is_refused() {
         ann: SUBSCRIBE 4 {match: prefix} com..t -> ERROR SUBSCRIBE 4 {} wamp.error.invalid_uri
         ann: SUBSCRIBE 5 {match: wildcard} com..t -> SUBSCRIBED 5 $s
         ann: SUBSCRIBE 6 {match: prefix} "" -> SUBSCRIBED 6 $all
+        ann: <- EVENT $all * {topic: wamp.subscription.on_create} *
+        ann: <- EVENT $all * {topic: wamp.subscription.on_subscribe} *
     "#,
     );
 }
@@ -165,6 +167,8 @@ fn a_publication_that_is_refused_is_answered_if_asked() {
     check(
         r#"
         bob: SUBSCRIBE 1 {match: prefix} "" -> SUBSCRIBED 1 $all
+        bob: <- EVENT $all * {topic: wamp.subscription.on_create} *
+        bob: <- EVENT $all * {topic: wamp.subscription.on_subscribe} *
         ann: PUBLISH 1 {acknowledge} "com.a b" -> ERROR PUBLISH 1 {} wamp.error.invalid_uri
         ann: PUBLISH 2 {acknowledge} com..t -> ERROR PUBLISH 2 {} wamp.error.invalid_uri
         ann: PUBLISH 3 {acknowledge} com.t. -> ERROR PUBLISH 3 {} wamp.error.invalid_uri

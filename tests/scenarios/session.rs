@@ -15,13 +15,35 @@ fn hello_is_answered_by_welcome_and_nothing_comes_before() {
     );
 }
 
-// spec: A-FEAT-01, A-FEAT-02
+// spec: A-FEAT-01, A-FEAT-02, A-FEAT-07, A-PCR-01, A-META-02
 #[test]
 fn welcome_announces_what_works_and_nothing_else() {
-    check(
+    let broker = "event_retention, pattern_based_subscription, payload_passthru_mode, publisher_exclusion, \
+                  publisher_identification, session_meta_api, subscriber_blackwhite_listing, \
+                  subscription_meta_api, subscription_revocation";
+    let dealer = "call_canceling, call_reroute, call_timeout, caller_identification, \
+                  pattern_based_registration, payload_passthru_mode, \
+                  progressive_call_invocations, progressive_call_results, \
+                  registration_meta_api, registration_revocation, session_meta_api, \
+                  shared_registration, testament_meta_api";
+    let roles =
+        format!("{{broker: {{features: {{{broker}}}}}, dealer: {{features: {{{dealer}}}}}}}");
+    check(&format!(
         r#"
         ann: connects
-        ann: HELLO realm1 {roles: {caller: {}}} -> WELCOME $id {roles: {broker: {features: {publisher_exclusion, publisher_identification, subscriber_blackwhite_listing, pattern_based_subscription}}, dealer: {features: {call_canceling, caller_identification, pattern_based_registration, progressive_call_results, shared_registration}}}, ..}
+        ann: HELLO realm1 {{roles: {{caller: {{}}}}}} -> WELCOME $id {{roles: {roles}, ..}}
+    "#
+    ));
+}
+
+// spec: A-RAW-11
+#[test]
+fn a_peer_of_few_octets_is_welcomed_without_features() {
+    check(
+        r#"
+        ann: connects {transport: rawsocket, max: 512}
+        ann: HELLO realm1 {roles: {caller: {}}} -> WELCOME $id {roles: {broker: {}, dealer: {}}, ..}
+        ann: GOODBYE {} wamp.close.normal -> GOODBYE {} wamp.close.goodbye_and_out
     "#,
     );
 }

@@ -23,7 +23,7 @@ fn a_violation_is_told_and_takes_everything_of_the_session_along() {
 fn what_came_behind_a_violation_is_not_processed() {
     check(
         r#"
-        ann: SUBSCRIBE 1 {match: prefix} "" -> SUBSCRIBED 1 $s
+        ann: SUBSCRIBE 1 {match: prefix} com. -> SUBSCRIBED 1 $s
         bob: PUBLISH 1 {} com.before & PUBLISH 3 {} com.offence & PUBLISH 2 {} com.t & PUBLISH 4 {} com.after
         bob: <- ABORT {message: *} wamp.error.protocol_violation
         bob: closed

@@ -22,7 +22,7 @@ use tracing_subscriber::filter::LevelFilter;
 
 pub use document::options_markdown;
 
-use crate::router::config::{Limits, RealmConfig, RequestIds, UriCheck};
+use crate::router::config::{Limits, RealmConfig, RealmOptions, RequestIds, UriCheck};
 use crate::shard::Io;
 use crate::wire::{Serializer, TransportOptions};
 use value::Value;
@@ -289,6 +289,7 @@ fn preset_realm() -> RealmConfig {
         name: String::new(),
         uri_check: UriCheck::default(),
         request_ids: RequestIds::default(),
+        options: RealmOptions::default(),
     };
     table::REALM.iter().for_each(|key| key.preset(&mut realm));
     realm

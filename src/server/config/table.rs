@@ -13,7 +13,7 @@ use tracing_subscriber::filter::LevelFilter;
 use super::key::{Key, Kind, Preset};
 use super::{Address, ListenerSettings, LogFormat, Settings};
 use crate::limits::{MESSAGE_BYTES_CAP, SHARDS_MAX, URI_BYTES_MAX, URI_COMPONENTS_MAX};
-use crate::router::config::{Limits, RealmConfig, RequestIds, UriCheck};
+use crate::router::config::{Disclosure, Limits, RealmConfig, RequestIds, TrustRule, UriCheck};
 use crate::shard::Io;
 use crate::wire::Serializer;
 
@@ -127,6 +127,68 @@ pub(super) const REALM: &[Key<RealmConfig>] = &[
         preset: Preset::Literal("\"sequential\""),
         meaning: "Which request ids are accepted. `\"sequential\"`: 1, 2, 3 … as the \
                   specification demands. `\"any\"`: for clients that draw them at random.",
+    },
+    Key {
+        name: "call_timeout",
+        kind: Kind::Duration(CALL, |realm| &mut realm.options.call_timeout),
+        preset: Preset::Literal("\"0s\""),
+        meaning: "How long a call may wait for its answer if it does not say itself. `\"0s\"`: \
+                  for ever.",
+    },
+    Key {
+        name: "call_timeout_max",
+        kind: Kind::Duration(CALL, |realm| &mut realm.options.call_timeout_max),
+        preset: Preset::Literal("\"0s\""),
+        meaning: "The longest timeout a call gets, whatever it asks for. `\"0s\"`: any.",
+    },
+    Key {
+        name: "meta_kill",
+        kind: Kind::Switch(|realm| &mut realm.options.meta_kill),
+        preset: Preset::Literal("false"),
+        meaning: "Whether every session may end others by `wamp.session.kill` and its like, \
+                  and take their subscriptions and registrations away.",
+    },
+    Key {
+        name: "force_reregister",
+        kind: Kind::Switch(|realm| &mut realm.options.force_reregister),
+        preset: Preset::Literal("false"),
+        meaning: "Whether a REGISTER with `force_reregister` takes a procedure from its callees.",
+    },
+    Key {
+        name: "disclosure",
+        kind: Kind::Word(&[
+            ("allow", |realm| realm.options.disclosure = Disclosure::Allow),
+            ("deny", |realm| realm.options.disclosure = Disclosure::Deny),
+            ("always", |realm| realm.options.disclosure = Disclosure::Always),
+        ]),
+        preset: Preset::Literal("\"allow\""),
+        meaning: "Whether callers and publishers tell who they are. `\"allow\"`: if they or the \
+                  callee ask for it. `\"deny\"`: asking for it is refused. `\"always\"`: unasked.",
+    },
+    Key {
+        name: "trust",
+        kind: Kind::Texts(
+            "rules such as \"ROLE URI LEVEL\"",
+            |realm| realm.options.trust.clear(),
+            |realm, text| TrustRule::parse(text).map(|rule| realm.options.trust.push(rule)),
+        ),
+        preset: Preset::Unset("nobody is told of trust"),
+        meaning: "How far callers and publishers are trusted; callees and subscribers are told. \
+                  The first rule that fits counts, without one the level is 0. A role `*` is \
+                  any, a URI that ends in `*` a prefix, an empty component any one component.",
+    },
+    Key {
+        name: "retained_topics_max",
+        kind: Kind::Count(0..=10_000_000, |realm| &mut realm.options.retained_topics_max),
+        preset: Preset::Literal("10000"),
+        meaning: "Topics whose latest event published with `retain` is kept in memory for later \
+                  subscribers; past that such events are refused. 0: none is kept.",
+    },
+    Key {
+        name: "retained_bytes_max",
+        kind: Kind::Size(1 << 10..=1 << 40, |realm| &mut realm.options.retained_bytes_max),
+        preset: Preset::Literal("\"64 MiB\""),
+        meaning: "What all retained events may take together.",
     },
 ];
 
@@ -264,6 +326,18 @@ pub(super) const LIMITS: &[Key<Limits>] = &[
         meaning: "Invocations one callee may leave unanswered.",
     },
     Key {
+        name: "calls_queued_max",
+        kind: Kind::Count(0..=1_000_000, |limits| &mut limits.calls_queued_max),
+        preset: Preset::Core,
+        meaning: "Calls that may wait for one callee that takes only so many at a time.",
+    },
+    Key {
+        name: "testaments_max",
+        kind: Kind::Count(0..=10_000, |limits| &mut limits.testaments_max),
+        preset: Preset::Core,
+        meaning: "Testaments one session may leave.",
+    },
+    Key {
         name: "subscriptions_max",
         kind: Kind::Count(1..=10_000_000, |limits| &mut limits.subscriptions_max),
         preset: Preset::Core,
@@ -286,6 +360,9 @@ pub(super) const LIMITS: &[Key<Limits>] = &[
 /// How long a peer may be given for anything: not so short that a healthy network fails it, not
 /// so long that it is no bound.
 const PATIENCE: RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_hours(1);
+
+/// How long a call may take; zero for ever.
+const CALL: RangeInclusive<Duration> = Duration::ZERO..=Duration::from_hours(24 * 365);
 
 /// How long a process may take to stop.
 const DRAIN: RangeInclusive<Duration> = Duration::from_millis(200)..=Duration::from_hours(2);

@@ -385,6 +385,10 @@ impl<'o> Writer<'o> for CborWriter<'o> {
         self.out.push(major::SIMPLE << 5 | if value { simple::TRUE } else { simple::FALSE });
     }
 
+    fn null(&mut self) {
+        self.out.push(major::SIMPLE << 5 | simple::NULL);
+    }
+
     fn text(&mut self, value: &str) {
         self.head(major::TEXT, value.len() as u64);
         self.out.extend_from_slice(value.as_bytes());

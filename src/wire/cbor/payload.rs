@@ -151,10 +151,6 @@ impl<'o> PayloadWriter<'o> for CborWriter<'o> {
         self.out
     }
 
-    fn null(&mut self) {
-        self.out.push(major::SIMPLE << 5 | simple::NULL);
-    }
-
     fn signed(&mut self, value: i64) {
         // −1 − n and the complement of n are the same.
         match u64::try_from(value) {

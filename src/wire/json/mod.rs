@@ -339,6 +339,10 @@ impl<'o> Writer<'o> for JsonWriter<'o> {
         self.raw(if value { b"true" } else { b"false" });
     }
 
+    fn null(&mut self) {
+        self.raw(b"null");
+    }
+
     fn text(&mut self, value: &str) {
         self.separate();
         text::write(self.out, value);

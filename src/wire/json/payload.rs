@@ -80,10 +80,6 @@ impl<'o> PayloadWriter<'o> for JsonWriter<'o> {
         self.out
     }
 
-    fn null(&mut self) {
-        self.raw(b"null");
-    }
-
     fn signed(&mut self, value: i64) {
         self.separate();
         if value < 0 {

@@ -391,6 +391,10 @@ impl<'o> Writer<'o> for MsgPackWriter<'o> {
         self.marker(if value { Marker::True } else { Marker::False });
     }
 
+    fn null(&mut self) {
+        self.marker(Marker::Null);
+    }
+
     fn text(&mut self, value: &str) {
         match u8::try_from(value.len()) {
             Ok(length @ 0..32) => self.marker(Marker::FixStr(length)),

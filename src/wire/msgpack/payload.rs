@@ -59,10 +59,6 @@ impl<'o> PayloadWriter<'o> for MsgPackWriter<'o> {
         self.out
     }
 
-    fn null(&mut self) {
-        self.marker(Marker::Null);
-    }
-
     fn signed(&mut self, value: i64) {
         if let Ok(value) = u64::try_from(value) {
             return self.integer(value);

@@ -60,6 +60,11 @@ impl Stage for Bottle {
         self.settle();
     }
 
+    fn begin(&mut self, connection: usize, octets: &[u8]) -> bool {
+        self.machine.links[connection].up.push(octets);
+        true
+    }
+
     fn read(&mut self, connection: usize, _expected: bool) -> Brought {
         self.settle();
         let octets = self.machine.links[connection].down.take(usize::MAX);

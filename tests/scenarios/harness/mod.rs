@@ -11,7 +11,9 @@ pub(crate) mod stage;
 use std::time::Duration;
 
 use bottle::Bottle;
-use gigawamp::router::config::{Config, Limits, RealmConfig, RequestIds, UriCheck};
+use gigawamp::router::config::{
+    Config, Disclosure, Limits, RealmConfig, RealmOptions, RequestIds, TrustRule, UriCheck,
+};
 use gigawamp::wire::{Framing, Serializer, TransportOptions};
 use notation::{Act, Bindings, Line};
 use player::{Dress, Player};
@@ -23,17 +25,28 @@ pub(crate) fn check(text: &str) {
 }
 
 /// The same; hands what the variables stand for at the end of each run to `then`.
-pub(crate) fn check_then(text: &str, mut then: impl FnMut(&Bindings)) {
+pub(crate) fn check_then(text: &str, then: impl FnMut(&Bindings)) {
+    check_often(text, 1, then);
+}
+
+/// The same, `times` times, each in another order of what may happen in any order.
+pub(crate) fn check_often(text: &str, times: usize, mut then: impl FnMut(&Bindings)) {
     let lines = notation::parse(text);
     let config = config(&lines);
     let mut seed = 0;
+    for _ in 0..times {
+        check_once(&lines, &config, &mut seed, &mut then);
+    }
+}
+
+fn check_once(lines: &[Line], config: &Config, seed: &mut u64, then: &mut impl FnMut(&Bindings)) {
     for framing in [Framing::RawSocket, Framing::WebSocket] {
         for serializer in Serializer::ALL {
             for shards_count in [1, 2, 5] {
-                seed += 1;
+                *seed += 1;
                 let dress = Dress { framing, serializer, mixed: shards_count == 5 };
-                let mut bottle = Bottle::new(config.clone(), shards_count, seed);
-                match Player::new(&mut bottle, dress, "realm1").play(&lines) {
+                let mut bottle = Bottle::new(config.clone(), shards_count, *seed);
+                match Player::new(&mut bottle, dress, "realm1").play(lines) {
                     Ok(Some(bindings)) => {
                         bottle.finish();
                         then(&bindings);
@@ -49,16 +62,31 @@ pub(crate) fn check_then(text: &str, mut then: impl FnMut(&Bindings)) {
 /// What a router is told for a scenario: `realm1`, `realm2`, and what the scenario gives.
 pub(crate) fn config(lines: &[Line]) -> Config {
     let mut limits = Limits { handshake: Duration::from_secs(10), ..Limits::default() };
+    let mut options = RealmOptions { meta_kill: true, ..RealmOptions::default() };
     let (mut uri_check, mut request_ids) = (UriCheck::Loose, RequestIds::Sequential);
     for line in lines {
         let Act::Given(given) = &line.act else {
             continue;
         };
         let (name, value) = given.split_once(' ').unwrap_or((given, "0"));
+        if name == "trust" {
+            options.trust.push(TrustRule::parse(value).expect("ROLE URI LEVEL"));
+            continue;
+        }
         let value = value.parse().expect("a number is given");
         match name {
             "strict_uris" => uri_check = UriCheck::Strict,
             "any_request_ids" => request_ids = RequestIds::Any,
+            "meta_kill_denied" => options.meta_kill = false,
+            "disclosure_denied" => options.disclosure = Disclosure::Deny,
+            "disclosure_always" => options.disclosure = Disclosure::Always,
+            "retained_topics_max" => options.retained_topics_max = value,
+            "retained_bytes_max" => options.retained_bytes_max = value,
+            "force_reregister" => options.force_reregister = true,
+            "call_timeout_ms" => options.call_timeout = Duration::from_millis(value as u64),
+            "call_timeout_max_ms" => options.call_timeout_max = Duration::from_millis(value as u64),
+            "calls_queued_max" => limits.calls_queued_max = value,
+            "testaments_max" => limits.testaments_max = value,
             "outbox_bytes_max" => limits.outbox_bytes_max = value,
             "subscriptions_max" => limits.subscriptions_max = value,
             "registrations_max" => limits.registrations_max = value,
@@ -67,7 +95,12 @@ pub(crate) fn config(lines: &[Line]) -> Config {
             _ => panic!("nothing is called {name}"),
         }
     }
-    let realm = |name: &str| RealmConfig { name: name.into(), uri_check, request_ids };
+    let realm = |name: &str| RealmConfig {
+        name: name.into(),
+        uri_check,
+        request_ids,
+        options: options.clone(),
+    };
     Config {
         realms: vec![realm("realm1"), realm("realm2")],
         listeners: vec![TransportOptions {

@@ -9,11 +9,13 @@
 //! ann: YIELD 1 {} [] & GOODBYE {} a.b      says both in one breath
 //! ann: <- EVENT $s * {..} [7]              hears this next
 //! ann: <~ EVENT $s * {} [7]                hears this, but not necessarily next
+//! ann: begins CALL 1 {} com.p             says this while others speak, in any order
+//! ann: hears all $x                        binds the list of everything heard
 //! ann: silent                              hears nothing
 //! ann: closed                              hears nothing but the end of the transport
 //! ann: drops                               is gone without a word
 //! ann: bytes 5b5d                          sends one message of these octets
-//! wait 11s                                 time passes
+//! wait 11s                                 time passes; also `wait 500ms`
 //! shut down                                the router is told to stop
 //! ```
 //!
@@ -50,6 +52,8 @@ pub(crate) enum Act {
     SaysBytes { bytes: Vec<u8>, replies: Vec<Term> },
     Hears(Term),
     HearsAmongOthers(Term),
+    Begins(Term),
+    HearsAll(String),
     Silent,
     Closed,
     Drops,
@@ -105,9 +109,12 @@ pub(crate) fn parse(text: &str) -> Vec<Line> {
 
 fn line(text: &str) -> Line {
     let world = |act| Line { text: text.into(), peer: String::new(), act };
-    if let Some(seconds) = text.strip_prefix("wait ") {
-        let seconds = seconds.trim_end_matches('s').parse().expect("wait <seconds>s");
-        return world(Act::Waits(Duration::from_secs(seconds)));
+    if let Some(time) = text.strip_prefix("wait ") {
+        let (number, unit) = match time.strip_suffix("ms") {
+            Some(number) => (number, Duration::from_millis(1)),
+            None => (time.trim_end_matches('s'), Duration::from_secs(1)),
+        };
+        return world(Act::Waits(unit * number.parse().expect("wait <seconds>s or <number>ms")));
     }
     if text == "shut down" {
         return world(Act::ShutsDown);
@@ -129,6 +136,11 @@ fn act(text: &str) -> Act {
             let (realm, roles) = rest.split_once(' ').unwrap_or((rest, ""));
             let roles = (!roles.is_empty()).then(|| term(roles));
             Act::Joins { realm: realm.into(), roles }
+        }
+        "begins" => Act::Begins(message(rest)),
+        "hears" => {
+            let name = rest.strip_prefix("all $").expect("hears all $x");
+            Act::HearsAll(name.into())
         }
         "silent" => Act::Silent,
         "closed" => Act::Closed,

@@ -105,6 +105,19 @@ impl<'s, S: Stage> Player<'s, S> {
                 self.say(name, std::slice::from_ref(bytes))?;
                 replies.iter().try_for_each(|reply| self.hear(name, reply))?;
             }
+            Act::Begins(what) => {
+                let (serializer, mut bytes) = (self.peer(name).serializer, Vec::new());
+                what.value(&self.bindings).write(serializer, &mut bytes);
+                let (peer, mut out) = (self.peer(name), Vec::new());
+                peer.client.frame(&bytes, &mut out);
+                let connection = peer.connection;
+                return Ok(self.stage.begin(connection, &out));
+            }
+            Act::HearsAll(variable) => {
+                while self.listen(name, false)? {}
+                let heard = self.peer(name).heard.drain(..).collect();
+                self.bindings.insert(variable.clone(), Value::List(heard));
+            }
             Act::Hears(expected) => self.hear(name, expected)?,
             Act::HearsAmongOthers(expected) => self.hear_among_others(name, expected)?,
             Act::Silent => self.silent(name)?,

@@ -21,6 +21,9 @@ pub(crate) trait Stage {
     /// Sends octets to the router.
     fn write(&mut self, connection: usize, octets: &[u8]);
 
+    /// The same, but leaves the router to it while others write; false if this stage cannot.
+    fn begin(&mut self, connection: usize, octets: &[u8]) -> bool;
+
     /// What has come from the router. Waits for a long time if something is `expected`, otherwise
     /// until nothing is under way between the shards any more.
     fn read(&mut self, connection: usize, expected: bool) -> Brought;

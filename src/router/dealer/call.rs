@@ -1,0 +1,478 @@
+//! The caller's half of a call: CALL, CANCEL, its deadline, and its RESULTs and ERROR.
+
+use std::time::Duration;
+
+use super::super::config::{Disclosure, RealmOptions};
+use super::super::conversation::Deadline;
+use super::super::realm::{Context, Refusal, error_of};
+use super::super::registrations::{Callee, Registration};
+use super::super::relay::{CancelMode, Details, Head, InvokeHead, Relay};
+use super::{Dealer, reason_of};
+use crate::env::Map;
+use crate::message::layout::Element;
+use crate::message::{
+    Call, CallOptions, Cancel, Error, InvocationDetails, MatchPolicy, Message, Payload, RequestId,
+    Result as CallResult, SessionId, uri,
+};
+use crate::session::{CallRef, Identity, KeptCall, KeptPayload, PendingCall, SessionRef};
+use crate::wire::msgpack::{MsgPackReader, MsgPackWriter};
+use crate::wire::{Reader, Writer};
+
+impl Dealer {
+    /// Routes a call of the session in `slot`.
+    // spec: basic/remote_procedure_call#calling-and-invocations
+    pub(in super::super) fn on_call(
+        &mut self,
+        slot: u32,
+        call: &Call<'_>,
+        context: &mut Context<'_>,
+    ) -> Result<(), Refusal> {
+        let Some(caller) = context.peers.reference(slot) else { return Ok(()) };
+        let session = context.peers.session(slot).expect("it was there a line ago");
+        if session.calls.contains_key(&call.request) {
+            return self.on_continuation(caller, call, context);
+        }
+        if !uri::is_valid(&call.procedure, self.shared.uri_check) {
+            return Err(Refusal::new(uri::error::INVALID_URI));
+        }
+        let disclose_me = call.options.disclose_me == Some(true);
+        if disclose_me && self.shared.options.disclosure == Disclosure::Deny {
+            return Err(Refusal::new(uri::error::DISCLOSURE_NOT_ALLOWED));
+        }
+        if session.calls.len() >= context.limits.calls_pending_max {
+            return Err(Refusal::new(uri::error::LIMIT_EXCEEDED));
+        }
+        let Some(registration) = self.cache.best(&self.shared.registrations, &call.procedure)
+        else {
+            return Err(Refusal::new(uri::error::NO_SUCH_PROCEDURE));
+        };
+        let callee = registration.pick(context.random);
+        check_features(&call.options, &callee)?;
+        let timeout = self.shared.options.call_timeout(call.options.timeout);
+        let takes_passthru = session.caller_has(|features| features.payload_passthru_mode);
+        let identity = session.identity.clone();
+
+        let by_pattern = registration.policy != MatchPolicy::Exact;
+        let wanted = Wanted {
+            options: &call.options,
+            procedure: by_pattern.then_some(&*call.procedure),
+            timeout,
+            caller: caller.id,
+            identity: &identity,
+        };
+        let details = details_for((&wanted, &call.procedure), &callee, &self.shared.options);
+        let session = context.peers.session(slot).expect("it was there some lines ago");
+        let serial = session.next_call();
+        let call_ref = CallRef { caller, request: call.request, serial };
+        let pending = PendingCall {
+            serial,
+            callee: callee.session,
+            interruptible: callee.call_canceling,
+            receive_progress: call.options.receive_progress == Some(true),
+            timeout,
+            kept: keep(call, registration, &callee, &details),
+        };
+        let registration = registration.id;
+        session.calls.insert(call.request, pending);
+        self.set_timeout(call_ref, timeout, context);
+        let callee = callee.session;
+        let head =
+            InvokeHead { callee, registration, call: call_ref, takes_passthru, continues: false };
+        let relay = Relay {
+            head: Head::Invoke(head),
+            text: &call.procedure,
+            ids: &[],
+            details: Details::Invocation(details),
+            payload: call.payload,
+        };
+        self.pass(callee.shard, &relay, context);
+        Ok(())
+    }
+
+    /// Sends on another part of a call that is under way. The session has checked that it may.
+    // spec: advanced/rpc_progressive_call_invocations
+    fn on_continuation(
+        &mut self,
+        caller: SessionRef,
+        call: &Call<'_>,
+        context: &mut Context<'_>,
+    ) -> Result<(), Refusal> {
+        let progress = call.options.progress == Some(true);
+        let session = context.peers.find(caller).expect("it is calling");
+        let takes_passthru = session.caller_has(|features| features.payload_passthru_mode);
+        let pending = session.calls.get_mut(&call.request).expect("it was found");
+        let (callee, serial) = (pending.callee, pending.serial);
+        let kept = pending.kept.as_mut().expect("only a call in parts is continued");
+        kept.in_parts = progress;
+        // What was rerouted cannot be said again.
+        kept.payload = None;
+        let registration = kept.registration;
+        let kept_details = kept.details.clone();
+        // Everything but `progress` stands as the first part set it.
+        let mut details = details_of(&kept_details);
+        details.progress = progress.then_some(true);
+        let call_ref = CallRef { caller, request: call.request, serial };
+        let head =
+            InvokeHead { callee, registration, call: call_ref, takes_passthru, continues: true };
+        let relay = Relay {
+            head: Head::Invoke(head),
+            text: &call.procedure,
+            ids: &[],
+            details: Details::Invocation(details),
+            payload: call.payload,
+        };
+        self.pass(callee.shard, &relay, context);
+        Ok(())
+    }
+
+    /// Gives up a call of the session in `slot`. A call that is over is none to cancel.
+    // spec: advanced/rpc_call_canceling
+    pub(in super::super) fn on_cancel(
+        &mut self,
+        slot: u32,
+        cancel: &Cancel<'_>,
+        context: &mut Context<'_>,
+    ) -> Result<(), Refusal> {
+        let mode = match cancel.options.mode.as_deref() {
+            Some("skip") => CancelMode::Skip,
+            Some("kill") => CancelMode::Kill,
+            None | Some("killnowait") => CancelMode::KillNoWait,
+            Some(_) => return Err(Refusal::new(uri::error::INVALID_ARGUMENT)),
+        };
+        let Some(caller) = context.peers.reference(slot) else { return Ok(()) };
+        let request = cancel.request;
+        let session = context.peers.session(slot).expect("it was there a line ago");
+        let Some(pending) = session.calls.get_mut(&request) else { return Ok(()) };
+        let call = CallRef { caller, request, serial: pending.serial };
+        let (callee, interruptible) = (pending.callee, pending.interruptible);
+        let mode = if interruptible { mode } else { CancelMode::Skip };
+        stay(pending);
+        if mode != CancelMode::Kill {
+            self.take_call(call, context);
+            context.peers.tell(slot, error_of(Call::CODE, call.request, uri::error::CANCELED));
+        }
+        self.cancel(callee, call, mode, context);
+        Ok(())
+    }
+
+    /// Ends a call that took too long.
+    // spec: advanced/rpc_call_timeout
+    pub(in super::super) fn on_timeout(&mut self, call: CallRef, context: &mut Context<'_>) {
+        self.timeouts.remove(&call);
+        let Some(pending) = self.take_call(call, context) else { return };
+        let error = error_of(Call::CODE, call.request, uri::error::TIMEOUT);
+        context.peers.tell(call.caller.slot, error);
+        self.cancel(pending.callee, call, CancelMode::KillNoWait, context);
+    }
+
+    /// Gives the caller what its callee yielded.
+    pub(super) fn on_yielded(
+        &mut self,
+        call: CallRef,
+        relay: &Relay<'_>,
+        context: &mut Context<'_>,
+    ) {
+        let CallRef { caller, request, .. } = call;
+        let Details::Result(details) = &relay.details else { unreachable!("its own Details") };
+        let progress = details.progress == Some(true);
+        let session = context.peers.find(caller);
+        let Some(pending) = session.and_then(|session| session.pending_mut(call)) else {
+            context.peers.counters.late_answers += 1;
+            return;
+        };
+        stay(pending);
+        let (callee, timeout) = (pending.callee, pending.timeout);
+        if progress && !pending.receive_progress {
+            return;
+        }
+        if progress {
+            // spec: advanced/rpc_progressive_call_results — the time runs anew with each part
+            self.set_timeout(call, timeout, context);
+        } else {
+            self.take_call(call, context);
+        }
+        let sent = context.peers.in_serializer_of(caller.slot, &relay.payload, |peers, payload| {
+            let message = CallResult { request, details: details.clone(), payload };
+            peers.send(caller.slot, &Message::Result(message))
+        });
+        let Err(undeliverable) = sent else { return };
+        let error = error_of(Call::CODE, request, reason_of(undeliverable));
+        context.peers.tell(caller.slot, error);
+        if progress {
+            // The call has failed in the middle: nobody waits for the rest.
+            self.take_call(call, context);
+            self.cancel(callee, call, CancelMode::KillNoWait, context);
+        }
+    }
+
+    /// Gives the caller the error in which its call ended, or tries another callee.
+    pub(super) fn on_failed(
+        &mut self,
+        call: CallRef,
+        relay: &Relay<'_>,
+        context: &mut Context<'_>,
+    ) {
+        let CallRef { caller, request, .. } = call;
+        let Details::Error(details) = &relay.details else { unreachable!("its own Details") };
+        let error = match relay.text {
+            uri::error::UNAVAILABLE => match self.reroute(call, context) {
+                Rerouted::Yes => return,
+                Rerouted::NobodyLeft => uri::error::NO_AVAILABLE_CALLEE,
+                Rerouted::No => relay.text,
+            },
+            other => other,
+        };
+        if self.take_call(call, context).is_none() {
+            context.peers.counters.late_answers += 1;
+            return;
+        }
+        let sent = context.peers.in_serializer_of(caller.slot, &relay.payload, |peers, payload| {
+            let (details, error) = (details.clone(), error.into());
+            let message = Error { request_type: Call::CODE, request, details, error, payload };
+            peers.send(caller.slot, &Message::Error(message))
+        });
+        if let Err(undeliverable) = sent {
+            let error = error_of(Call::CODE, request, reason_of(undeliverable));
+            context.peers.tell(caller.slot, error);
+        }
+    }
+
+    /// Answers a call whose callee left the registration while the call was under way to it.
+    ///
+    /// It is not given to another callee: a later call of the same caller may have reached that
+    /// one already, and calls between two peers keep their order.
+    pub(super) fn on_bounced(&mut self, call: CallRef, procedure: &str, context: &mut Context<'_>) {
+        let error = match self.cache.best(&self.shared.registrations, procedure) {
+            Some(_) => uri::error::CANCELED,
+            None => uri::error::NO_SUCH_PROCEDURE,
+        };
+        self.fail(call, error, context);
+    }
+
+    /// Ends all calls of the session in `slot`, which is about to be told goodbye.
+    pub(in super::super) fn cancel_calls(&mut self, slot: u32, context: &mut Context<'_>) {
+        let Some(caller) = context.peers.reference(slot) else { return };
+        let session = context.peers.session(slot).expect("it was there a line ago");
+        let none = Map::with_hasher(session.calls.hasher().clone());
+        let calls = std::mem::replace(&mut session.calls, none);
+        let mut requests: Vec<_> = calls.keys().copied().collect();
+        requests.sort_unstable();
+        for request in requests {
+            context.peers.tell(slot, error_of(Call::CODE, request, uri::error::CANCELED));
+        }
+        self.abandon(caller, &calls, context);
+    }
+
+    /// Tells callees that nobody waits for them any more.
+    // spec: basic/remote_procedure_call#caller-leaving
+    pub(super) fn abandon(
+        &mut self,
+        caller: SessionRef,
+        calls: &Map<RequestId, PendingCall>,
+        context: &mut Context<'_>,
+    ) {
+        let mut calls: Vec<_> = calls.iter().map(|(id, call)| (*id, call)).collect();
+        calls.sort_unstable_by_key(|(request, _)| *request);
+        for (request, PendingCall { callee, serial, .. }) in calls {
+            let (callee, call) = (*callee, CallRef { caller, request, serial: *serial });
+            self.set_timeout(call, None, context);
+            self.cancel(callee, call, CancelMode::KillNoWait, context);
+        }
+    }
+
+    /// Tries another callee, if this call may and there is one.
+    // spec: advanced/rpc_call_rerouting
+    fn reroute(&mut self, call: CallRef, context: &mut Context<'_>) -> Rerouted {
+        let caller = context.peers.find(call.caller);
+        let Some(session) = caller else { return Rerouted::No };
+        let takes_passthru = session.caller_has(|features| features.payload_passthru_mode);
+        let Some(pending) = session.pending_mut(call) else { return Rerouted::No };
+        let Some(kept) = pending.kept.as_mut() else { return Rerouted::No };
+        let Some(payload) = kept.payload.clone() else { return Rerouted::No };
+        kept.tried.push(pending.callee.id);
+        let registration = self.cache.best(&self.shared.registrations, &kept.procedure);
+        let registration = registration.filter(|found| found.id == kept.registration);
+        let next =
+            registration.and_then(|found| Some((found, found.next(&kept.tried, context.random)?)));
+        let Some((registration, callee)) = next else { return Rerouted::NobodyLeft };
+        let options = kept.options.clone();
+        let options = CallOptions::read(&mut MsgPackReader::open(&options));
+        let options = options.expect("written by `keep`");
+        if check_features(&options, &callee).is_err() {
+            return Rerouted::No;
+        }
+        pending.callee = callee.session;
+        pending.interruptible = callee.call_canceling;
+        let by_pattern = registration.policy != MatchPolicy::Exact;
+        let (procedure, registration) = (kept.procedure.clone(), kept.registration);
+        let timeout = pending.timeout;
+        if !callee.call_reroute {
+            kept.payload = None;
+        }
+        let wanted = Wanted {
+            options: &options,
+            procedure: by_pattern.then_some(&*procedure),
+            timeout,
+            caller: call.caller.id,
+            identity: &session.identity.clone(),
+        };
+        let details = details_for((&wanted, &procedure), &callee, &self.shared.options);
+        let details = Details::Invocation(details);
+        let callee = callee.session;
+        let head = InvokeHead { callee, registration, call, takes_passthru, continues: false };
+        let elements = (&*payload.arguments, &*payload.arguments_kw);
+        let payload = Payload::from_elements(payload.serializer, elements, payload.transparent);
+        let relay =
+            Relay { head: Head::Invoke(head), text: &procedure, ids: &[], details, payload };
+        self.pass(callee.shard, &relay, context);
+        Rerouted::Yes
+    }
+
+    /// Takes a call out of its caller's pending ones, with its deadline.
+    fn take_call(&mut self, call: CallRef, context: &mut Context<'_>) -> Option<PendingCall> {
+        let session = context.peers.find(call.caller)?;
+        let pending = session.finish_call(call)?;
+        if pending.timeout.is_some() {
+            self.set_timeout(call, None, context);
+        }
+        Some(pending)
+    }
+
+    /// Sets, moves or removes the deadline of a call.
+    fn set_timeout(&mut self, call: CallRef, after: Option<Duration>, context: &mut Context<'_>) {
+        let before = match after {
+            None => self.timeouts.remove(&call),
+            Some(after) => {
+                let deadline = Deadline::Call { realm: self.realm, call };
+                let handle = context.deadlines.insert(context.now + after, deadline);
+                self.timeouts.insert(call, handle)
+            }
+        };
+        if let Some(before) = before {
+            context.deadlines.cancel(before);
+        }
+    }
+
+    /// Tells a callee's shard that the caller gave up.
+    fn cancel(
+        &mut self,
+        callee: SessionRef,
+        call: CallRef,
+        mode: CancelMode,
+        context: &mut Context<'_>,
+    ) {
+        self.pass(callee.shard, &Relay::of(Head::Cancel { callee, call, mode }), context);
+    }
+}
+
+/// What came of the attempt to give a call to another callee.
+enum Rerouted {
+    /// It is on its way.
+    Yes,
+    /// This call cannot be given to another.
+    No,
+    /// It could, but all have been asked.
+    NobodyLeft,
+}
+
+/// What a caller asked for, as far as its callees are told.
+struct Wanted<'a> {
+    options: &'a CallOptions<'a>,
+    /// What was called, if the registration is by pattern.
+    procedure: Option<&'a str>,
+    timeout: Option<Duration>,
+    caller: SessionId,
+    identity: &'a Identity,
+}
+
+/// The Details with which `callee` is invoked.
+fn details_for<'a>(
+    (wanted, procedure): (&Wanted<'a>, &str),
+    callee: &Callee,
+    realm: &RealmOptions,
+) -> InvocationDetails<'a> {
+    let options = wanted.options;
+    let mut details =
+        InvocationDetails { passthru: options.passthru.clone(), ..Default::default() };
+    details.procedure = wanted.procedure.map(Into::into);
+    // spec: advanced/rpc_progressive_call_results — only to callees that can also be stopped
+    let progressive = callee.progressive_call_results && callee.call_canceling;
+    let receive_progress = options.receive_progress == Some(true);
+    details.receive_progress = (receive_progress && progressive).then_some(true);
+    details.progress = options.progress.filter(|progress| *progress);
+    if callee.forward_timeout {
+        details.timeout = wanted.timeout.map(|timeout| timeout.as_millis() as u64);
+    }
+    let disclosed = match realm.disclosure {
+        Disclosure::Allow => options.disclose_me == Some(true) || callee.disclose_caller,
+        Disclosure::Deny => false,
+        Disclosure::Always => true,
+    };
+    if disclosed {
+        details.caller = Some(wanted.caller);
+        details.caller_authid = Some((*wanted.identity.authid).into());
+        details.caller_authrole = Some((*wanted.identity.authrole).into());
+    }
+    details.trustlevel = realm.trust_level(&wanted.identity.authrole, procedure);
+    details
+}
+
+/// From here on the call is not given to another callee any more.
+fn stay(pending: &mut PendingCall) {
+    if let Some(kept) = &mut pending.kept {
+        kept.payload = None;
+    }
+}
+
+/// Refuses what the chosen callee cannot do.
+fn check_features(options: &CallOptions<'_>, callee: &Callee) -> Result<(), Refusal> {
+    // spec: advanced/rpc_progressive_call_invocations
+    let in_parts = options.progress == Some(true);
+    let lacks_parts = !callee.progressive_call_invocations || !callee.call_canceling;
+    // spec: advanced/payload_passthru_mode
+    let passthru = options.passthru.as_ref();
+    let passes_through = passthru.is_some_and(|passthru| passthru.ppt_scheme.is_some());
+    if in_parts && lacks_parts || passes_through && !callee.payload_passthru_mode {
+        return Err(Refusal::new(uri::error::FEATURE_NOT_SUPPORTED));
+    }
+    Ok(())
+}
+
+/// What must be remembered of a call that may have to be continued or rerouted.
+fn keep(
+    call: &Call<'_>,
+    registration: &Registration,
+    callee: &Callee,
+    details: &InvocationDetails<'_>,
+) -> Option<Box<KeptCall>> {
+    let in_parts = call.options.progress == Some(true);
+    let reroutable = callee.call_reroute && call.payload.len() <= REROUTED_BYTES_MAX;
+    if !in_parts && !callee.call_reroute {
+        return None;
+    }
+    let payload = KeptPayload {
+        serializer: call.payload.serializer(),
+        arguments: call.payload.arguments().unwrap_or_default().into(),
+        arguments_kw: call.payload.arguments_kw().unwrap_or_default().into(),
+        transparent: call.payload.is_transparent(),
+    };
+    let (mut bytes, mut options) = (Vec::new(), Vec::new());
+    Element::write(details, &mut MsgPackWriter::open(&mut bytes));
+    Element::write(&call.options, &mut MsgPackWriter::open(&mut options));
+    Some(Box::new(KeptCall {
+        procedure: call.procedure.as_ref().into(),
+        registration: registration.id,
+        details: bytes.into(),
+        options: options.into(),
+        in_parts,
+        payload: (reroutable && !in_parts).then_some(payload),
+        tried: Vec::new(),
+    }))
+}
+
+fn details_of(kept: &[u8]) -> InvocationDetails<'_> {
+    InvocationDetails::read(&mut MsgPackReader::open(kept)).expect("written by `keep`")
+}
+
+/// Payloads beyond this are not kept for another try: the error then goes to the caller.
+const REROUTED_BYTES_MAX: usize = 64 * 1024;

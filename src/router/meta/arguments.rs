@@ -1,0 +1,90 @@
+//! What a meta procedure was called with.
+
+use super::super::realm::Refusal;
+use crate::message::Payload;
+use crate::message::layout::{Attributes, Element};
+use crate::message::options::{KillKeywords, LookupOptions, SessionFilter};
+use crate::message::uri::{self, MatchPolicy};
+use crate::wire::msgpack::MsgPackReader;
+use crate::wire::{Kind, Reader, Sequence, Serializer};
+
+/// Arguments and ArgumentsKw of a call, read one by one.
+pub(super) struct Arguments<'a> {
+    positional: Option<(MsgPackReader<'a>, Sequence)>,
+    keywords: &'a [u8],
+}
+
+const INVALID: Refusal = Refusal::new(uri::error::INVALID_ARGUMENT);
+
+impl<'a> Arguments<'a> {
+    /// Those of `payload`; `buffer` holds them, in MessagePack.
+    pub(super) fn of(payload: &Payload<'a>, buffer: &'a mut Vec<u8>) -> Result<Self, Refusal> {
+        let payload = payload.to(Serializer::MessagePack, buffer).map_err(|_| INVALID)?;
+        if payload.is_transparent() {
+            return Err(INVALID);
+        }
+        let positional = match payload.arguments() {
+            None => None,
+            Some(bytes) => {
+                let mut reader = MsgPackReader::open(bytes);
+                let sequence = reader.list().map_err(|_| INVALID)?;
+                Some((reader, sequence))
+            }
+        };
+        Ok(Self { positional, keywords: payload.arguments_kw().unwrap_or_default() })
+    }
+
+    /// The next positional argument, if there is one.
+    pub(super) fn optional<T: Element<'a>>(&mut self) -> Result<Option<T>, Refusal> {
+        let Some((reader, sequence)) = &mut self.positional else { return Ok(None) };
+        if !reader.more(sequence).map_err(|_| INVALID)? {
+            self.positional = None;
+            return Ok(None);
+        }
+        T::read(reader).map(Some).map_err(|_| INVALID)
+    }
+
+    /// The next positional argument, which must be there.
+    pub(super) fn required<T: Element<'a>>(&mut self) -> Result<T, Refusal> {
+        self.optional()?.ok_or(INVALID)
+    }
+
+    /// The next positional argument as it is, if it is of that kind.
+    pub(super) fn raw(&mut self, kind: Kind) -> Result<Option<&'a [u8]>, Refusal> {
+        let Some((reader, sequence)) = &mut self.positional else { return Ok(None) };
+        if !reader.more(sequence).map_err(|_| INVALID)? {
+            self.positional = None;
+            return Ok(None);
+        }
+        match reader.kind() {
+            Ok(found) if found == kind => reader.skip().map(Some).map_err(|_| INVALID),
+            Ok(_) | Err(_) => Err(INVALID),
+        }
+    }
+
+    /// The roles by which sessions are to be chosen, if any are given.
+    pub(super) fn roles(&mut self) -> Result<Option<Vec<crate::message::Text<'a>>>, Refusal> {
+        let keywords: SessionFilter<'a> = self.keywords()?;
+        Ok(self.optional()?.or(keywords.filter_authroles))
+    }
+
+    /// Why something is taken from a session, if the next argument or a keyword says so.
+    pub(super) fn reason(&mut self) -> Result<crate::message::Text<'a>, Refusal> {
+        let keywords: KillKeywords<'a> = self.keywords()?;
+        Ok(self.optional()?.or(keywords.reason).unwrap_or_default())
+    }
+
+    /// The way to match in the options behind a URI.
+    pub(super) fn policy(&mut self) -> Result<MatchPolicy, Refusal> {
+        let options: LookupOptions = self.optional()?.unwrap_or_default();
+        Ok(options.r#match.unwrap_or_default())
+    }
+
+    /// The keyword arguments.
+    pub(super) fn keywords<T: Attributes<'a>>(&self) -> Result<T, Refusal> {
+        match self.keywords {
+            [] => Ok(T::default()),
+            bytes => T::read(&mut MsgPackReader::open(bytes)).map_err(|_| INVALID),
+        }
+    }
+}

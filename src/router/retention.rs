@@ -1,0 +1,170 @@
+//! Event retention: the latest event of a topic, kept for those who subscribe later.
+//!
+//! All shards share what is retained, as they share the index of subscriptions, and each entry is
+//! immutable and replaced whole. Who publishes [keeps](Retention::keep) the event first and then
+//! looks for subscribers; who subscribes joins the index first and then looks for what is
+//! [retained](Retention::find). A fence stands between the two steps of either, so that at least
+//! one of them sees the other: no subscriber misses the event both ways.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering, fence};
+
+use ahash::RandomState;
+
+use super::config::RealmOptions;
+use super::pattern::Index;
+use super::realm::Refusal;
+use super::relay::{Details, EventHead, Head, Relay};
+use crate::message::layout::{Attributes, Element};
+use crate::message::uri::{self, Pattern};
+use crate::message::{EventDetails, MatchPolicy, Payload};
+use crate::session::{KeptPayload, Session};
+use crate::wire::msgpack::{MsgPackReader, MsgPackWriter};
+use crate::wire::{Reader, Writer};
+
+/// What one realm retains.
+#[derive(Debug)]
+pub(super) struct Retention {
+    topics: Index<Topic>,
+    /// Octets of all events; changed in the writer section only.
+    bytes_count: AtomicUsize,
+}
+
+/// The events retained for one topic, the newest first. All but the last are for some receivers
+/// only.
+#[derive(Debug)]
+struct Topic {
+    events: Vec<Arc<Retained>>,
+}
+
+/// One event that is kept.
+#[derive(Debug)]
+pub(super) struct Retained {
+    pub(super) head: EventHead,
+    /// EVENT.Details in MessagePack; empty if there are none.
+    details: Box<[u8]>,
+    payload: KeptPayload,
+}
+
+/// A retained event that a session may receive.
+#[derive(Debug)]
+pub(super) struct Found {
+    pub(super) topic: Box<str>,
+    pub(super) event: Arc<Retained>,
+}
+
+/// Events of one topic that are kept because they are for some receivers only.
+const RESTRICTED_MAX: usize = 8;
+
+impl Retention {
+    pub(super) fn new(hash_key: &RandomState) -> Self {
+        Self { topics: Index::new(hash_key.clone()), bytes_count: AtomicUsize::new(0) }
+    }
+
+    /// Keeps an event in place of those before it.
+    ///
+    /// One for some receivers only stands beside the last that is for all, up to a bound.
+    // spec: advanced/pubsub_event_retention
+    pub(super) fn keep(&self, event: &Relay<'_>, options: &RealmOptions) -> Result<(), Refusal> {
+        if options.retained_topics_max == 0 {
+            return Ok(());
+        }
+        let retained = Retained::new(event);
+        let restricted = retained.head.filter.is_some();
+        let mut writer = self.topics.write();
+        let known = writer.get(MatchPolicy::Exact, event.text);
+        let before = known.as_ref().map_or(0, |known| known.bytes_count());
+        let mut events = vec![Arc::new(retained)];
+        if let Some(known) = known.as_ref().filter(|_| restricted) {
+            let (some, all): (Vec<_>, Vec<_>) =
+                known.events.iter().cloned().partition(|event| event.head.filter.is_some());
+            events.extend(some.into_iter().take(RESTRICTED_MAX - 1));
+            events.extend(all);
+        }
+        let topic = Topic { events };
+        let others = self.bytes_count.load(Ordering::Relaxed) - before;
+        let bytes_count = others + topic.bytes_count();
+        let full = known.is_none() && self.topics.len() >= options.retained_topics_max;
+        if full || bytes_count > options.retained_bytes_max {
+            return Err(Refusal::new(uri::error::LIMIT_EXCEEDED));
+        }
+        writer.insert(MatchPolicy::Exact, event.text, Arc::new(topic));
+        self.bytes_count.store(bytes_count, Ordering::Relaxed);
+        drop(writer);
+        fence(Ordering::SeqCst);
+        Ok(())
+    }
+
+    /// For each topic of `pattern` the latest event that `session` could have received, in the
+    /// order in which each shard published them.
+    pub(super) fn find(&self, pattern: &Pattern, session: &Session) -> Vec<Found> {
+        fence(Ordering::SeqCst);
+        let mut found = Vec::new();
+        let mut look = |name: &str, topic: &Topic| {
+            let event = topic.events.iter().find(|event| event.is_for(session));
+            found.extend(event.map(|event| Found { topic: name.into(), event: Arc::clone(event) }));
+        };
+        if pattern.policy == MatchPolicy::Exact {
+            if let Some(topic) = self.topics.get(MatchPolicy::Exact, &pattern.uri) {
+                look(&pattern.uri, &topic);
+            }
+            return found;
+        }
+        self.topics.for_each(&mut |_, name, topic| {
+            if pattern.matches(name) {
+                look(name, topic);
+            }
+        });
+        found.sort_by_key(|found| (found.event.head.origin, found.event.head.sequence));
+        found.dedup_by_key(|found| found.event.head.publication);
+        found
+    }
+}
+
+impl Topic {
+    fn bytes_count(&self) -> usize {
+        self.events.iter().map(|event| event.bytes_count()).sum()
+    }
+}
+
+impl Retained {
+    fn new(event: &Relay<'_>) -> Self {
+        let Head::Event(head) = &event.head else { unreachable!("only events are retained") };
+        let Details::Event(details) = &event.details else { unreachable!("its own Details") };
+        let mut bytes = Vec::new();
+        if !details.is_empty() {
+            Element::write(details, &mut MsgPackWriter::open(&mut bytes));
+        }
+        let payload = KeptPayload {
+            serializer: event.payload.serializer(),
+            arguments: event.payload.arguments().unwrap_or_default().into(),
+            arguments_kw: event.payload.arguments_kw().unwrap_or_default().into(),
+            transparent: event.payload.is_transparent(),
+        };
+        Self { head: head.clone(), details: bytes.into(), payload }
+    }
+
+    /// EVENT.Details as they were published.
+    pub(super) fn details(&self) -> EventDetails<'_> {
+        match &*self.details {
+            [] => EventDetails::default(),
+            bytes => EventDetails::read(&mut MsgPackReader::open(bytes)).expect("written by `new`"),
+        }
+    }
+
+    /// The payload as it was published.
+    pub(super) fn payload(&self) -> Payload<'_> {
+        let KeptPayload { serializer, arguments, arguments_kw, transparent } = &self.payload;
+        Payload::from_elements(*serializer, (arguments, arguments_kw), *transparent)
+    }
+
+    fn is_for(&self, session: &Session) -> bool {
+        let own = self.head.exclude_publisher && self.head.publisher == session.id;
+        !own && self.head.filter.as_ref().is_none_or(|filter| filter.admits(session))
+    }
+
+    fn bytes_count(&self) -> usize {
+        let payload = self.payload.arguments.len() + self.payload.arguments_kw.len();
+        size_of::<Self>() + self.details.len() + payload
+    }
+}

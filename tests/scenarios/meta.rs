@@ -1,0 +1,332 @@
+//! The meta API: sessions, registrations and subscriptions as their peers see them.
+
+use crate::check;
+
+// spec: A-SMA-01, A-SMA-02, A-SMA-03, A-SMA-04, A-META-01, A-META-03
+#[test]
+fn coming_and_going_is_told() {
+    check(
+        r#"
+        ann: SUBSCRIBE 1 {} wamp.session.on_join -> SUBSCRIBED 1 $j
+        ann: SUBSCRIBE 2 {} wamp.session.on_leave -> SUBSCRIBED 2 $l
+        ann: silent
+        bob: connects
+        bob: HELLO realm1 {roles: {caller: {}}} -> WELCOME $bob {authid: $id, ..}
+        ann: <- EVENT $j * {} [{session: $bob, authid: $id, authrole: anonymous, authmethod: anonymous, authprovider: static}]
+        cyd: joins realm2
+        ann: silent
+        bob: GOODBYE {} wamp.close.normal -> GOODBYE {} wamp.close.goodbye_and_out
+        ann: <- EVENT $l * {} [$bob, $id, anonymous]
+        bob: HELLO realm1 {roles: {caller: {}}} -> WELCOME $bob2 {authid: $id2, ..}
+        ann: <- EVENT $j * {} [{session: $bob2, ..}]
+        bob: drops
+        ann: <- EVENT $l * {} [$bob2, $id2, anonymous]
+        cyd: drops
+        ann: silent
+    "#,
+    );
+}
+
+// spec: A-SMA-05, A-SMA-06, A-SMA-14, A-SMA-19, A-SMA-21, A-META-06
+#[test]
+fn sessions_are_counted_and_listed() {
+    check(
+        r#"
+        ann: CALL 1 {} wamp.session.count -> RESULT 1 {} [1]
+        bob: joins realm1
+        cyd: joins realm2
+        dan: connects
+        ann: CALL 2 {} wamp.session.count -> RESULT 2 {} [2]
+        ann: CALL 3 {} wamp.session.count [[anonymous]] -> RESULT 3 {} [2]
+        ann: CALL 4 {} wamp.session.count [[other]] -> RESULT 4 {} [0]
+        ann: CALL 5 {} wamp.session.count [[]] -> RESULT 5 {} [0]
+        ann: CALL 6 {} wamp.session.list [[other, anonymous]] -> RESULT 6 {} [[*, *]]
+        ann: CALL 7 {} wamp.session.list [[other]] -> RESULT 7 {} [[]]
+        bob: drops
+        ann: CALL 8 {} wamp.session.list -> RESULT 8 {} [[$ann]]
+        ann: CALL 9 {} wamp.session.list [{}] -> ERROR CALL 9 {} wamp.error.invalid_argument
+        ann: CALL 10 {} wamp.session.count [] {"filter_authroles": [other]} -> RESULT 10 {} [0]
+    "#,
+    );
+}
+
+// spec: A-SMA-07, A-META-06
+#[test]
+fn a_session_is_described() {
+    check(
+        r#"
+        bob: connects
+        bob: HELLO realm1 {roles: {caller: {}}} -> WELCOME $bob {authid: $id, ..}
+        cyd: joins realm2
+        ann: CALL 1 {} wamp.session.get [$bob] -> RESULT 1 {} [{session: $bob, authid: $id, authrole: anonymous, authmethod: anonymous, authprovider: static}]
+        ann: CALL 2 {} wamp.session.get [$cyd] -> ERROR CALL 2 {} wamp.error.no_such_session
+        ann: CALL 3 {} wamp.session.get [1] -> ERROR CALL 3 {} wamp.error.no_such_session
+        ann: CALL 4 {} wamp.session.get -> ERROR CALL 4 {} wamp.error.invalid_argument
+        ann: CALL 5 {} wamp.session.get [x] -> ERROR CALL 5 {} wamp.error.invalid_argument
+        ann: CALL 6 {} wamp.session.get [-1] -> ERROR CALL 6 {} wamp.error.invalid_argument
+    "#,
+    );
+}
+
+// spec: A-SMA-08, A-SMA-09, A-SMA-15, A-SMA-16, A-SMA-17
+#[test]
+fn a_session_is_killed() {
+    check(
+        r#"
+        eve: SUBSCRIBE 1 {} wamp.session.on_leave -> SUBSCRIBED 1 $l
+        bob: REGISTER 1 {} com.p -> REGISTERED 1 $p
+        ann: CALL 1 {} com.p
+        bob: <- INVOCATION 1 $p {}
+        ann: CALL 2 {} wamp.session.kill [$bob] {"reason": my.reason, "message": "go away"}
+        ann: <~ RESULT 2 {}
+        ann: <~ ERROR CALL 1 {} wamp.error.canceled
+        bob: <- GOODBYE {message: "go away"} my.reason
+        eve: <- EVENT $l * {} [$bob, *, anonymous]
+        bob: YIELD 1 {} & PUBLISH 2 {acknowledge} com.t
+        bob: silent
+        ann: CALL 3 {} wamp.session.get [$bob] -> ERROR CALL 3 {} wamp.error.no_such_session
+        ann: CALL 4 {} wamp.session.kill [$bob] -> ERROR CALL 4 {} wamp.error.no_such_session
+        ann: CALL 5 {} wamp.session.kill [$ann] -> ERROR CALL 5 {} wamp.error.no_such_session
+        bob: GOODBYE {} wamp.close.goodbye_and_out
+        bob: closed
+        cyd: CALL 1 {} wamp.session.kill [$eve] -> RESULT 1 {}
+        eve: <- GOODBYE {} wamp.close.killed
+        wait 6s
+        eve: closed
+    "#,
+    );
+}
+
+// spec: A-SMA-10, A-META-06
+#[test]
+fn reasons_must_be_uris() {
+    for procedure in [
+        "wamp.session.kill [$bob]",
+        "wamp.session.kill_by_authid [x]",
+        "wamp.session.kill_by_authrole [anonymous]",
+        "wamp.session.kill_all []",
+    ] {
+        check(&format!(
+            r#"
+            bob: joins realm1
+            ann: CALL 1 {{}} {procedure} {{"reason": ""}} -> ERROR CALL 1 {{}} wamp.error.invalid_uri
+            ann: CALL 2 {{}} {procedure} {{"reason": "a b"}} -> ERROR CALL 2 {{}} wamp.error.invalid_uri
+            ann: CALL 3 {{}} {procedure} {{"reason": 1}} -> ERROR CALL 3 {{}} wamp.error.invalid_argument
+            ann: CALL 4 {{}} wamp.session.count -> RESULT 4 {{}} [2]
+            bob: silent
+        "#
+        ));
+    }
+}
+
+// spec: A-SMA-11, A-SMA-12, A-SMA-14
+#[test]
+fn sessions_are_killed_by_identity_or_role() {
+    check(
+        r#"
+        eve: SUBSCRIBE 1 {} wamp.session.on_leave -> SUBSCRIBED 1 $l
+        bob: connects
+        bob: HELLO realm1 {roles: {caller: {}}} -> WELCOME $bob {authid: $id, ..}
+        far: joins realm2
+        ann: CALL 1 {} wamp.session.kill_by_authid [$id] -> RESULT 1 {} [[$bob]]
+        bob: <- GOODBYE {} wamp.close.killed
+        eve: <- EVENT $l * {} [$bob, $id, anonymous]
+        ann: CALL 2 {} wamp.session.kill_by_authid [$id] -> RESULT 2 {} [[]]
+        ann: CALL 3 {} wamp.session.kill_by_authrole [nobody] -> RESULT 3 {} [0]
+        ann: CALL 4 {} wamp.session.kill_by_authrole [anonymous] {"message": m} -> RESULT 4 {} [1]
+        eve: <- GOODBYE {message: m} wamp.close.killed
+        far: silent
+        ann: CALL 5 {} wamp.session.list -> RESULT 5 {} [[$ann]]
+        ann: CALL 6 {} wamp.session.kill_by_authid -> ERROR CALL 6 {} wamp.error.invalid_argument
+    "#,
+    );
+}
+
+// spec: A-SMA-13, A-SMA-18, A-SMA-14, A-TST-07
+#[test]
+fn all_others_are_killed_without_a_word_about_it() {
+    check(
+        r#"
+        ann: SUBSCRIBE 1 {match: prefix} wamp. -> SUBSCRIBED 1 $l
+        ann: SUBSCRIBE 2 {match: wildcard} com.. -> SUBSCRIBED 2 *
+        ann: <- EVENT $l * {topic: wamp.subscription.on_create} *
+        ann: <- EVENT $l * {topic: wamp.subscription.on_subscribe} *
+        far: joins realm2
+        bob: CALL 1 {} wamp.session.add_testament [com.t.t, [], {}] -> RESULT 1 {}
+        cyd: PUBLISH 1 {} com.unheard
+        ann: CALL 3 {} wamp.session.kill_all [] {"reason": my.reason} -> RESULT 3 {} [2]
+        bob: <- GOODBYE {} my.reason
+        cyd: <- GOODBYE {} my.reason
+        far: silent
+        ann: silent
+        ann: CALL 4 {} wamp.session.count -> RESULT 4 {} [1]
+    "#,
+    );
+}
+
+// spec: A-META-04
+#[test]
+fn killing_is_denied_where_it_is_not_allowed() {
+    for procedure in ["kill [$bob]", "kill_by_authid [x]", "kill_by_authrole [x]", "kill_all"] {
+        check(&format!(
+            r#"
+            given: meta_kill_denied
+            bob: joins realm1
+            ann: CALL 1 {{}} wamp.session.{procedure} -> ERROR CALL 1 {{}} wamp.error.not_authorized
+            bob: silent
+        "#
+        ));
+    }
+}
+
+// spec: A-RMA-01, A-RMA-02, A-RMA-03, A-RMA-04, A-RMA-05, A-RMA-06, A-RMA-13
+#[test]
+fn registrations_are_told() {
+    check(
+        r#"
+        eve: SUBSCRIBE 1 {match: prefix} wamp.registration. -> SUBSCRIBED 1 $m
+        ann: REGISTER 1 {match: prefix, invoke: roundrobin} com.p -> REGISTERED 1 $r
+        eve: <- EVENT $m * {topic: wamp.registration.on_create} [$ann, {id: $r, created: "1970-01-01T00:00:00.000Z", uri: com.p, match: prefix, invoke: roundrobin}]
+        eve: <- EVENT $m * {topic: wamp.registration.on_register} [$ann, $r]
+        bob: REGISTER 1 {match: prefix, invoke: roundrobin} com.p -> REGISTERED 1 $r
+        eve: <- EVENT $m * {topic: wamp.registration.on_register} [$bob, $r]
+        ann: UNREGISTER 2 $r -> UNREGISTERED 2
+        eve: <- EVENT $m * {topic: wamp.registration.on_unregister} [$ann, $r]
+        eve: silent
+        bob: drops
+        eve: <- EVENT $m * {topic: wamp.registration.on_unregister} [$bob, $r]
+        eve: <- EVENT $m * {topic: wamp.registration.on_delete} [$bob, $r]
+    "#,
+    );
+}
+
+// spec: A-RMA-07, A-RMA-08, A-RMA-09, A-RMA-10, A-RMA-11, A-RMA-12, A-RMA-14, A-META-06
+#[test]
+fn registrations_are_found_and_described() {
+    check(
+        r#"
+        ann: REGISTER 1 {} com.a.b -> REGISTERED 1 $e
+        ann: REGISTER 2 {match: prefix, invoke: last} com.a -> REGISTERED 2 $p
+        bob: REGISTER 1 {match: prefix, invoke: last} com.a -> REGISTERED 1 $p
+        ann: REGISTER 3 {match: wildcard} com..c -> REGISTERED 3 $w
+        bob: CALL 2 {} wamp.registration.list -> RESULT 2 {} [{exact: [$e], prefix: [$p], wildcard: [$w]}]
+        bob: CALL 3 {} wamp.registration.lookup [com.a] -> RESULT 3 {} [null]
+        bob: CALL 4 {} wamp.registration.lookup [com.a, {match: prefix}] -> RESULT 4 {} [$p]
+        bob: CALL 5 {} wamp.registration.match [com.a.b] -> RESULT 5 {} [$e]
+        bob: CALL 6 {} wamp.registration.match [com.x.c] -> RESULT 6 {} [$w]
+        bob: CALL 7 {} wamp.registration.match [com.x] -> RESULT 7 {} [null]
+        bob: CALL 8 {} wamp.registration.get [$p] -> RESULT 8 {} [{id: $p, created: *, uri: com.a, match: prefix, invoke: last}]
+        bob: CALL 9 {} wamp.registration.list_callees [$p] -> RESULT 9 {} [[$ann, $bob]]
+        bob: CALL 10 {} wamp.registration.count_callees [$p] -> RESULT 10 {} [2]
+        ann: UNREGISTER 4 $w -> UNREGISTERED 4
+        bob: CALL 11 {} wamp.registration.get [$w] -> ERROR CALL 11 {} wamp.error.no_such_registration
+        bob: CALL 12 {} wamp.registration.list_callees [$w] -> ERROR CALL 12 {} wamp.error.no_such_registration
+        bob: CALL 13 {} wamp.registration.count_callees [$w] -> ERROR CALL 13 {} wamp.error.no_such_registration
+        bob: CALL 14 {} wamp.registration.get -> ERROR CALL 14 {} wamp.error.invalid_argument
+        bob: CALL 15 {} wamp.registration.lookup [1] -> ERROR CALL 15 {} wamp.error.invalid_argument
+        bob: CALL 16 {} wamp.registration.lookup [com.a, {match: some}] -> ERROR CALL 16 {} wamp.error.invalid_argument
+        ann: UNREGISTER 5 $p -> UNREGISTERED 5
+        bob: CALL 17 {} wamp.registration.list_callees [$p] -> RESULT 17 {} [[$bob]]
+    "#,
+    );
+}
+
+// spec: A-BMA-01, A-BMA-02, A-BMA-03, A-BMA-04, A-BMA-05, A-BMA-12, A-BMA-13
+#[test]
+fn subscriptions_are_told() {
+    check(
+        r#"
+        eve: SUBSCRIBE 1 {match: prefix} wamp.subscription. -> SUBSCRIBED 1 $m
+        eve: silent
+        ann: SUBSCRIBE 1 {match: prefix} com.t -> SUBSCRIBED 1 $s
+        eve: <- EVENT $m * {topic: wamp.subscription.on_create} [$ann, {id: $s, created: "1970-01-01T00:00:00.000Z", uri: com.t, match: prefix}]
+        eve: <- EVENT $m * {topic: wamp.subscription.on_subscribe} [$ann, $s]
+        ann: SUBSCRIBE 2 {match: prefix} com.t -> SUBSCRIBED 2 $s
+        ann: SUBSCRIBE 3 {} wamp.session.on_join -> SUBSCRIBED 3 *
+        eve: silent
+        bob: SUBSCRIBE 1 {match: prefix} com.t -> SUBSCRIBED 1 $s
+        eve: <- EVENT $m * {topic: wamp.subscription.on_subscribe} [$bob, $s]
+        ann: UNSUBSCRIBE 4 $s -> UNSUBSCRIBED 4
+        eve: <- EVENT $m * {topic: wamp.subscription.on_unsubscribe} [$ann, $s]
+        bob: drops
+        eve: <- EVENT $m * {topic: wamp.subscription.on_unsubscribe} [$bob, $s]
+        eve: <- EVENT $m * {topic: wamp.subscription.on_delete} [$bob, $s]
+        ann: drops
+        eve: silent
+    "#,
+    );
+}
+
+// spec: A-BMA-14
+#[test]
+fn a_subscriber_hears_that_it_is_one_before_it_hears_that_others_were_told() {
+    check(
+        r#"
+        ann: SUBSCRIBE 1 {} wamp.subscription.on_subscribe -> SUBSCRIBED 1 $m
+        ann: SUBSCRIBE 2 {} com.t -> SUBSCRIBED 2 $s
+        ann: <- EVENT $m * {} [$ann, $s]
+    "#,
+    );
+}
+
+// spec: A-BMA-06, A-BMA-07, A-BMA-08, A-BMA-09, A-BMA-10, A-BMA-11, A-META-06
+#[test]
+fn subscriptions_are_found_and_described() {
+    check(
+        r#"
+        ann: SUBSCRIBE 1 {} com.a.b -> SUBSCRIBED 1 $e
+        ann: SUBSCRIBE 2 {match: prefix} com.a -> SUBSCRIBED 2 $p
+        bob: SUBSCRIBE 1 {match: prefix} com.a -> SUBSCRIBED 1 $p
+        cyd: SUBSCRIBE 1 {match: wildcard} com..b -> SUBSCRIBED 1 $w
+        bob: CALL 2 {} wamp.subscription.list -> RESULT 2 {} [{exact: [$e], prefix: [$p], wildcard: [$w]}]
+        bob: CALL 3 {} wamp.subscription.lookup [com.a] -> RESULT 3 {} [null]
+        bob: CALL 4 {} wamp.subscription.lookup [com.a, {match: prefix}] -> RESULT 4 {} [$p]
+        bob: CALL 5 {} wamp.subscription.match [com.a.b] -> RESULT 5 {} [[$e, $p, $w]]
+        bob: CALL 6 {} wamp.subscription.match [com.x] -> RESULT 6 {} [null]
+        bob: CALL 7 {} wamp.subscription.get [$w] -> RESULT 7 {} [{id: $w, created: *, uri: com..b, match: wildcard}]
+        bob: CALL 8 {} wamp.subscription.list_subscribers [$w] -> RESULT 8 {} [[$cyd]]
+        bob: CALL 9 {} wamp.subscription.list_subscribers [$p] -> RESULT 9 {} [[*, *]]
+        bob: CALL 10 {} wamp.subscription.count_subscribers [$p] -> RESULT 10 {} [2]
+        cyd: drops
+        bob: CALL 11 {} wamp.subscription.get [$w] -> ERROR CALL 11 {} wamp.error.no_such_subscription
+        bob: CALL 12 {} wamp.subscription.list_subscribers [$w] -> ERROR CALL 12 {} wamp.error.no_such_subscription
+        bob: CALL 13 {} wamp.subscription.count_subscribers [$w] -> ERROR CALL 13 {} wamp.error.no_such_subscription
+        bob: CALL 14 {} wamp.subscription.lookup -> ERROR CALL 14 {} wamp.error.invalid_argument
+        ann: drops
+        bob: CALL 15 {} wamp.subscription.list_subscribers [$p] -> RESULT 15 {} [[$bob]]
+    "#,
+    );
+}
+
+// spec: A-META-06
+#[test]
+fn questions_to_other_shards_count_as_calls() {
+    check(
+        r#"
+        given: calls_pending_max 2
+        ann: REGISTER 1 {} com.p -> REGISTERED 1 $r
+        bob: CALL 1 {} com.p & CALL 2 {} com.p & CALL 3 {} wamp.session.count
+        ann: <- INVOCATION 1 $r {}
+        ann: <- INVOCATION 2 $r {}
+        bob: <- ERROR CALL 3 {} gigawamp.error.limit_exceeded
+        ann: YIELD 1 {}
+        bob: <- RESULT 1 {}
+        bob: CALL 4 {} wamp.session.count -> RESULT 4 {} [2]
+        bob: CALL 5 {} wamp.session.count -> RESULT 5 {} [2]
+    "#,
+    );
+}
+
+// spec: A-META-03, B-URI-07
+#[test]
+fn the_meta_api_cannot_be_imitated() {
+    check(
+        r#"
+        ann: REGISTER 1 {} wamp.session.count -> ERROR REGISTER 1 {} wamp.error.invalid_uri
+        ann: PUBLISH 2 {acknowledge} wamp.session.on_join -> ERROR PUBLISH 2 {} wamp.error.invalid_uri
+        ann: REGISTER 3 {match: prefix} "" -> REGISTERED 3 $r
+        bob: CALL 1 {} wamp.session.count -> RESULT 1 {} [2]
+        ann: silent
+    "#,
+    );
+}
