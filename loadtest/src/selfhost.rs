@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use gigawamp::env::Instant;
-use gigawamp::router::config::{Config, Limits, RealmConfig, RealmOptions, RequestIds, UriCheck};
+use gigawamp::router::config::{Config, Limits, RealmConfig, RequestIds, UriCheck};
 use gigawamp::router::{ConnectionId, Input, Origin, Output, Router, ShardId, Shared};
 use gigawamp::wire::{Serializer, TransportOptions};
 

@@ -208,6 +208,11 @@ impl Model {
 
     fn hear_event(&mut self, session: Place, heard: Heard<'_>) {
         let (subscription, id) = (heard.number(1), heard.number(2));
+        if let Some(Value::Text(topic)) = heard.items[3].get("topic")
+            && topic.starts_with("wamp.")
+        {
+            return self.hear_meta_event(session, subscription, topic);
+        }
         let cargo = heard.cargo(4);
         let Some(Purpose::Publication(place)) = self.purposes.get(&cargo).copied() else {
             panic!("cargo {cargo} was not published");
@@ -236,6 +241,15 @@ impl Model {
         // 6: once for each subscription
         assert!(heard_so_far.events.insert((place, through)), "an event came twice");
         self.settle_due(session, publisher, (place, through));
+    }
+
+    /// What the router itself tells, to those who subscribed to a pattern that covers it.
+    fn hear_meta_event(&self, session: Place, subscription: u64, topic: &str) {
+        let through = self.sessions[session].heard.subscriptions.get(&subscription).copied();
+        let through = through.expect("an EVENT of a subscription that is not held");
+        let (policy, uri) = (self.subscriptions[through].policy, &self.subscriptions[through].uri);
+        assert!(policy != MatchPolicy::Exact, "nobody here asks for the router's own topics");
+        assert!(super::model::matches(policy, uri, topic), "it does not match");
     }
 
     /// Takes an event off what is due; everything before it must have come.

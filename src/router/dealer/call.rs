@@ -39,13 +39,13 @@ impl Dealer {
         if disclose_me && self.shared.options.disclosure == Disclosure::Deny {
             return Err(Refusal::new(uri::error::DISCLOSURE_NOT_ALLOWED));
         }
-        if session.calls.len() >= context.limits.calls_pending_max {
-            return Err(Refusal::new(uri::error::LIMIT_EXCEEDED));
-        }
         let Some(registration) = self.cache.best(&self.shared.registrations, &call.procedure)
         else {
             return Err(Refusal::new(uri::error::NO_SUCH_PROCEDURE));
         };
+        if session.calls.len() >= context.limits.calls_pending_max {
+            return Err(Refusal::new(uri::error::LIMIT_EXCEEDED));
+        }
         let callee = registration.pick(context.random);
         check_features(&call.options, &callee)?;
         let timeout = self.shared.options.call_timeout(call.options.timeout);

@@ -158,6 +158,9 @@ impl Realm {
         let keywords: TestamentKeywords<'_> = asked.keywords()?;
         let scope = scope_of(keywords.scope.as_deref())?;
         let options = keywords.publish_options.unwrap_or_default();
+        if options.receivers.as_ref().is_some_and(|receivers| receivers.are_too_many()) {
+            return Err(Refusal::new(uri::error::INVALID_ARGUMENT));
+        }
         let disclosure = self.shared.options.disclosure;
         if options.disclose_me == Some(true) && disclosure == Disclosure::Deny {
             return Err(Refusal::new(uri::error::DISCLOSURE_NOT_ALLOWED));
