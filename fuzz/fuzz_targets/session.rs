@@ -5,7 +5,7 @@
 
 use gigawamp::env::Random;
 use gigawamp::router::Router;
-use gigawamp::router::config::{Config, Limits, RealmConfig, RequestIds, UriCheck};
+use gigawamp::router::config::{Config, Limits, RealmConfig, RealmOptions, RequestIds, UriCheck};
 use gigawamp::sim::{LinkId, Machine};
 use gigawamp::wire::{Serializer, TransportOptions};
 use libfuzzer_sys::fuzz_target;
@@ -67,6 +67,11 @@ fn config() -> Config {
         name: name.into(),
         uri_check: UriCheck::Loose,
         request_ids: RequestIds::Sequential,
+        options: RealmOptions {
+            meta_kill: true,
+            force_reregister: true,
+            ..RealmOptions::default()
+        },
     };
     Config {
         realms: vec![realm("r"), realm("s")],
