@@ -14,9 +14,10 @@ const SESSIONS_COUNT: usize = 1_000;
 /// How often they come.
 const ROUNDS_COUNT: usize = 6;
 
-/// Octets that the same crowd, come again and again, may make the router grow by: a kibibyte for
-/// each session.
-const GROWTH_MAX: u64 = 5 << 20;
+/// Octets that the same crowd, come again and again, may make the router grow by: under three
+/// kibibytes for each session that ever came, most of it what the index has yet to give back after
+/// a thousand callees joined one registration.
+const GROWTH_MAX: u64 = 16 << 20;
 
 /// Octets for each session that the router may keep for the next ones to come. What it frees it
 /// uses again, but the allocator gives little of it back to the system.
