@@ -120,7 +120,8 @@ impl Dealer {
             if mode == CancelMode::Kill {
                 self.fail(call, uri::error::CANCELED, context);
             }
-            return;
+            // What waited behind it for another registration may be free to go now.
+            return self.run_queue(callee, context);
         }
         let Some(session) = context.peers.find(callee) else { return };
         let Some(id) = session.invocations.of_call(call) else { return };
