@@ -107,7 +107,7 @@ impl Outbox {
             self.written = 0;
             match self.rest.pop_front() {
                 // A drained outbox keeps no memory: most connections are idle most of the time.
-                None => return self.front = Vec::new(),
+                None => return (self.front, self.rest) = (Vec::new(), VecDeque::new()),
                 Some(Piece::Copied(bytes)) => self.front = bytes,
                 Some(Piece::Shared(mut bytes)) => {
                     self.front = Vec::new();
@@ -162,7 +162,7 @@ mod tests {
                 outbox.advance(count);
             }
             assert_eq!(written, expected, "cut {cut}");
-            assert_eq!(outbox.front.capacity(), 0);
+            assert_eq!((outbox.front.capacity(), outbox.rest.capacity()), (0, 0));
         }
     }
 
