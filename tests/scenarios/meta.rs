@@ -1,6 +1,8 @@
 //! The meta API: sessions, registrations and subscriptions as their peers see them.
 
-use crate::check;
+use gigawamp::sim::Value;
+
+use crate::{check, check_then};
 
 // spec: A-SMA-01, A-SMA-02, A-SMA-03, A-SMA-04, A-META-01, A-META-03
 #[test]
@@ -186,7 +188,7 @@ fn registrations_are_told() {
         r#"
         eve: SUBSCRIBE 1 {match: prefix} wamp.registration. -> SUBSCRIBED 1 $m
         ann: REGISTER 1 {match: prefix, invoke: roundrobin} com.p -> REGISTERED 1 $r
-        eve: <- EVENT $m * {topic: wamp.registration.on_create} [$ann, {id: $r, created: "1970-01-01T00:00:00.000Z", uri: com.p, match: prefix, invoke: roundrobin}]
+        eve: <- EVENT $m * {topic: wamp.registration.on_create} [$ann, {id: $r, created: *, uri: com.p, match: prefix, invoke: roundrobin}]
         eve: <- EVENT $m * {topic: wamp.registration.on_register} [$ann, $r]
         bob: REGISTER 1 {match: prefix, invoke: roundrobin} com.p -> REGISTERED 1 $r
         eve: <- EVENT $m * {topic: wamp.registration.on_register} [$bob, $r]
@@ -239,7 +241,7 @@ fn subscriptions_are_told() {
         eve: SUBSCRIBE 1 {match: prefix} wamp.subscription. -> SUBSCRIBED 1 $m
         eve: silent
         ann: SUBSCRIBE 1 {match: prefix} com.t -> SUBSCRIBED 1 $s
-        eve: <- EVENT $m * {topic: wamp.subscription.on_create} [$ann, {id: $s, created: "1970-01-01T00:00:00.000Z", uri: com.t, match: prefix}]
+        eve: <- EVENT $m * {topic: wamp.subscription.on_create} [$ann, {id: $s, created: *, uri: com.t, match: prefix}]
         eve: <- EVENT $m * {topic: wamp.subscription.on_subscribe} [$ann, $s]
         ann: SUBSCRIBE 2 {match: prefix} com.t -> SUBSCRIBED 2 $s
         ann: SUBSCRIBE 3 {} wamp.session.on_join -> SUBSCRIBED 3 *
@@ -254,6 +256,30 @@ fn subscriptions_are_told() {
         ann: drops
         eve: silent
     "#,
+    );
+}
+
+// spec: A-RMA-01, A-BMA-01
+#[test]
+fn the_time_of_creation_is_told_to_the_millisecond() {
+    check_then(
+        r#"
+        eve: SUBSCRIBE 1 {match: wildcard} wamp..on_create -> SUBSCRIBED 1 *
+        ann: SUBSCRIBE 1 {} com.t -> SUBSCRIBED 1 $s
+        eve: <- EVENT * * {topic: wamp.subscription.on_create} [$ann, {created: $one, ..}]
+        ann: REGISTER 2 {} com.p -> REGISTERED 2 $r
+        eve: <- EVENT * * {topic: wamp.registration.on_create} [$ann, {created: $two, ..}]
+        ann: CALL 3 {} wamp.subscription.get [$s] -> RESULT 3 {} [{created: $one, ..}]
+        ann: CALL 4 {} wamp.registration.get [$r] -> RESULT 4 {} [{created: $two, ..}]
+    "#,
+        |bindings| {
+            for name in ["one", "two"] {
+                let Value::Text(time) = &bindings[name] else { panic!("a text") };
+                let form: String =
+                    time.chars().map(|c| if c.is_ascii_digit() { '0' } else { c }).collect();
+                assert_eq!(form, "0000-00-00T00:00:00.000Z", "{time}");
+            }
+        },
     );
 }
 

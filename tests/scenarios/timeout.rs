@@ -39,7 +39,7 @@ fn none_and_zero_wait_for_ever() {
         ann: <- INVOCATION 1 $r {}
         ann: <- INVOCATION 2 $r {}
         ann: <- INVOCATION 3 $r {}
-        wait 20s
+        wait 10s
         bob: silent
         ann: YIELD 1 {} [1] & YIELD 2 {} [2] & YIELD 3 {} [3]
         bob: <- RESULT 1 {} [1]
