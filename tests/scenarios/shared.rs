@@ -150,3 +150,44 @@ fn patterns_are_shared_like_any_procedure() {
         ));
     }
 }
+
+// spec: A-SHR-07
+#[test]
+fn round_robin_passes_over_nobody_when_callees_come_and_go() {
+    check(
+        r#"
+        ann: REGISTER 1 {invoke: roundrobin} com.p -> REGISTERED 1 $r
+        bob: REGISTER 1 {invoke: roundrobin} com.p -> REGISTERED 1 $r
+        cyd: REGISTER 1 {invoke: roundrobin} com.p -> REGISTERED 1 $r
+        fay: CALL 1 {} com.p & CALL 2 {} com.p
+        ann: <- INVOCATION 1 $r {}
+        bob: <- INVOCATION 1 $r {}
+        // Somebody before the next in turn leaves: it is still the next.
+        ann: UNREGISTER 2 $r -> UNREGISTERED 2
+        fay: CALL 3 {} com.p & CALL 4 {} com.p
+        cyd: <- INVOCATION 1 $r {}
+        bob: <- INVOCATION 2 $r {}
+        // The next in turn leaves: the one behind it is.
+        cyd: UNREGISTER 2 $r -> UNREGISTERED 2
+        fay: CALL 5 {} com.p
+        bob: <- INVOCATION 3 $r {}
+        // Who comes is behind all others.
+        cyd: REGISTER 3 {invoke: roundrobin} com.p -> REGISTERED 3 $r
+        fay: CALL 6 {} com.p
+        cyd: <- INVOCATION 2 $r {}
+        ann: REGISTER 3 {invoke: roundrobin} com.p -> REGISTERED 3 $r
+        fay: CALL 7 {} com.p & CALL 8 {} com.p & CALL 9 {} com.p & CALL 10 {} com.p
+        ann: <- INVOCATION 2 $r {}
+        bob: <- INVOCATION 4 $r {}
+        cyd: <- INVOCATION 3 $r {}
+        ann: <- INVOCATION 3 $r {}
+        ann: drops
+        fay: <- ERROR CALL 1 {} wamp.error.canceled
+        fay: <- ERROR CALL 7 {} wamp.error.canceled
+        fay: <- ERROR CALL 10 {} wamp.error.canceled
+        fay: CALL 11 {} com.p & CALL 12 {} com.p
+        bob: <- INVOCATION 5 $r {}
+        cyd: <- INVOCATION 4 $r {}
+    "#,
+    );
+}
