@@ -52,7 +52,7 @@ fn sessions_are_counted_and_listed() {
     );
 }
 
-// spec: A-SMA-07, A-META-06, A-ERR-32
+// spec: A-SMA-07, A-META-06, A-ERR-32, B-ERR-06
 #[test]
 fn a_session_is_described() {
     check(
@@ -166,7 +166,7 @@ fn all_others_are_killed_without_a_word_about_it() {
     );
 }
 
-// spec: A-META-04
+// spec: A-META-04, B-ERR-13, B-ERR-41
 #[test]
 fn killing_is_denied_where_it_is_not_allowed() {
     for procedure in ["kill [$bob]", "kill_by_authid [x]", "kill_by_authrole [x]", "kill_all"] {
