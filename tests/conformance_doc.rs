@@ -259,9 +259,9 @@ fn welcome_announces_exactly_what_scenarios_show() {
                   ann: connects\n\
                   ann: HELLO realm1 {roles: {caller: {}}} -> WELCOME * {roles: $roles, ..}";
     harness::check_then(script, |bindings| {
-        let entries = |value: &Value| match value {
-            Value::Dict(entries) => entries.clone(),
-            other => panic!("{other} is no dict"),
+        let entries = |value: &Value| {
+            let Value::Dict(entries) = value else { panic!("{value} is no dict") };
+            entries.clone()
         };
         for (role, details) in entries(&bindings["roles"]) {
             let [(key, features)] = &entries(&details)[..] else { panic!("{details}") };
