@@ -53,7 +53,8 @@ How much:
   --payload BYTES        text in each payload, at least 32 (default: 64)
   --duration SECONDS     (default: 5)
   --warmup SECONDS       (default: 1)
-  --exact N  --prefix N  --wildcard N  --cycles N  --flood publish|call
+  --exact N  --prefix N  --wildcard N  --cycles N
+  --flood publish|call|meta
   --spin                 this program never sleeps
 
   --json                 print JSON
@@ -116,6 +117,8 @@ pub enum Flood {
     Publish,
     /// Calls the measured callee, and never reads a result.
     Call,
+    /// Lists, counts and kills sessions in a loop.
+    Meta,
 }
 
 /// How a relay is told what to do.
@@ -314,7 +317,8 @@ impl Options {
                 self.flood = Some(match parser.value()?.string()?.as_str() {
                     "publish" => Flood::Publish,
                     "call" => Flood::Call,
-                    other => return Err(format!("--flood {other}: publish or call").into()),
+                    "meta" => Flood::Meta,
+                    other => return Err(format!("--flood {other}: publish, call or meta").into()),
                 });
                 return Ok(true);
             }

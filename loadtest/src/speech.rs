@@ -37,8 +37,23 @@ impl Template {
         payload_bytes: usize,
         build: impl for<'a> Fn(RequestId, Payload<'a>) -> Message<'a>,
     ) -> Self {
-        let arguments = arguments(serializer, payload_bytes);
-        let payload = Payload::from_elements(serializer, (&arguments, &[]), false);
+        let template = Self::with(serializer, &arguments(serializer, payload_bytes), build);
+        assert_eq!(template.stamp_at.is_some(), payload_bytes > 0, "a payload has a stamp");
+        template
+    }
+
+    /// The template of what `build` makes of a request id and these arguments.
+    ///
+    /// # Panics
+    ///
+    /// If the message has no request id.
+    #[must_use]
+    pub fn with(
+        serializer: Serializer,
+        arguments: &[u8],
+        build: impl for<'a> Fn(RequestId, Payload<'a>) -> Message<'a>,
+    ) -> Self {
+        let payload = Payload::from_elements(serializer, (arguments, &[]), false);
         let write = |id| {
             let mut bytes = Vec::new();
             build(RequestId(id), payload).write(serializer, &mut bytes);
@@ -51,7 +66,6 @@ impl Template {
         let after_id = bytes[id_at + 1..].to_vec();
         let stamp_at =
             after_id.windows(STAMP_BYTES).position(|window| *window == [MARK; STAMP_BYTES]);
-        assert_eq!(stamp_at.is_some(), payload_bytes > 0, "a payload has room for a stamp");
         Self {
             serializer: Some(serializer),
             before_id: bytes[..id_at].to_vec(),
@@ -203,6 +217,21 @@ const MARK: u8 = b'P';
 
 /// What a payload is filled with.
 const FILLER: u8 = b'x';
+
+/// Arguments with one id.
+#[must_use]
+pub fn id_as_arguments(serializer: Serializer, id: u64) -> Vec<u8> {
+    let mut out = Vec::new();
+    let delimiters: (&[u8], &[u8]) = match serializer {
+        Serializer::Json => (b"[", b"]"),
+        Serializer::MessagePack => (&[0x91], &[]),
+        Serializer::Cbor => (&[0x81], &[]),
+    };
+    out.extend_from_slice(delimiters.0);
+    write_integer(serializer, id, &mut out);
+    out.extend_from_slice(delimiters.1);
+    out
+}
 
 /// Arguments with one text of `payload_bytes` octets; empty if that is zero.
 fn arguments(serializer: Serializer, payload_bytes: usize) -> Vec<u8> {
