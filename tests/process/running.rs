@@ -174,6 +174,7 @@ fn an_address_that_is_taken_is_an_error() {
     assert!(last.contains(&expected), "{}", ended.err);
 }
 
+// spec: A-RAW-19, A-UDS-01
 #[test]
 fn listens_on_a_unix_socket_with_its_permissions() {
     let folder = Folder::new("unix");

@@ -59,7 +59,7 @@ fn each_wish_we_can_fulfil_is_granted() {
     }
 }
 
-// spec: advanced/transport_rawsocket#handshake
+// spec: advanced/transport_rawsocket#handshake, A-RAW-02, A-RAW-05, A-RAW-06, A-RAW-07
 #[test]
 fn every_other_wish_is_answered_with_its_error() {
     let mut tables = vec![
@@ -84,6 +84,7 @@ fn every_other_wish_is_answered_with_its_error() {
     assert_eq!(errors.map(|error| error[1]), [0x10, 0x20, 0x30, 0x40]);
 }
 
+// spec: A-RAW-04, A-RAW-09
 #[test]
 fn we_announce_the_largest_power_of_two_within_our_limit() {
     let tables = [
@@ -111,6 +112,7 @@ fn we_announce_the_largest_power_of_two_within_our_limit() {
     }
 }
 
+// spec: A-RAW-12
 #[test]
 fn messages_are_cut_at_their_lengths() {
     let long = vec![b'x'; 70_000];
@@ -130,6 +132,7 @@ fn messages_are_cut_at_their_lengths() {
     }
 }
 
+// spec: A-RAW-13
 #[test]
 fn the_sixteenth_mebibyte_has_a_bit_of_its_own() {
     let options = TransportOptions { message_bytes_max: 1 << 24, ..options() };
@@ -142,7 +145,8 @@ fn the_sixteenth_mebibyte_has_a_bit_of_its_own() {
     assert_eq!(play(&options, [parts.concat().as_slice()]), played);
 }
 
-// spec: advanced/transport_rawsocket#framing
+// spec: advanced/transport_rawsocket#framing, A-RAW-09, A-RAW-12, A-RAW-13, A-RAW-14, A-RAW-16
+// spec: A-RAW-17
 #[test]
 fn a_wrong_prefix_ends_the_connection_before_its_body() {
     let wrong: [[u8; 4]; 17] = [
@@ -197,7 +201,7 @@ fn nothing_is_processed_after_a_failure() {
     assert!(!transport.ping(&mut played.reply));
 }
 
-// spec: advanced/transport_rawsocket#ping_and_pong
+// spec: advanced/transport_rawsocket#ping_and_pong, A-RAW-14, A-RAW-15, A-RAW-16, A-RAW-17
 #[test]
 fn each_ping_is_answered_by_one_pong_with_its_payload() {
     let long = vec![b'p'; 64 * 1024];
@@ -219,6 +223,7 @@ fn each_ping_is_answered_by_one_pong_with_its_payload() {
     }
 }
 
+// spec: A-RAW-18
 #[test]
 fn too_many_pings_are_a_flood() {
     let pings = b"\x01\0\0\0".repeat(usize::from(PINGS_MAX));
