@@ -83,7 +83,7 @@ struct Play {
 }
 
 /// Plays `text` with both drivers, over TCP by RawSocket and WebSocket and over a Unix socket, and
-/// with three serializers. Where the first peer uses a Unix socket, every peer uses another
+/// with all serializers. Where the first peer uses a Unix socket, every peer uses another
 /// transport and serializer than the one before it.
 pub(crate) fn check(text: &str) {
     check_then(text, |_| ());

@@ -74,7 +74,7 @@ fn carry(argument: &str, serializers: &[&str]) {
     }
 }
 
-const ALL: [&str; 3] = ["json", "msgpack", "cbor"];
+const ALL: [&str; 4] = ["json", "msgpack", "cbor", "ubjson"];
 
 // spec: B-SER-01, B-SER-02, B-SER-04, B-SER-14, B-MSG-84, B-MSG-87
 #[test]
@@ -194,7 +194,7 @@ fn every_legal_encoding_is_understood() {
 // spec: A-PPT-14, C-08, D-12
 #[test]
 fn the_older_form_of_passthru_passes_between_peers_of_one_serializer() {
-    for serializer in ["msgpack", "cbor"] {
+    for serializer in ["msgpack", "cbor", "ubjson"] {
         check(&format!(
             r#"
             ann: connects {{serializer: {serializer}}}

@@ -41,7 +41,7 @@ fn only_cbor() -> TransportOptions {
     TransportOptions { serializers: vec![Serializer::Cbor], ..options() }
 }
 
-// spec: advanced/transport_rawsocket#handshake
+// spec: advanced/transport_rawsocket#handshake; A-RAW-02
 #[test]
 fn each_wish_we_can_fulfil_is_granted() {
     let tables = [
@@ -49,6 +49,7 @@ fn each_wish_we_can_fulfil_is_granted() {
         (options(), 0x02, 0xB2, 512, Serializer::MessagePack),
         (options(), 0xE3, 0xB3, 1 << 23, Serializer::Cbor),
         (only_cbor(), 0x13, 0xB3, 1_024, Serializer::Cbor),
+        (options(), 0xF4, 0xB4, 1 << 24, Serializer::Ubjson),
     ];
     for (options, wishes, granted, peer_message_bytes_max, serializer) in tables {
         let framing = Framing::RawSocket;
@@ -72,7 +73,7 @@ fn every_other_wish_is_answered_with_its_error() {
         (options(), [0x7F, 0xF1, 0, 0x80], REFUSED_RESERVED),
         (options(), [0x7F, 0xF0, 0xFF, 0xFF], REFUSED_RESERVED),
     ];
-    for number in (0..=15).filter(|number| !(1..=3).contains(number)) {
+    for number in (0..=15).filter(|number| !(1..=4).contains(number)) {
         tables.push((options(), [0x7F, 0xF0 | number, 0, 0], REFUSED_SERIALIZER));
     }
     for (options, request, answer) in tables {
