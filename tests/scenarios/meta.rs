@@ -425,3 +425,23 @@ fn each_realm_has_a_meta_api_of_its_own() {
     "#,
     );
 }
+
+// spec: A-META-06, D-15
+#[test]
+fn an_argument_that_is_null_is_none() {
+    check(
+        r#"
+        ann: CALL 1 {} wamp.session.count [null] -> RESULT 1 {} [2]
+        ann: CALL 2 {} wamp.session.list [] {"filter_authroles": null} -> RESULT 2 {} [[*, *]]
+        ann: CALL 3 {} wamp.registration.lookup [com.p, null] -> RESULT 3 {} [null]
+        ann: CALL 4 {} wamp.registration.lookup [com.p, {match: null}] -> RESULT 4 {} [null]
+        ann: CALL 5 {} wamp.session.kill [5] {"reason": null, "message": null} -> ERROR CALL 5 {} wamp.error.no_such_session
+        ann: CALL 6 {} wamp.session.get [null] -> ERROR CALL 6 {} wamp.error.invalid_argument
+        ann: CALL 7 {} wamp.session.add_testament [null, [], {}] -> ERROR CALL 7 {} wamp.error.invalid_argument
+        bob: SUBSCRIBE 1 {} com.t -> SUBSCRIBED 1 $s
+        ann: CALL 8 {} wamp.session.add_testament [com.t, null, {"a": 1}] {"publish_options": null, "scope": null} -> RESULT 8 {}
+        ann: drops
+        bob: <- EVENT $s * {} [] {"a": 1}
+    "#,
+    );
+}
