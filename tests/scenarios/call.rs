@@ -213,15 +213,21 @@ fn an_answer_counts_only_from_who_was_asked() {
 // spec: B-RPC-20, B-RPC-22, B-RPC-30, I-03
 #[test]
 fn a_callee_that_can_be_interrupted_is_when_its_caller_leaves() {
-    for end in ["drops", "ABORT {} a.b", "GOODBYE {} a.b -> GOODBYE {} wamp.close.goodbye_and_out"]
-    {
+    for end in [
+        "bob: drops",
+        "bob: ABORT {} a.b",
+        "bob: GOODBYE {} a.b -> GOODBYE {} wamp.close.goodbye_and_out",
+        "bob: PUBLISH 7 {} com.t -> ABORT {message: *} wamp.error.protocol_violation",
+        "dan: CALL 1 {} wamp.session.kill [$bob] -> RESULT 1 {}\n\
+         bob: <- GOODBYE {} wamp.close.killed",
+    ] {
         check(&format!(
             r#"
             ann: joins realm1 {{callee: {{features: {{call_canceling}}}}}}
             ann: REGISTER 1 {{}} com.p -> REGISTERED 1 $p
             bob: CALL 1 {{}} com.p
             ann: <- INVOCATION 1 $p {{}}
-            bob: {end}
+            {end}
             ann: <- INTERRUPT 1 {{mode: killnowait}}
             ann: ERROR INVOCATION 1 {{}} wamp.error.canceled
             ann: YIELD 1 {{}}
