@@ -2,7 +2,7 @@
 
 use gigawamp::sim::Value;
 
-use crate::{check, check_then};
+use crate::{check, check_often, check_then};
 
 // spec: A-SMA-01, A-SMA-02, A-SMA-03, A-SMA-04, A-META-01, A-META-03
 #[test]
@@ -444,4 +444,42 @@ fn an_argument_that_is_null_is_none() {
         bob: <- EVENT $s * {} [] {"a": 1}
     "#,
     );
+}
+
+// spec: A-SMA-03, A-SMA-16, A-SMA-17
+#[test]
+fn a_session_leaves_once_whatever_crosses_its_killing() {
+    for what in [
+        "GOODBYE {} my.reason",
+        "ABORT {} my.reason",
+        "REGISTER 1 {} com.p",
+        "SUBSCRIBE 1 {} com.t",
+        "PUBLISH 7 {} com.t",
+        "CALL 1 {} wamp.session.kill_by_authrole [nobody]",
+    ] {
+        let script = format!(
+            r#"
+            ann: joins realm1
+            bob: joins realm1
+            cyd: joins realm1
+            eve: SUBSCRIBE 1 {{}} wamp.session.on_leave -> SUBSCRIBED 1 $l
+            bob: begins {what}
+            ann: begins CALL 1 {{}} wamp.session.kill [$bob]
+            cyd: begins CALL 1 {{}} wamp.session.kill [$bob]
+            eve: hears all $news
+            bob: hears all $of_bob
+            ann: hears all $of_ann
+            cyd: hears all $of_cyd
+        "#
+        );
+        check_often(&script, 4, |bindings| {
+            let news = bindings["news"].items();
+            assert_eq!(news.len(), 1, "{what}: {news:?}");
+            assert_eq!(news[0].items()[4].items()[0], bindings["bob"]);
+            // At most one of the two has killed it.
+            let is_result = |name: &&str| bindings[*name].items()[0].items()[0] == Value::from(50);
+            let killers = ["of_ann", "of_cyd"].iter().filter(|name| is_result(name)).count();
+            assert!(killers <= 1, "{what}: {bindings:?}");
+        });
+    }
 }
