@@ -364,4 +364,6 @@ pub struct Counters {
     /// EVENTs that were too long for their receiver, or had no form in its serializer, and were
     /// dropped.
     pub undeliverable_events: u64,
+    /// Events that were to be retained but were not, for lack of room.
+    pub retentions_refused: u64,
 }

@@ -229,6 +229,12 @@ impl Peers {
         }
     }
 
+    /// Octets that wait for the peer in `slot`.
+    pub(super) fn waiting(&self, slot: u32) -> usize {
+        let connection = self.slots.get(slot as usize).and_then(|slot| slot.connection.as_ref());
+        connection.map_or(0, |connection| connection.outbox.bytes_count())
+    }
+
     /// What the handshake of the connection in `slot` settled, if it is open to messages.
     pub(super) fn negotiated(&self, slot: u32) -> Option<Negotiated> {
         self.slots.get(slot as usize)?.connection.as_ref()?.negotiated
