@@ -88,7 +88,7 @@ impl Dealer {
         self.part(reference.id, unregister.registration, &held.pattern, context);
         let request = unregister.request;
         context.peers.tell(slot, Unregistered { request, details: None });
-        self.run_queue(reference, context);
+        self.run_queue(reference, unregister.registration, context);
         Ok(())
     }
 
@@ -143,7 +143,7 @@ impl Dealer {
             let message = Unregistered { request: RequestId(0), details: Some(details) };
             context.peers.tell(callee.slot, message);
         }
-        self.run_queue(callee, context);
+        self.run_queue(callee, registration, context);
     }
 
     /// Takes a session that has ended out of everything it registered.
