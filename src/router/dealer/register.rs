@@ -82,7 +82,7 @@ impl Dealer {
     ) -> Result<(), Refusal> {
         let Some(reference) = context.peers.reference(slot) else { return Ok(()) };
         let session = context.peers.session(slot).expect("it was there a line ago");
-        let Some(held) = session.registrations.remove(&unregister.registration) else {
+        let Some(held) = session.unregistered(unregister.registration) else {
             return Err(Refusal::new(uri::error::NO_SUCH_REGISTRATION));
         };
         self.part(reference.id, unregister.registration, &held.pattern, context);
@@ -134,7 +134,7 @@ impl Dealer {
         context: &mut Context<'_>,
     ) {
         let Some(session) = context.peers.find(callee) else { return };
-        if session.registrations.remove(&registration).is_none() {
+        if session.unregistered(registration).is_none() {
             return;
         }
         if session.callee_has(|features| features.registration_revocation) {
