@@ -75,7 +75,7 @@ impl Router {
         let mut reply = std::mem::take(&mut self.reply);
         let config = std::sync::Arc::clone(&self.config);
         // spec: basic/building_blocks#protocol-errors — nothing behind an offence is processed
-        while self.is_listening(id) {
+        while self.is_listening(id) && !self.peers.is_doomed(id) {
             let incoming = transport.next(&config.listeners[listener], &mut bytes, &mut reply);
             self.peers.queue_reply(id, &reply);
             reply.clear();
@@ -167,9 +167,7 @@ impl Router {
                 continue;
             }
             self.end_session_quietly(id, condemned.silently);
-            let message = condemned.message.as_deref().map(Text::Borrowed);
-            let (details, reason) = (GoodbyeDetails { message }, (*condemned.reason).into());
-            self.peers.tell(id.slot, Goodbye { details, reason });
+            self.peers.dismiss(id.slot, &condemned.reason, condemned.message.as_deref());
             self.set_deadline(id, Deadline::Goodbye(id), self.config.limits.goodbye);
         }
     }
