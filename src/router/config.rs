@@ -142,8 +142,8 @@ pub struct Limits {
     pub handshake: Duration,
     /// How long a peer may take to answer GOODBYE, and to read what we sent before we close.
     pub goodbye: Duration,
-    /// WebSocket pings to a silent peer; it is given up after two without a sign of life.
-    /// Zero: never ping.
+    /// WebSocket pings to a silent peer; it is given up after two without a sign of life. On TCP
+    /// the kernel probes silent peers as often, and gives them up after three. Zero: never ask.
     pub ping_interval: Duration,
     /// How long an outbox may hold bytes without the peer reading any.
     pub stall: Duration,

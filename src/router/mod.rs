@@ -90,8 +90,6 @@ pub enum Input<'a> {
     },
     /// The moment of [`Router::next_deadline`] has come.
     DeadlineReached,
-    /// The configuration changed.
-    Configured(Arc<Config>),
     /// Say goodbye to every session. Repeating it changes nothing.
     ShutDown,
 }
@@ -231,7 +229,6 @@ impl Router {
             Input::Closed { connection } => self.on_closed(connection),
             Input::Relayed { from: _, batch } => self.on_relayed(&batch),
             Input::DeadlineReached => self.on_deadlines(),
-            Input::Configured(config) => self.config = config,
             Input::ShutDown => self.on_shut_down(),
         }
         self.end_condemned();

@@ -291,7 +291,8 @@ pub(super) const LIMITS: &[Key<Limits>] = &[
         }),
         preset: Preset::Core,
         meaning: "WebSocket pings to a silent client, which is given up after two without a \
-                  sign of life. `\"0s\"`: never.",
+                  sign of life; on TCP the kernel asks as often, and gives up after three. \
+                  `\"0s\"`: never.",
     },
     Key {
         name: "stall",

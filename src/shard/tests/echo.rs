@@ -214,7 +214,6 @@ impl Core for Echo {
                 }
             }
             Input::Relayed { .. } => unreachable!("relays have a door of their own"),
-            Input::Configured(_) => {}
         }
     }
 
