@@ -336,3 +336,41 @@ fn calls_of_meta_procedures_are_answered_before_goodbye() {
     bottle.settle_but(withheld);
     assert_begins(&bottle.hear(&mut ann), &["[8,48,1,{},\"wamp.error.canceled\"]", "[6,"]);
 }
+
+// spec: B-TRN-09
+#[test]
+fn a_message_that_was_begun_must_end_in_time() {
+    let mut bottle = Bottle::new(1, |config| config.limits.message = seconds(30));
+    for framing in [Framing::RawSocket, Framing::WebSocket] {
+        let mut ann = bottle.join(0, framing);
+        let mut frame = Vec::new();
+        let text = format!(r#"[16,1,{{}},"com.t",["{}"]]"#, "x".repeat(1_000));
+        ann.client.frame(text.as_bytes(), &mut frame);
+        // Who is slow but ends in time goes on, message after message.
+        for (request, part) in [(1, 300), (2, 600)] {
+            let text = text.replace("[16,1,", &format!("[16,{request},"));
+            let mut frame = Vec::new();
+            ann.client.frame(text.as_bytes(), &mut frame);
+            for half in [&frame[..part], &frame[part..]] {
+                bottle.machine.links[ann.link].up.push(half);
+                bottle.settle();
+                bottle.wait(seconds(20));
+                assert!(bottle.is_open(&ann), "{framing:?}");
+            }
+        }
+        // One octet now and then is a sign of life, but no message.
+        bottle.machine.links[ann.link].up.push(&frame[..10]);
+        for octet in &frame[10..70] {
+            bottle.wait(seconds(1));
+            bottle.machine.links[ann.link].up.push(&[*octet]);
+            bottle.settle();
+            let pongs = bottle.hear(&mut ann);
+            assert_eq!(pongs.len(), 0);
+            if !bottle.is_open(&ann) {
+                break;
+            }
+        }
+        assert!(!bottle.is_open(&ann), "{framing:?}");
+    }
+    assert_eq!(bottle.machine.routers[0].counters().violations, 2);
+}

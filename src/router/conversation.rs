@@ -71,6 +71,7 @@ impl Router {
             return;
         }
         connection.heard = true;
+        let mut midway_since = connection.midway_since;
         let mut transport = std::mem::take(&mut connection.transport);
         let mut reply = std::mem::take(&mut self.reply);
         let config = std::sync::Arc::clone(&self.config);
@@ -81,7 +82,10 @@ impl Router {
             reply.clear();
             match incoming {
                 Ok(None) => break,
-                Ok(Some(Incoming::Message(message))) => self.on_bytes(id, message),
+                Ok(Some(Incoming::Message(message))) => {
+                    midway_since = None;
+                    self.on_bytes(id, message);
+                }
                 Ok(Some(Incoming::Alive)) => {}
                 Ok(Some(Incoming::Negotiated(negotiated))) => {
                     let connection = self.peers.connection(id).expect("it is being listened to");
@@ -95,7 +99,10 @@ impl Router {
             }
         }
         self.reply = reply;
+        let now = self.now;
         if let Some(connection) = self.peers.connection(id) {
+            let midway = transport.is_midway();
+            connection.midway_since = midway.then(|| midway_since.unwrap_or(now));
             connection.transport = transport;
             if matches!(connection.phase, Phase::Flushing) {
                 self.part(id);
@@ -316,6 +323,11 @@ impl Router {
         if stalled.is_some_and(|time| time >= self.config.limits.stall) {
             return self.end_slow(id);
         }
+        if self.is_never_ending(id) {
+            self.peers.counters.violations += 1;
+            return self.close(id);
+        }
+        let connection = self.peers.connection(id).expect("its deadline was found");
         let mut ping = Vec::new();
         let pings = !self.config.limits.ping_interval.is_zero();
         if pings && silent && connection.transport.ping(&mut ping) {
@@ -327,11 +339,25 @@ impl Router {
         self.set_deadline(id, Deadline::Look(id), self.look_interval());
     }
 
+    /// Whether the peer has begun a message that it does not end in due time.
+    fn is_never_ending(&mut self, id: ConnectionId) -> bool {
+        let (now, held) = (self.now, self.held);
+        let slot = self.peers.slot(id).expect("its deadline was found");
+        let paused = slot.paused;
+        let connection = slot.connection.as_mut().expect("a slot that was found is taken");
+        let Some(since) = &mut connection.midway_since else { return false };
+        if paused || held {
+            *since = now;
+        }
+        now - *since >= self.config.limits.message
+    }
+
     fn look_interval(&self) -> std::time::Duration {
         let limits = &self.config.limits;
+        let patience = limits.stall.min(limits.message);
         match limits.ping_interval {
-            std::time::Duration::ZERO => limits.stall,
-            interval => interval.min(limits.stall),
+            std::time::Duration::ZERO => patience,
+            interval => interval.min(patience),
         }
     }
 

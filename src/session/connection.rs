@@ -51,6 +51,8 @@ pub struct Connection {
     pub progressed: bool,
     /// The first look since something was written last, if something has waited ever since.
     pub stalled_since: Option<Instant>,
+    /// When the message began of which a part has come, if one has.
+    pub midway_since: Option<Instant>,
     /// Looks in a row at which the peer had been silent.
     pub silences: u8,
 }

@@ -295,6 +295,13 @@ pub(super) const LIMITS: &[Key<Limits>] = &[
                   `\"0s\"`: never.",
     },
     Key {
+        name: "message",
+        kind: Kind::Duration(PATIENCE, |limits| &mut limits.message),
+        preset: Preset::Core,
+        meaning: "How long a client may take to send a message that it has begun, before its \
+                  connection is closed.",
+    },
+    Key {
         name: "stall",
         kind: Kind::Duration(PATIENCE, |limits| &mut limits.stall),
         preset: Preset::Core,
