@@ -260,6 +260,10 @@ impl Core for Echo {
         batch
     }
 
+    fn bytes_count(batch: &Vec<Parcel>) -> usize {
+        batch.iter().map(|parcel| parcel.bytes.len()).sum()
+    }
+
     fn connections_count(&self) -> usize {
         self.peers.len()
     }
