@@ -2,7 +2,7 @@
 
 use crate::check;
 
-// spec: A-SHR-01
+// spec: X-OPT-02
 #[test]
 fn a_busy_callee_gets_the_next_call_when_it_has_finished_one() {
     check(
@@ -24,7 +24,7 @@ fn a_busy_callee_gets_the_next_call_when_it_has_finished_one() {
     );
 }
 
-// spec: A-SHR-01
+// spec: X-OPT-02
 #[test]
 fn a_busy_procedure_does_not_hold_up_another() {
     check(
@@ -44,7 +44,7 @@ fn a_busy_procedure_does_not_hold_up_another() {
     );
 }
 
-// spec: A-SHR-01
+// spec: X-OPT-02
 #[test]
 fn what_waits_can_be_canceled_and_is_answered_when_the_callee_goes() {
     check(
@@ -64,7 +64,7 @@ fn what_waits_can_be_canceled_and_is_answered_when_the_callee_goes() {
     );
 }
 
-// spec: A-SHR-01
+// spec: X-OPT-02
 #[test]
 fn so_many_calls_wait_and_no_more() {
     check(
@@ -81,7 +81,7 @@ fn so_many_calls_wait_and_no_more() {
     );
 }
 
-// spec: A-SHR-01, B-RPC-06
+// spec: X-OPT-02, B-RPC-06
 #[test]
 fn what_waits_is_answered_when_the_registration_goes() {
     check(
@@ -97,7 +97,7 @@ fn what_waits_is_answered_when_the_registration_goes() {
     );
 }
 
-// spec: A-SHR-01, A-PPT-04
+// spec: X-OPT-02, A-PPT-04
 #[test]
 fn an_answer_in_part_that_is_refused_lets_the_next_call_go() {
     check(
@@ -116,7 +116,7 @@ fn an_answer_in_part_that_is_refused_lets_the_next_call_go() {
     );
 }
 
-// spec: A-SHR-01, A-PCI-05
+// spec: X-OPT-02, A-PCI-05
 #[test]
 fn a_part_for_which_there_is_no_room_takes_the_parts_before_it_along() {
     let parts = "progressive_call_invocations, progressive_call_results, call_canceling";
@@ -142,6 +142,7 @@ fn a_part_for_which_there_is_no_room_takes_the_parts_before_it_along() {
     ));
 }
 
+// spec: X-OPT-02
 #[test]
 fn a_callee_that_takes_none_is_refused() {
     check(
@@ -151,7 +152,7 @@ fn a_callee_that_takes_none_is_refused() {
     );
 }
 
-// spec: A-SHR-10
+// spec: X-OPT-02
 #[test]
 fn what_ran_before_counts_after_registering_again() {
     check(

@@ -58,7 +58,7 @@ impl Dealer {
         let Some(pending) = answered(slot, answer.request, progress, context) else { return };
         let (call, registration) = (pending.call, pending.registration);
         let passthru = answer.options.passthru.clone();
-        let passes_through = passthru.as_ref().is_some_and(|options| options.ppt_scheme.is_some());
+        let passes_through = passthru.as_ref().is_some_and(|options| options.is_used());
         let refused = passes_through && !pending.takes_passthru;
         if refused {
             // spec: advanced/payload_passthru_mode — the callee is told, and the call is over
