@@ -6,7 +6,12 @@ use std::sync::mpsc::channel;
 use std::thread;
 
 use crate::SERIALIZERS;
+use crate::features::FEATURES;
 use crate::program::PATIENCE;
+
+/// What is installed, and in which version.
+const REQUIREMENTS: &str = include_str!("requirements.txt");
+const PACKAGE: &str = include_str!("package.json");
 
 /// A client that somebody else wrote.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,6 +34,18 @@ impl Client {
             Self::WampyJs => "wampy.js",
             Self::Xconn => "xconn",
         }
+    }
+
+    /// Its version.
+    pub(crate) fn version(self) -> &'static str {
+        let (text, before) = match self {
+            Self::AutobahnPython => (REQUIREMENTS, "autobahn[serialization]=="),
+            Self::AutobahnJs => (PACKAGE, "\"autobahn\": \""),
+            Self::WampyJs => (PACKAGE, "\"wampy\": \""),
+            Self::Xconn => (REQUIREMENTS, "xconn=="),
+        };
+        let (_, behind) = text.split_once(before).expect("every client is pinned");
+        behind.split(['"', '\n']).next().expect("a split has a first part")
     }
 
     /// Its name as part of a URI, and of its script.
@@ -75,6 +92,8 @@ pub(crate) enum Role {
     Call(String),
     /// See that nothing is served by that name any more.
     Gone(String),
+    /// Every advanced feature that it implements, between sessions of its own.
+    Features,
     /// Hold sessions on this many shards that all talk to each other.
     Crossing(usize),
 }
@@ -115,6 +134,10 @@ impl Run {
         let mut arguments = vec![url, self.serializer.to_owned()];
         arguments.extend(match &self.role {
             Role::Check => vec!["check".to_owned()],
+            Role::Features => {
+                let keys = FEATURES.iter().map(|key| (*key).to_owned());
+                std::iter::once("features".to_owned()).chain(keys).collect()
+            }
             Role::Serve(name) => vec!["serve".to_owned(), name.clone()],
             Role::Call(name) => vec!["call".to_owned(), name.clone()],
             Role::Gone(name) => vec!["gone".to_owned(), name.clone()],
