@@ -43,7 +43,7 @@ Where:
   --router-pid PID       a running router's process, for its CPU and memory
   --relay                then the same over a bare relay, and the ratio
   --pin-load CPU, --pin-router CPU[,CPU...]
-  --serializer NAME      msgpack, json or cbor (default: msgpack)
+  --serializer NAME      msgpack, json, cbor or ubjson (default: msgpack)
   --realm NAME           (default: realm1)
 
 How much:
@@ -382,7 +382,8 @@ fn serializer(name: &str) -> Result<Serializer, String> {
         "json" => Ok(Serializer::Json),
         "msgpack" => Ok(Serializer::MessagePack),
         "cbor" => Ok(Serializer::Cbor),
-        _ => Err("msgpack, json or cbor is wanted".to_owned()),
+        "ubjson" => Ok(Serializer::Ubjson),
+        _ => Err("msgpack, json, cbor or ubjson is wanted".to_owned()),
     }
 }
 

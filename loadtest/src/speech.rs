@@ -9,6 +9,7 @@ use gigawamp::message::{Message, Payload, RequestId};
 use gigawamp::wire::cbor::CborWriter;
 use gigawamp::wire::json::JsonWriter;
 use gigawamp::wire::msgpack::MsgPackWriter;
+use gigawamp::wire::ubjson::UbjsonWriter;
 use gigawamp::wire::{Serializer, Writer};
 
 use crate::stamp::{STAMP_BYTES, Stamp};
@@ -155,6 +156,7 @@ impl Scanner {
             Serializer::MessagePack => (msgpack_id(message, self.code)?, 0),
             Serializer::Json => (json_id(message, self.code)?, 3),
             Serializer::Cbor => (cbor_id(message, self.code)?, 0),
+            Serializer::Ubjson => (ubjson_id(message, self.code)?, 2),
         };
         let start = message.len().checked_sub(closers + self.payload_bytes)?;
         Some(Heard { id, stamp: self.stamp(message, start)? })
@@ -185,7 +187,11 @@ impl Scanner {
             return Ok(Heard { id, stamp: Stamp::default() });
         }
         let arguments = parsed.payload().and_then(Payload::arguments).unwrap_or_default();
-        let closers = if serializer == Serializer::Json { 2 } else { 0 };
+        let closers = match serializer {
+            Serializer::Json => 2,
+            Serializer::Ubjson => 1,
+            Serializer::MessagePack | Serializer::Cbor => 0,
+        };
         let stamp = arguments
             .len()
             .checked_sub(closers + self.payload_bytes)
@@ -253,6 +259,7 @@ fn arguments(serializer: Serializer, payload_bytes: usize) -> Vec<u8> {
         Serializer::Json => write(JsonWriter::open(&mut out), &text),
         Serializer::MessagePack => write(MsgPackWriter::open(&mut out), &text),
         Serializer::Cbor => write(CborWriter::open(&mut out), &text),
+        Serializer::Ubjson => write(UbjsonWriter::open(&mut out), &text),
     }
     out
 }
@@ -263,6 +270,7 @@ fn write_integer(serializer: Serializer, value: u64, out: &mut Vec<u8>) {
         Serializer::Json => JsonWriter::open(out).integer(value),
         Serializer::MessagePack => MsgPackWriter::open(out).integer(value),
         Serializer::Cbor => CborWriter::open(out).integer(value),
+        Serializer::Ubjson => UbjsonWriter::open(out).integer(value),
     }
 }
 
@@ -301,6 +309,22 @@ fn cbor_id(message: &[u8], code: u8) -> Option<u64> {
         0x19 => u64::from(u16::from_be_bytes(*rest.first_chunk()?)),
         0x1A => u64::from(u32::from_be_bytes(*rest.first_chunk()?)),
         0x1B => u64::from_be_bytes(*rest.first_chunk()?),
+        _ => return None,
+    })
+}
+
+/// The id behind the code `code` at the beginning of a UBJSON message.
+#[inline]
+fn ubjson_id(message: &[u8], code: u8) -> Option<u64> {
+    let [b'[', b'U', found, width, rest @ ..] = message else { return None };
+    if *found != code {
+        return None;
+    }
+    Some(match width {
+        b'U' => u64::from(*rest.first()?),
+        b'I' => u64::from(u16::from_be_bytes(*rest.first_chunk()?)),
+        b'l' => u64::from(u32::from_be_bytes(*rest.first_chunk()?)),
+        b'L' => u64::from_be_bytes(*rest.first_chunk()?),
         _ => return None,
     })
 }

@@ -23,6 +23,7 @@ SERIALIZERS = {
     "json": serializers.JsonSerializer,
     "msgpack": serializers.MsgPackSerializer,
     "cbor": serializers.CBORSerializer,
+    "ubjson": serializers.UBJSONSerializer,
 }
 
 ACKNOWLEDGED = PublishOptions(acknowledge=True)

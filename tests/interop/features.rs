@@ -77,7 +77,8 @@ impl Table {
         let server = environment.start(address, &serve.in_realm(SHARED_REALM));
         let mut runs = Vec::new();
         for client in Client::ALL {
-            for serializer in client.serializers("ws") {
+            let left_to_it = client.chooses().then_some(&"default");
+            for serializer in client.serializers("ws").iter().chain(left_to_it) {
                 let realm = format!("realm{}", runs.len() + 1);
                 runs.push(Run::new(client, "ws", serializer, Role::Features).in_realm(&realm));
             }
@@ -138,7 +139,7 @@ impl Table {
         text += "\n+ pass   / part: the client lacks the rest   - the client lacks it   ! FAILED\n\
                  d client's choice   j JSON   m MessagePack   c CBOR   u UBJSON\n";
         for (client, _) in &self.columns {
-            let _ = writeln!(text, "\n{} {}", client.name(), client.version());
+            let _ = writeln!(text, "\n{}", client.release());
             for (feature, outcome, reason) in self.reasons(*client) {
                 let _ = writeln!(text, "  {} {feature}: {reason}", outcome.mark());
             }
@@ -150,7 +151,7 @@ impl Table {
     fn markdown(&self) -> String {
         let mut text = HEAD.to_owned();
         for (client, _) in &self.columns {
-            let _ = write!(text, " {} {} |", client.name(), client.version());
+            let _ = write!(text, " {} |", client.release());
         }
         text += "\n|---|";
         text += &"---|".repeat(self.columns.len());
@@ -162,7 +163,7 @@ impl Table {
         }
         text += "\n\n## What they lack\n";
         for (client, _) in &self.columns {
-            let _ = writeln!(text, "\n### {}\n", client.name());
+            let _ = writeln!(text, "\n### {}\n", client.release());
             for (feature, outcome, reason) in self.reasons(*client) {
                 let _ = writeln!(text, "- `{feature}` ({}): {reason}", outcome.word());
             }
