@@ -179,7 +179,8 @@ impl Table {
         for feature in FEATURES {
             for line in columns.iter().filter_map(|column| column.lines.get(feature)) {
                 let reason = (feature, line.outcome, line.reason.as_str());
-                if line.outcome != Outcome::Passed && !reasons.contains(&reason) {
+                let lacking = matches!(line.outcome, Outcome::Partial | Outcome::Lacking);
+                if lacking && !reasons.contains(&reason) {
                     reasons.push(reason);
                 }
             }

@@ -87,9 +87,11 @@ exports.Queue = class Queue {
 const plain = (value) => {
   if (typeof value === "bigint") return Number(value);
   if (Array.isArray(value)) return value.map(plain);
-  if (Object.getPrototypeOf(Object(value)) !== Object.prototype) return value;
+  const isPlain = value != null && Object.getPrototypeOf(value) === Object.prototype;
+  if (!isPlain) return value;
   return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, plain(item)]));
 };
+exports.plain = plain;
 
 exports.expect = (value, wanted, what = "value") => {
   if (isDeepStrictEqual(plain(value), wanted)) return;

@@ -2,8 +2,8 @@
 
 "use strict";
 
-const { Part, Queue, REALM, Skip, expect } = require("../steps.js");
-const { Features, Gate, Refused, Subscribed, echo, numbers, refused } = require("./common.js");
+const { Part, Queue, REALM, Skip, expect, plain } = require("../steps.js");
+const { Features, Gate, Refused, Subscribed, echo, refused } = require("./common.js");
 
 /** One of its sessions, behind the names of all. */
 class Adapter {
@@ -22,7 +22,7 @@ class Adapter {
     if (on_progress) options.progress_callback = ({ argsList }) => on_progress(argsList);
     const payload = { argsList: args, argsDict: kwargs };
     const { argsList } = await refusing(this.session.call(procedure, payload, options));
-    return numbers(argsList ?? []);
+    return plain(argsList ?? []);
   }
 
   async register(procedure, handler, options) {
