@@ -110,6 +110,7 @@ class AutobahnJs extends Features {
     await other.catch(() => {});
     // It forgets the call, and gives up the connection when its answer comes.
     await c.left;
+    await this.untilGone(c);
     throw new Part(
       "as a caller with mode `kill`: the answer in another mode it takes for a violation; as a " +
         "callee it knows no INTERRUPT",

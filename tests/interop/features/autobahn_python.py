@@ -141,6 +141,7 @@ class AutobahnPython(Features):
         c = await self.join(REALM)
         await self.revoke_subscription(c)
         expect(await c.left(), LOST, "why it left")
+        await self.until_gone(c)
         raise Skip("it announces it, but takes the router's UNSUBSCRIBED for a violation")
 
     async def payload_passthru_mode(self):
