@@ -227,15 +227,18 @@ const FILLER: u8 = b'x';
 /// Arguments with one id.
 #[must_use]
 pub fn id_as_arguments(serializer: Serializer, id: u64) -> Vec<u8> {
+    fn write<'o, W: Writer<'o>>(mut writer: W, id: u64) {
+        writer.list(1);
+        writer.integer(id);
+        writer.end_list();
+    }
     let mut out = Vec::new();
-    let delimiters: (&[u8], &[u8]) = match serializer {
-        Serializer::Json => (b"[", b"]"),
-        Serializer::MessagePack => (&[0x91], &[]),
-        Serializer::Cbor => (&[0x81], &[]),
-    };
-    out.extend_from_slice(delimiters.0);
-    write_integer(serializer, id, &mut out);
-    out.extend_from_slice(delimiters.1);
+    match serializer {
+        Serializer::Json => write(JsonWriter::open(&mut out), id),
+        Serializer::MessagePack => write(MsgPackWriter::open(&mut out), id),
+        Serializer::Cbor => write(CborWriter::open(&mut out), id),
+        Serializer::Ubjson => write(UbjsonWriter::open(&mut out), id),
+    }
     out
 }
 
