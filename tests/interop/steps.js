@@ -84,7 +84,7 @@ exports.Queue = class Queue {
 const plain = (value) => {
   if (typeof value === "bigint") return Number(value);
   if (Array.isArray(value)) return value.map(plain);
-  if (Object.getPrototypeOf(Object(value)) !== Object.prototype) return value;
+  if (value?.constructor !== Object) return value;
   return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, plain(item)]));
 };
 
