@@ -87,8 +87,7 @@ exports.Queue = class Queue {
 const plain = (value) => {
   if (typeof value === "bigint") return Number(value);
   if (Array.isArray(value)) return value.map(plain);
-  const isPlain = value != null && Object.getPrototypeOf(value) === Object.prototype;
-  if (!isPlain) return value;
+  if (value?.constructor !== Object) return value;
   return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, plain(item)]));
 };
 exports.plain = plain;
