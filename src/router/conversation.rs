@@ -8,6 +8,7 @@ use std::fmt::Write;
 
 use super::config::RealmOptions;
 use super::{ConnectionId, Origin, Output, Router};
+use crate::env::shrink;
 use crate::message::uri::{self, close, error};
 use crate::message::{
     Abort, AbortDetails, Attributes, Features, Goodbye, GoodbyeDetails, Hello, Message, Payload,
@@ -428,6 +429,7 @@ impl Router {
         };
         connection.request_before = Some(session.request_last());
         self.peers.sessions.remove(&session.id);
+        shrink(&mut self.peers.sessions);
         let gone = SessionRef { id: session.id, slot: id.slot, shard: self.peers.shard };
         self.in_realm(session.realm, |realm, context| {
             realm.leave(gone, &session, silently, context)
