@@ -269,8 +269,9 @@ impl Router {
         }
         let request_ids = self.config.realms[usize::from(realm)].request_ids;
         let keys = (request_ids, &self.hash_key);
-        let session = Session::new(session_id, realm, identity, roles, keys);
         let connection = self.peers.connection(id).expect("it said HELLO");
+        let session = Session::new(session_id, realm, identity, roles, keys);
+        let session = session.after(connection.request_before);
         connection.phase = Phase::Open(Box::new(session));
         (connection.heard, connection.silences) = (true, 0);
         self.peers.sessions.insert(session_id, id.slot);
@@ -432,6 +433,7 @@ impl Router {
         let Phase::Open(session) = std::mem::replace(&mut connection.phase, Phase::Leaving) else {
             unreachable!("it was open a line ago")
         };
+        connection.request_before = Some(session.request_last());
         self.peers.sessions.remove(&session.id);
         let gone = SessionRef { id: session.id, slot: id.slot, shard: self.peers.shard };
         self.in_realm(session.realm, |realm, context| {

@@ -197,6 +197,8 @@ pub struct Session {
     unfinished: Vec<RequestId>,
     request_ids: RequestIds,
     request_last: RequestId,
+    /// The last one of the session before on the same transport, if there was one.
+    request_before: Option<RequestId>,
     calls_count: u64,
     invocation_last: RequestId,
 }
@@ -227,9 +229,24 @@ impl Session {
             unfinished: Vec::new(),
             request_ids,
             request_last: RequestId(0),
+            request_before: None,
             calls_count: 0,
             invocation_last: RequestId(0),
         }
+    }
+
+    /// The same, with the last request id of the session before it on the same transport: it may
+    /// count on from there, as maintained clients do if they join again.
+    #[must_use]
+    pub const fn after(mut self, request_before: Option<RequestId>) -> Self {
+        self.request_before = request_before;
+        self
+    }
+
+    /// The id of the peer's last request.
+    #[must_use]
+    pub const fn request_last(&self) -> RequestId {
+        self.request_last
     }
 
     /// Whether the peer, as a callee, announced `feature`.
@@ -338,7 +355,9 @@ impl Session {
     // spec: basic/building_blocks#protocol-errors — request ids are sequential
     fn on_request(&mut self, request: RequestId) -> Result<(), Violation> {
         let legal = match self.request_ids {
-            RequestIds::Sequential => request == self.request_last.next(),
+            RequestIds::Sequential => {
+                request == self.request_last.next() || self.counts_on(request)
+            }
             RequestIds::Any => request.0 != 0 && !self.calls.contains_key(&request),
         };
         if !legal {
@@ -348,6 +367,12 @@ impl Session {
         }
         self.request_last = request;
         Ok(())
+    }
+
+    /// Whether `request` is the first of this session and the next of the one before it.
+    fn counts_on(&self, request: RequestId) -> bool {
+        let follows = self.request_before.is_some_and(|before| request == before.next());
+        follows && self.request_last.0 == 0
     }
 
     /// Checks the id in an answer to an INVOCATION: one that was never issued is a violation, one

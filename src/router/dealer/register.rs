@@ -65,7 +65,7 @@ impl Dealer {
         // other shards send is handled by this shard after this function.
         context.peers.tell(slot, Registered { request: register.request, registration: id });
         for (registration, other) in pushed_out {
-            self.revoke(other, registration, "another callee took over", context);
+            self.revoke(other, registration, uri::close::TAKEN_OVER, context);
         }
         Ok(())
     }
