@@ -281,7 +281,9 @@ class Features {
     for (const number of [0, 1, 2]) await this.b.publish(HISTORY, [number]);
     const get = async (chosen) => {
       const events = await this.b.call("wamp.subscription.get_events", [id], chosen);
-      return events.map((event) => ({ ...event, number: event.args[0] }));
+      // Some clients show a result without arguments as one null.
+      const found = events.filter((event) => event !== null);
+      return found.map((event) => ({ ...event, number: event.args[0] }));
     };
     const past = await get({});
     expect(past.map(({ number }) => number), [0, 1, 2], "the events");
