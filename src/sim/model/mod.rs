@@ -349,7 +349,9 @@ impl Model {
             return Answer::Refused(48, error::INVALID_URI);
         }
         let realm = self.sessions[session].realm;
-        let Some(best) = self.best(realm, &calling.procedure) else {
+        // What is reserved is the router's, whatever patterns are registered.
+        let ours = calling.procedure.starts_with("wamp.");
+        let Some(best) = self.best(realm, &calling.procedure).filter(|_| !ours) else {
             return Answer::Refused(48, error::NO_SUCH_PROCEDURE);
         };
         let registration = &mut self.registrations[best];
