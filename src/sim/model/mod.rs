@@ -359,6 +359,8 @@ impl Model {
         let candidates = match registration.invoke {
             "single" | "first" => vec![callees[0]],
             "last" => vec![callees[callees.len() - 1]],
+            // A call that is refused for a limit that is not modelled has no turn.
+            "roundrobin" if self.limits.calls_pending_max < 1_000 => callees.clone(),
             "roundrobin" => vec![callees[registration.calls_count % callees.len()]],
             _ => callees.clone(),
         };
