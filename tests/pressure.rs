@@ -405,6 +405,47 @@ fn a_caller_that_does_not_read_its_results_is_ended_and_its_callee_told() {
     }
 }
 
+// spec: A-RRT-03, A-RRT-04
+#[test]
+fn a_call_that_goes_to_any_goes_to_none_again_that_declined_it() {
+    let roles = r#"{"roles":{"callee":{"features":{"call_reroute":true}}}}"#;
+    let mut bottle = Bottle::new(2, |_| ());
+    let mut callees: Vec<_> = (0..4)
+        .map(|number| {
+            let mut callee = bottle.connect(number % 2, Framing::RawSocket, 1 << 24);
+            bottle.say(&mut callee, &format!(r#"[1,"realm1",{roles}]"#));
+            bottle.say(&mut callee, r#"[64,1,{"invoke":"random"},"com.p"]"#);
+            assert_begins(&bottle.hear(&mut callee), &["[2,", "[65,1,"]);
+            callee
+        })
+        .collect();
+    let mut caller = bottle.join(0, Framing::RawSocket);
+    let mut orders = Vec::new();
+    for request in 1..=20 {
+        bottle.say(&mut caller, &format!(r#"[48,{request},{{}},"com.p",[{request}]]"#));
+        let mut order = Vec::new();
+        while order.len() < callees.len() {
+            let invoked = (0..callees.len()).find(|number| {
+                let heard = bottle.hear(&mut callees[*number]);
+                assert!(heard.len() <= 1 && heard.iter().all(|text| text.starts_with("[68,")));
+                !heard.is_empty()
+            });
+            let invoked = invoked.expect("somebody is asked");
+            assert!(!order.contains(&invoked), "{invoked} is asked again after {order:?}");
+            order.push(invoked);
+            // Everybody declines each call once, so ids count the calls.
+            let decline = format!(r#"[8,68,{request},{{}},"wamp.error.unavailable"]"#);
+            bottle.say(&mut callees[invoked], &decline);
+        }
+        let nobody = format!(r#"[8,48,{request},{{}},"wamp.error.no_available_callee"]"#);
+        assert_begins(&bottle.hear(&mut caller), &[&nobody]);
+        orders.push(order);
+    }
+    orders.sort_unstable();
+    orders.dedup();
+    assert!(orders.len() > 5, "chance has few ways: {orders:?}");
+}
+
 /// Has `peer` register so many procedures.
 fn register(bottle: &mut Bottle, peer: &mut Peer, count: usize) {
     for request in 1..=count {

@@ -30,7 +30,7 @@ use super::realm::{Context, Refusal, SharedRealm};
 use super::relay::{Details, EventHead, Head, Relay};
 use super::retention::Found;
 use super::subscriptions::{Local, Replays, ShardSet, Subscribers, Subscription};
-use crate::env::Map;
+use crate::env::{Map, shrink};
 use crate::message::layout::Element;
 use crate::message::uri::Pattern;
 use crate::message::{
@@ -521,10 +521,10 @@ impl Broker {
         let local = self.local.entry(id).or_insert_with(|| Local {
             uri: topic.into(),
             policy,
-            subscribers: Subscribers::new(Map::with_hasher(hasher)),
+            subscribers: Subscribers::default(),
             replayed: Replays::default(),
         });
-        local.subscribers.insert(slot, session);
+        local.subscribers.insert(slot, session, &hasher);
         id
     }
 
@@ -540,6 +540,7 @@ impl Broker {
             return;
         }
         let local = self.local.remove(&id).expect("it was there a line ago");
+        shrink(&mut self.local);
         let mut writer = self.shared.subscriptions.write();
         let entry = writer.get(local.policy, &local.uri).expect("others know what we hold");
         let shards = entry.shards.without(context.peers.shard);

@@ -9,6 +9,7 @@ use std::fmt::Write;
 use super::config::RealmOptions;
 use super::realm::Realm;
 use super::{ConnectionId, Origin, Output, Router};
+use crate::env::shrink;
 use crate::message::uri::{self, close, error};
 use crate::message::{
     Abort, AbortDetails, Attributes, Features, Goodbye, GoodbyeDetails, Hello, Message, Payload,
@@ -435,6 +436,7 @@ impl Router {
         };
         connection.request_before = Some(session.request_last());
         self.peers.sessions.remove(&session.id);
+        shrink(&mut self.peers.sessions);
         let gone = SessionRef { id: session.id, slot: id.slot, shard: self.peers.shard };
         self.in_realm(session.realm, |realm, context| {
             realm.leave(gone, &session, silently, context)

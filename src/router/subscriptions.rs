@@ -174,29 +174,43 @@ impl Replays {
 }
 
 /// Sessions with their slots: walked in an order that no hash decides, left in constant time.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Subscribers {
     list: Vec<(u32, SessionId)>,
-    places: Map<SessionId, usize>,
+    /// Where in the list each session is, once there are many: most topics have one subscriber or
+    /// two, and a million of them should not have a map each.
+    places: Option<Box<Map<SessionId, usize>>>,
 }
 
 impl Subscribers {
-    pub(super) fn new(places: Map<SessionId, usize>) -> Self {
-        Self { list: Vec::new(), places }
-    }
+    /// Among so many a session is found by looking at each.
+    const FEW: usize = 16;
 
-    pub(super) fn insert(&mut self, slot: u32, session: SessionId) {
-        self.places.insert(session, self.list.len());
+    pub(super) fn insert(&mut self, slot: u32, session: SessionId, hasher: &RandomState) {
+        if self.places.is_none() && self.list.len() == Self::FEW {
+            let mut places = Map::with_hasher(hasher.clone());
+            places.extend(
+                self.list.iter().enumerate().map(|(place, (_, session))| (*session, place)),
+            );
+            self.places = Some(Box::new(places));
+        }
+        if let Some(places) = &mut self.places {
+            places.insert(session, self.list.len());
+        }
         self.list.push((slot, session));
     }
 
     pub(super) fn remove(&mut self, session: SessionId) {
-        let Some(place) = self.places.remove(&session) else {
+        let place = match &mut self.places {
+            Some(places) => places.remove(&session),
+            None => self.list.iter().position(|(_, other)| *other == session),
+        };
+        let Some(place) = place else {
             return;
         };
         self.list.swap_remove(place);
-        if let Some((_, moved)) = self.list.get(place) {
-            self.places.insert(*moved, place);
+        if let (Some(places), Some((_, moved))) = (&mut self.places, self.list.get(place)) {
+            places.insert(*moved, place);
         }
     }
 
@@ -257,14 +271,17 @@ mod tests {
     #[test]
     fn subscribers_come_and_go() {
         let key = hash_key(&mut Random::from_number(1));
-        let mut subscribers = Subscribers::new(Map::with_hasher(key));
-        (0..10).for_each(|n| subscribers.insert(n, SessionId(u64::from(n))));
-        for gone in [3, 0, 9, 5] {
-            subscribers.remove(SessionId(gone));
-            assert!(subscribers.iter().all(|(_, session)| session.0 != gone));
+        let mut subscribers = Subscribers::default();
+        for count in [10, 40] {
+            (0..count).for_each(|n| subscribers.insert(n, SessionId(u64::from(n)), &key));
+            for gone in [3, 0, 9, 5] {
+                subscribers.remove(SessionId(gone));
+                assert!(subscribers.iter().all(|(_, session)| session.0 != gone));
+            }
+            assert_eq!(subscribers.iter().count(), count as usize - 4);
+            (0..count).for_each(|n| subscribers.remove(SessionId(u64::from(n))));
+            assert!(subscribers.is_empty());
         }
-        assert_eq!(subscribers.iter().count(), 6);
-        (0..10).for_each(|n| subscribers.remove(SessionId(n)));
-        assert!(subscribers.is_empty() && subscribers.places.is_empty());
+        assert!(subscribers.places.is_some_and(|places| places.is_empty()));
     }
 }

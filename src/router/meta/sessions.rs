@@ -139,8 +139,11 @@ impl Realm {
         if !uri::is_valid(&topic, self.shared.uri_check) || uri::is_reserved(&topic) {
             return Err(Refusal::new(uri::error::INVALID_URI));
         }
-        let arguments = asked.raw(Kind::List)?.unwrap_or_default();
+        let arguments = asked.raw(Kind::List)?;
         let arguments_kw = asked.raw(Kind::Dict)?.unwrap_or_default();
+        // Keywords have arguments before them, if only none.
+        let none: &[u8] = if arguments_kw.is_empty() { &[] } else { EMPTY_LIST };
+        let arguments = arguments.unwrap_or(none);
         let keywords: TestamentKeywords<'_> = asked.keywords()?;
         let scope = scope_of(keywords.scope.as_deref())?;
         let options = keywords.publish_options.unwrap_or_default();
@@ -191,6 +194,9 @@ impl Realm {
         Ok(Outcome::Answer(Vec::new()))
     }
 }
+
+/// A list of nothing, in MessagePack.
+const EMPTY_LIST: &[u8] = &[0x90];
 
 /// Detached testaments are published before destroyed ones.
 fn scope_of(name: Option<&str>) -> Result<usize, Refusal> {
