@@ -37,6 +37,8 @@ pub(super) struct SharedRealm {
     pub(super) retention: Retention,
     /// The last id of a subscription or registration.
     ids: AtomicU64,
+    /// When the first session joined, in milliseconds of Unix time; 0 before.
+    first_join_ms: AtomicU64,
 }
 
 impl SharedRealm {
@@ -48,6 +50,20 @@ impl SharedRealm {
             registrations: Directory::new(hash_key),
             retention: Retention::new(hash_key),
             ids: AtomicU64::new(0),
+            first_join_ms: AtomicU64::new(0),
+        }
+    }
+
+    /// When the first session joined, in milliseconds of Unix time.
+    pub(super) fn first_join_ms(&self) -> u64 {
+        self.first_join_ms.load(Ordering::Relaxed)
+    }
+
+    fn note_join(&self, now_ms: u64) {
+        if self.first_join_ms() == 0 {
+            // If this fails, somebody else was first.
+            let first = &self.first_join_ms;
+            let _ = first.compare_exchange(0, now_ms, Ordering::Relaxed, Ordering::Relaxed);
         }
     }
 
@@ -171,7 +187,8 @@ impl Realm {
         let Some(session) = context.peers.session(slot) else { return };
         let (id, identity) = (session.id, session.identity.clone());
         self.sessions.insert(id, slot);
-        self.publish_join(id, &identity, context);
+        self.shared.note_join(context.now.unix_ms());
+        self.publish_join(slot, (id, &identity), context);
     }
 
     /// Hands `relay` to this realm's half on the shard `to`.

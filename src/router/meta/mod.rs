@@ -17,9 +17,9 @@ pub(super) use sessions::Condemned;
 
 use super::realm::{Context, Realm, Refusal};
 use super::relay::{Head, Relay};
-use crate::env::Map;
-use crate::limits::LISTS_PENDING_MAX;
-use crate::message::uri;
+use crate::env::{Map, rfc3339};
+use crate::limits::{ID_MAX, LISTS_PENDING_MAX};
+use crate::message::uri::{self, MatchPolicy};
 use crate::message::{
     Call, Message, Payload, RegistrationId, Result as CallResult, ResultDetails, SessionId,
     SubscriptionId, Text,
@@ -58,6 +58,46 @@ enum Procedure {
     SubscriptionListSubscribers,
     SubscriptionCountSubscribers,
     SubscriptionRemoveSubscriber,
+}
+
+/// What the router itself has registered. The place of each tells its id: from the last there is
+/// downwards, where no other comes.
+const REGISTERED: [&str; 23] = [
+    "wamp.session.count",
+    "wamp.session.list",
+    "wamp.session.get",
+    "wamp.session.kill",
+    "wamp.session.kill_by_authid",
+    "wamp.session.kill_by_authrole",
+    "wamp.session.kill_all",
+    "wamp.session.add_testament",
+    "wamp.session.flush_testaments",
+    "wamp.registration.list",
+    "wamp.registration.lookup",
+    "wamp.registration.match",
+    "wamp.registration.get",
+    "wamp.registration.list_callees",
+    "wamp.registration.count_callees",
+    "wamp.registration.remove_callee",
+    "wamp.subscription.list",
+    "wamp.subscription.lookup",
+    "wamp.subscription.match",
+    "wamp.subscription.get",
+    "wamp.subscription.list_subscribers",
+    "wamp.subscription.count_subscribers",
+    "wamp.subscription.remove_subscriber",
+];
+
+/// The id under which the router has registered `uri`.
+fn own_registration(uri: &str) -> Option<RegistrationId> {
+    let place = REGISTERED.iter().position(|registered| *registered == uri)?;
+    Some(RegistrationId(ID_MAX - place as u64))
+}
+
+/// What the router has registered under `id`.
+fn own_procedure(id: RegistrationId) -> Option<&'static str> {
+    let place = ID_MAX.checked_sub(id.0)?;
+    REGISTERED.get(usize::try_from(place).ok()?).copied()
 }
 
 impl Procedure {
@@ -414,6 +454,9 @@ impl Realm {
             Procedure::SubscriptionList => (inquiry(Form::Only, Question::Subscriptions), here()),
             Procedure::RegistrationListCallees => {
                 let id = RegistrationId(asked.required::<u64>()?);
+                if own_procedure(id).is_some() {
+                    return Ok(Outcome::Answer(answer(|writer| write_ids(&[], writer))));
+                }
                 let known = self.shared.registrations.of_id(id.0);
                 known.ok_or(Refusal::new(uri::error::NO_SUCH_REGISTRATION))?;
                 (inquiry(Form::Only, Question::Callees(id)), here())
@@ -476,17 +519,28 @@ impl Realm {
         let registrations = &self.shared.registrations;
         if procedure == Procedure::RegistrationLookup || procedure == Procedure::RegistrationMatch {
             let uri: Text<'_> = asked.required()?;
-            let by_name = procedure == Procedure::RegistrationLookup;
-            let found = match by_name {
-                true => registrations.get(asked.policy()?, &uri),
-                false => registrations.best(&uri),
+            let policy = match procedure {
+                Procedure::RegistrationLookup => Some(asked.policy()?),
+                _ => None,
             };
-            return Ok(Outcome::Answer(answer(|writer| match &found {
-                Some(found) => writer.integer(found.id.0),
+            let found = match policy {
+                None | Some(MatchPolicy::Exact) if uri::is_reserved(&uri) => own_registration(&uri),
+                Some(policy) => registrations.get(policy, &uri).map(|found| found.id),
+                None => registrations.best(&uri).map(|found| found.id),
+            };
+            return Ok(Outcome::Answer(answer(|writer| match found {
+                Some(found) => writer.integer(found.0),
                 None => writer.null(),
             })));
         }
         let id = RegistrationId(asked.required::<u64>()?);
+        if let Some(own) = own_procedure(id) {
+            let counts = procedure == Procedure::RegistrationCountCallees;
+            return Ok(Outcome::Answer(answer(|writer| match counts {
+                true => writer.integer(0),
+                false => self.write_own_details(id, own, writer),
+            })));
+        }
         let found = registrations.of_id(id.0);
         let found = found.ok_or(Refusal::new(uri::error::NO_SUCH_REGISTRATION))?;
         let counts = procedure == Procedure::RegistrationCountCallees;
@@ -494,6 +548,20 @@ impl Realm {
             true => writer.integer(found.callees.len() as u64),
             false => found.write_details(writer),
         })))
+    }
+
+    /// What is told of a procedure of the router's own: it has been there since the realm has.
+    fn write_own_details(&self, id: RegistrationId, uri: &str, writer: &mut MsgPackWriter<'_>) {
+        writer.dict(5);
+        writer.key("id");
+        writer.integer(id.0);
+        writer.key("created");
+        writer.text(&rfc3339(self.shared.first_join_ms()));
+        for (key, value) in [("uri", uri), ("match", "exact"), ("invoke", "single")] {
+            writer.key(key);
+            writer.text(value);
+        }
+        writer.end_dict();
     }
 
     // spec: advanced/meta_api_subscriptions
@@ -608,4 +676,21 @@ fn known_error(text: &str) -> &'static str {
         uri::error::NO_SUCH_SUBSCRIPTION,
     ];
     known.into_iter().find(|known| *known == text).unwrap_or(uri::error::INVALID_ARGUMENT)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_registered_is_what_is_answered() {
+        for uri in REGISTERED {
+            assert!(Procedure::from_uri(uri).is_some(), "{uri}");
+            let id = own_registration(uri).expect("it is registered");
+            assert_eq!(own_procedure(id), Some(uri));
+        }
+        assert_eq!(own_registration("wamp.session.unknown"), None);
+        assert_eq!(own_procedure(RegistrationId(1)), None);
+        assert_eq!(own_procedure(RegistrationId(ID_MAX - REGISTERED.len() as u64)), None);
+    }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::super::config::Disclosure;
 use super::super::realm::{Context, Realm, Refusal};
 use super::arguments::Arguments;
-use super::events::write_session;
+use super::events::{Way, write_session};
 use super::lists::Victims;
 use super::{Kill, Outcome, answer};
 use crate::limits::TESTAMENTS_BYTES_MAX;
@@ -36,10 +36,11 @@ impl Realm {
         context: &mut Context<'_>,
     ) -> Result<(), Refusal> {
         let id = SessionId(asked.required()?);
-        let slot = self.sessions.get(&id);
-        let session = slot.and_then(|slot| context.peers.session(*slot));
-        let session = session.ok_or(Refusal::new(uri::error::NO_SUCH_SESSION))?;
-        *arguments = answer(|writer| write_session(id, &session.identity, writer));
+        let unknown = Refusal::new(uri::error::NO_SUCH_SESSION);
+        let slot = *self.sessions.get(&id).ok_or(unknown)?;
+        let way = Way::of(slot, context);
+        let session = context.peers.session(slot).ok_or(unknown)?;
+        *arguments = answer(|writer| write_session(id, &session.identity, way.as_ref(), writer));
         Ok(())
     }
 
