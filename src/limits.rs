@@ -39,6 +39,11 @@ pub const FRAGMENTS_MAX: u32 = 1_024;
 /// one more and it is a flood, which ends the transport.
 pub const PINGS_MAX: u16 = 1_000;
 
+/// Messages of one peer that are processed in one turn; what it has sent beyond waits for the
+/// next, behind everybody else. One read or one batch may hold tens of thousands of messages: a
+/// turn of so many takes well below a millisecond.
+pub const TURN_MESSAGES_MAX: usize = 512;
+
 /// Octets of a RawSocket ping: it is sent back whole, so its sender decides how much we write.
 pub const RAWSOCKET_PING_BYTES_MAX: u32 = 64 * 1024;
 

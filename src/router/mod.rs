@@ -252,7 +252,14 @@ impl Router {
     /// When [`Input::DeadlineReached`] is due at the latest.
     #[must_use]
     pub fn next_deadline(&self) -> Option<Instant> {
-        self.deadlines.next()
+        // What was received and waits for its turn is due at once.
+        let has_turns = !self.held && !self.peers.turns.is_empty();
+        if has_turns { Some(self.now) } else { self.deadlines.next() }
+    }
+
+    /// Octets of what was received from `connection` that wait for their turn; for the simulator.
+    pub fn unprocessed(&mut self, connection: ConnectionId) -> usize {
+        self.peers.connection(connection).map_or(0, |connection| connection.rest.len())
     }
 
     /// The bytes that wait for `connection`; `None` if the router does not know it any more.

@@ -41,6 +41,11 @@ pub(super) struct Slot {
     pub(super) deadline: Option<Handle>,
     /// In [`Peers::dirty`].
     dirty: bool,
+    /// Its outbox holds so much that nothing of it is processed.
+    full: bool,
+    /// Some of what it has sent waits for its turn.
+    pub(super) behind: bool,
+    /// Nothing is read from it: it is full or behind.
     pub(super) paused: bool,
     /// In [`Peers::doomed`]; nothing more is queued.
     doomed: bool,
@@ -60,6 +65,9 @@ pub(super) struct Peers {
     pub(super) count: usize,
     /// Connections whose outbox was written to since the last drain, each once.
     dirty: VecDeque<ConnectionId>,
+    /// Connections of which more is to be processed, in the order of their turns. Each is behind,
+    /// or was.
+    pub(super) turns: VecDeque<ConnectionId>,
     /// Connections whose outbox is full or that cannot be told what they must be told.
     pub(super) doomed: Vec<ConnectionId>,
     /// Sessions that the meta API ends.
@@ -84,6 +92,7 @@ impl Peers {
             counters: Counters::default(),
             count: 0,
             dirty: VecDeque::new(),
+            turns: VecDeque::new(),
             doomed: Vec::new(),
             condemned: Vec::new(),
             shards_count,
@@ -282,15 +291,52 @@ impl Peers {
         let connection = slot.connection.as_mut().expect("a slot that was found is taken");
         connection.outbox.advance(count);
         connection.progressed |= count > 0;
-        if slot.paused && connection.outbox.bytes_count() <= pause / 2 {
+        if slot.full && connection.outbox.bytes_count() <= pause / 2 {
+            slot.full = false;
+            match slot.behind {
+                true => self.turns.push_back(id),
+                false => self.resume(id),
+            }
+        }
+    }
+
+    /// Notes that some of what `id` has sent waits for its turn.
+    pub(super) fn fall_behind(&mut self, id: ConnectionId) {
+        let Some(slot) = self.slot(id) else { return };
+        slot.behind = true;
+        let is_full = slot.full;
+        self.pause(id);
+        if !is_full {
+            self.turns.push_back(id);
+        }
+    }
+
+    /// Takes what waits of `id`, if it is its turn.
+    pub(super) fn take_turn(&mut self, id: ConnectionId) -> Option<Vec<u8>> {
+        let slot = self.slot(id).filter(|slot| slot.behind && !slot.full)?;
+        slot.behind = false;
+        slot.connection.as_mut().map(|connection| std::mem::take(&mut connection.rest))
+    }
+
+    /// Has `id` read from again, unless there is a reason not to.
+    pub(super) fn resume(&mut self, id: ConnectionId) {
+        let Some(slot) = self.slot(id) else { return };
+        if slot.paused && !slot.full && !slot.behind {
             slot.paused = false;
             self.outputs.push_back(Output::Resume { connection: id });
         }
     }
 
-    /// Whether the connection is to be ended once the input in hand is done.
-    pub(super) fn is_doomed(&mut self, id: ConnectionId) -> bool {
-        self.slot(id).is_some_and(|slot| slot.doomed)
+    fn pause(&mut self, id: ConnectionId) {
+        let Some(slot) = self.slot(id) else { return };
+        if !std::mem::replace(&mut slot.paused, true) {
+            self.outputs.push_back(Output::Pause { connection: id });
+        }
+    }
+
+    /// Whether another message of this peer may be processed now, if it is being listened to.
+    pub(super) fn has_turn(&mut self, id: ConnectionId) -> bool {
+        self.slot(id).is_some_and(|slot| !slot.doomed && !slot.full)
     }
 
     /// Lets something be queued again for a peer that did not read: what it is told at the end.
@@ -336,9 +382,9 @@ impl Peers {
             place.dirty = true;
             self.dirty.push_back(id);
         }
-        if waiting > self.outbox_bytes_pause && !place.paused {
-            place.paused = true;
-            self.outputs.push_back(Output::Pause { connection: id });
+        if waiting > self.outbox_bytes_pause && !place.full {
+            place.full = true;
+            self.pause(id);
         }
         if waiting > self.outbox_bytes_max {
             self.doom(slot);
