@@ -9,7 +9,7 @@ use std::time::Duration;
 use rand_chacha::ChaCha12Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
-/// A moment, in nanoseconds since an origin that the driver chose.
+/// A moment, in nanoseconds since the Unix epoch or whatever the driver chose instead.
 ///
 /// It never goes back between two inputs of one router.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
