@@ -134,6 +134,12 @@ impl Peers {
         self.session(reference.slot).filter(|session| session.id == id)
     }
 
+    /// Octets that wait for the peer in `slot`.
+    pub(super) fn waiting(&self, slot: u32) -> usize {
+        let place = self.slots.get(slot as usize).and_then(|place| place.connection.as_ref());
+        place.map_or(0, |peer| peer.outbox.bytes_count())
+    }
+
     /// How to refer to the session that is open in `slot`.
     pub(super) fn reference(&mut self, slot: u32) -> Option<SessionRef> {
         let shard = self.shard;
@@ -296,9 +302,8 @@ impl Peers {
 
     /// Marks the connection in `slot` as written to, and sees to it that it reads.
     fn touch(&mut self, slot: u32) {
-        let id = self.id_of(slot);
+        let (id, waiting) = (self.id_of(slot), self.waiting(slot));
         let place = &mut self.slots[slot as usize];
-        let waiting = place.connection.as_ref().map_or(0, |peer| peer.outbox.bytes_count());
         if !place.dirty {
             place.dirty = true;
             self.dirty.push_back(id);

@@ -31,8 +31,8 @@ use ahash::RandomState;
 use crate::env::{Map, Set};
 use crate::message::uri::Pattern;
 use crate::message::{
-    Call, ClientRoles, Error, Features, Invocation, Message, Passthru, Payload, RegistrationId, RequestId,
-    Role, SessionId, SubscriptionId,
+    Call, ClientRoles, Error, Features, Invocation, Message, Passthru, Payload, RegistrationId,
+    RequestId, Role, SessionId, SubscriptionId,
 };
 use crate::wire::Serializer;
 

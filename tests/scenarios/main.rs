@@ -8,6 +8,7 @@ mod call;
 mod cancel;
 mod concurrency;
 mod filter;
+mod history;
 mod id;
 mod identity;
 mod message;

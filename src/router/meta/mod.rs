@@ -8,11 +8,13 @@
 
 mod arguments;
 mod events;
+mod history;
 mod sessions;
 
 pub(super) use events::News;
 pub(super) use sessions::Condemned;
 
+use super::history::Reading;
 use super::realm::{Context, Realm, Refusal};
 use super::relay::{Head, Relay};
 use crate::env::Map;
@@ -21,7 +23,7 @@ use crate::message::{
     Call, Message, Payload, RegistrationId, Result as CallResult, ResultDetails, SubscriptionId,
     Text,
 };
-use crate::session::{CallRef, ShardId};
+use crate::session::{CallRef, KeptPayload, ShardId};
 use crate::wire::msgpack::MsgPackWriter;
 use crate::wire::{Serializer, Writer};
 use arguments::Arguments;
@@ -29,6 +31,7 @@ use arguments::Arguments;
 /// The procedures, by the last part of their URIs.
 // spec: advanced/meta_api_sessions, advanced/meta_api_registrations
 // spec: advanced/meta_api_subscriptions, advanced/pubsub_testament
+// spec: advanced/pubsub_event_history
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Procedure {
     SessionCount,
@@ -54,6 +57,7 @@ enum Procedure {
     SubscriptionListSubscribers,
     SubscriptionCountSubscribers,
     SubscriptionRemoveSubscriber,
+    SubscriptionGetEvents,
 }
 
 impl Procedure {
@@ -82,6 +86,7 @@ impl Procedure {
             "subscription.list_subscribers" => Self::SubscriptionListSubscribers,
             "subscription.count_subscribers" => Self::SubscriptionCountSubscribers,
             "subscription.remove_subscriber" => Self::SubscriptionRemoveSubscriber,
+            "subscription.get_events" => Self::SubscriptionGetEvents,
             _ => return None,
         })
     }
@@ -115,6 +120,8 @@ pub(super) enum Question {
     RemoveCallee,
     /// Take a subscription from a session of yours.
     RemoveSubscriber,
+    /// What is in this history that you keep, for a session of the given authid and authrole?
+    Events(Reading),
 }
 
 /// Which sessions are to be ended.
@@ -145,8 +152,8 @@ struct Gathering {
     /// Shards that have not answered.
     left: usize,
     ids: Vec<u64>,
-    /// Arguments of the RESULT, if a shard gave them.
-    arguments: Vec<u8>,
+    /// Payload of the RESULT, if a shard gave it.
+    payload: Option<KeptPayload>,
     error: Option<&'static str>,
 }
 
@@ -197,9 +204,12 @@ impl Realm {
         if procedure.is_forceful() && !self.shared.options.meta_kill {
             return Some(Err(Refusal::new(uri::error::NOT_AUTHORIZED)));
         }
+        if procedure == Procedure::SubscriptionGetEvents && self.shared.archives.is_empty() {
+            return Some(Err(Refusal::new(uri::error::NO_SUCH_PROCEDURE)));
+        }
         Some(match self.meta_call(procedure, call_ref, &call.payload, context) {
             Ok(Outcome::Answer(arguments)) => {
-                give(call_ref, &arguments, context);
+                give(call_ref, &in_msgpack(&arguments), context);
                 Ok(())
             }
             Ok(Outcome::Asked) => Ok(()),
@@ -217,6 +227,7 @@ impl Realm {
     ) {
         let mut ids = Vec::new();
         let mut arguments = Vec::new();
+        let mut events = None;
         let mut error = "";
         let mut buffer = Vec::new();
         let asked = Arguments::of(&relay.payload, &mut buffer);
@@ -230,12 +241,18 @@ impl Realm {
             }
             Question::RemoveCallee => self.remove_callee(asked, context),
             Question::RemoveSubscriber => self.remove_subscriber(asked, context),
+            Question::Events(reading) => {
+                self.events_answer(reading, asked, context).map(|answer| events = Some(answer))
+            }
         });
         self.publish_news(context);
         if let Err(Refusal(refused)) = answered {
             error = refused;
         }
-        let payload = Payload::from_elements(Serializer::MessagePack, (&arguments, &[]), false);
+        let payload = match &events {
+            Some(events) => events.payload(),
+            None => in_msgpack(&arguments),
+        };
         let answer = Relay { text: error, ids: &ids, payload, ..Relay::of(Head::Answer(number)) };
         self.pass(from, &answer, context);
     }
@@ -245,7 +262,9 @@ impl Realm {
         let Some(gathering) = self.meta.gatherings.get_mut(&number) else { return };
         gathering.left -= 1;
         gathering.ids.extend_from_slice(relay.ids);
-        gathering.arguments.extend_from_slice(relay.payload.arguments().unwrap_or_default());
+        if !relay.payload.is_empty() {
+            gathering.payload = Some(KeptPayload::new(&relay.payload));
+        }
         if !relay.text.is_empty() {
             gathering.error = Some(known_error(relay.text));
         }
@@ -285,6 +304,7 @@ impl Realm {
             Procedure::SessionKillByAuthid => (kill(Form::List, Kill::Authid), everywhere()),
             Procedure::SessionKillByAuthrole => (kill(Form::Count, Kill::Authrole), everywhere()),
             Procedure::SessionKillAll => (kill(Form::Count, Kill::All), everywhere()),
+            Procedure::SubscriptionGetEvents => return self.events_call(call, asked, context),
             Procedure::AddTestament => return self.add_testament(call, asked, context),
             Procedure::FlushTestaments => return self.flush_testaments(call, &asked, context),
             Procedure::SubscriptionListSubscribers | Procedure::SubscriptionCountSubscribers => {
@@ -337,8 +357,8 @@ impl Realm {
         self.meta.last += 1;
         let number = self.meta.last;
         let left = shards.len();
-        let (ids, arguments) = (Vec::new(), Vec::new());
-        let gathering = Gathering { call, form, left, ids, arguments, error: None };
+        let ids = Vec::new();
+        let gathering = Gathering { call, form, left, ids, payload: None, error: None };
         self.meta.gatherings.insert(number, gathering);
         let asker = [call.caller.id.0];
         for shard in shards {
@@ -451,21 +471,26 @@ fn finish(mut gathering: Gathering, context: &mut Context<'_>) {
     }
     gathering.ids.sort_unstable();
     let arguments = match gathering.form {
-        Form::Only => gathering.arguments,
+        Form::Only => Vec::new(),
         Form::List => answer(|writer| write_ids(&gathering.ids, writer)),
         Form::Count => answer(|writer| writer.integer(gathering.ids.len() as u64)),
     };
-    give(gathering.call, &arguments, context);
+    let given = gathering.payload.as_ref().map(KeptPayload::payload);
+    give(gathering.call, &given.unwrap_or(in_msgpack(&arguments)), context);
 }
 
-/// Gives a caller a RESULT with these Arguments, in MessagePack; empty for none.
-fn give(call: CallRef, arguments: &[u8], context: &mut Context<'_>) {
+/// A payload of these Arguments, in MessagePack; empty for none.
+const fn in_msgpack(arguments: &[u8]) -> Payload<'_> {
+    Payload::from_elements(Serializer::MessagePack, (arguments, &[]), false)
+}
+
+/// Gives a caller a RESULT with this payload.
+fn give(call: CallRef, payload: &Payload<'_>, context: &mut Context<'_>) {
     let CallRef { caller, request, .. } = call;
     if context.peers.find(caller).is_none() {
         return;
     }
-    let payload = Payload::from_elements(Serializer::MessagePack, (arguments, &[]), false);
-    let sent = context.peers.in_serializer_of(caller.slot, &payload, |peers, payload| {
+    let sent = context.peers.in_serializer_of(caller.slot, payload, |peers, payload| {
         let message = CallResult { request, details: ResultDetails::default(), payload };
         peers.send(caller.slot, &Message::Result(message))
     });

@@ -1,0 +1,165 @@
+//! Events as `wamp.subscription.get_events` gives them, in the reader's serializer.
+
+use super::ring::Kept;
+use crate::env::rfc3339;
+use crate::message::layout::Element;
+use crate::message::{EventDetails, MatchPolicy, Payload, SubscriptionId};
+use crate::wire::cbor::CborWriter;
+use crate::wire::json::JsonWriter;
+use crate::wire::msgpack::MsgPackWriter;
+use crate::wire::{Serializer, Writer};
+
+/// What is to be read, and how it is to be told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in super::super) struct Reading {
+    /// Whose history.
+    pub(in super::super) subscription: SubscriptionId,
+    /// In which serializer.
+    pub(in super::super) serializer: Serializer,
+    /// Octets of an answer with more than one event.
+    pub(in super::super) page_bytes_max: usize,
+    /// Octets of a single event: beyond that its reader cannot take it.
+    pub(in super::super) event_bytes_max: usize,
+}
+
+/// Arguments and ArgumentsKw of the RESULT.
+#[derive(Debug)]
+pub(in super::super) struct Answer {
+    serializer: Serializer,
+    arguments: Vec<u8>,
+    arguments_kw: Vec<u8>,
+    /// Events that have no form in the serializer, or are too long for the reader.
+    pub(in super::super) undeliverable_count: u64,
+}
+
+impl Answer {
+    /// As many of `events`, in their order, as are asked for and fit; at least one, if there is
+    /// any that its reader can take.
+    pub(super) fn new<'k>(
+        events: impl Iterator<Item = &'k Kept>,
+        policy: MatchPolicy,
+        (reading, limit): (Reading, usize),
+    ) -> Self {
+        let mut bytes = Vec::new();
+        let mut ends = Vec::new();
+        let (mut undeliverable_count, mut more) = (0, false);
+        let mut transcoded = Vec::new();
+        for kept in events {
+            if ends.len() >= limit {
+                more = true;
+                break;
+            }
+            let start = bytes.len();
+            let written = write_event(kept, policy, reading, (&mut transcoded, &mut bytes));
+            if !written || bytes.len() - start > reading.event_bytes_max {
+                bytes.truncate(start);
+                undeliverable_count += 1;
+                continue;
+            }
+            // One octet more for the comma between two.
+            if !ends.is_empty() && bytes.len() + ends.len() > reading.page_bytes_max {
+                bytes.truncate(start);
+                more = true;
+                break;
+            }
+            ends.push(bytes.len());
+        }
+        let list = List { bytes: &bytes, ends: &ends };
+        let (mut arguments, mut arguments_kw) = (Vec::with_capacity(bytes.len() + 64), Vec::new());
+        match reading.serializer {
+            Serializer::Json => list.write(&mut JsonWriter::open(&mut arguments)),
+            Serializer::MessagePack => list.write(&mut MsgPackWriter::open(&mut arguments)),
+            Serializer::Cbor => list.write(&mut CborWriter::open(&mut arguments)),
+        }
+        if more {
+            match reading.serializer {
+                Serializer::Json => write_more(&mut JsonWriter::open(&mut arguments_kw)),
+                Serializer::MessagePack => write_more(&mut MsgPackWriter::open(&mut arguments_kw)),
+                Serializer::Cbor => write_more(&mut CborWriter::open(&mut arguments_kw)),
+            }
+        }
+        Self { serializer: reading.serializer, arguments, arguments_kw, undeliverable_count }
+    }
+
+    /// As the payload of the RESULT.
+    pub(in super::super) fn payload(&self) -> Payload<'_> {
+        Payload::from_elements(self.serializer, (&self.arguments, &self.arguments_kw), false)
+    }
+}
+
+/// Appends one event. Says whether it has a form in the serializer; if not, nothing is appended.
+fn write_event(
+    kept: &Kept,
+    policy: MatchPolicy,
+    reading: Reading,
+    (transcoded, out): (&mut Vec<u8>, &mut Vec<u8>),
+) -> bool {
+    let Ok(payload) = kept.event.payload().to(reading.serializer, transcoded) else { return false };
+    let mut details = kept.event.details();
+    // spec: advanced/pubsub_pattern_based_subscription — as they were delivered
+    details.topic = (policy != MatchPolicy::Exact).then(|| (*kept.topic).into());
+    let told = Told { kept, details, payload, subscription: reading.subscription };
+    match reading.serializer {
+        Serializer::Json => told.write(&mut JsonWriter::open(out)),
+        Serializer::MessagePack => told.write(&mut MsgPackWriter::open(out)),
+        Serializer::Cbor => told.write(&mut CborWriter::open(out)),
+    }
+    true
+}
+
+/// One event as it is told.
+struct Told<'k> {
+    kept: &'k Kept,
+    subscription: SubscriptionId,
+    details: EventDetails<'k>,
+    payload: Payload<'k>,
+}
+
+impl Told<'_> {
+    // spec: advanced/pubsub_event_history#receiving-event-history — Event
+    fn write<'o>(&self, writer: &mut impl Writer<'o>) {
+        let payload = [("args", self.payload.arguments()), ("kwargs", self.payload.arguments_kw())];
+        let present = payload.into_iter().filter_map(|(key, bytes)| Some((key, bytes?)));
+        writer.dict(4 + present.clone().count());
+        writer.key("timestamp");
+        writer.text(&rfc3339(self.kept.at.unix_ms()));
+        writer.key("subscription");
+        writer.integer(self.subscription.0);
+        writer.key("publication");
+        writer.integer(self.kept.event.head.publication.0);
+        writer.key("details");
+        Element::write(&self.details, writer);
+        for (key, bytes) in present {
+            writer.key(key);
+            writer.raw(bytes);
+        }
+        writer.end_dict();
+    }
+}
+
+/// Elements one behind the other, and where each ends.
+struct List<'a> {
+    bytes: &'a [u8],
+    ends: &'a [usize],
+}
+
+impl List<'_> {
+    fn write<'o>(&self, writer: &mut impl Writer<'o>) {
+        writer.list(self.ends.len());
+        let mut start = 0;
+        for end in self.ends {
+            writer.raw(&self.bytes[start..*end]);
+            start = *end;
+        }
+        writer.end_list();
+    }
+}
+
+/// ArgumentsKw that say that there are more events than were given.
+// spec: advanced/pubsub_event_history — general information may be returned in argumentsKw
+fn write_more<'o>(writer: &mut impl Writer<'o>) {
+    writer.dict(1);
+    writer.key("more");
+    writer.boolean(true);
+    writer.end_dict();
+}
