@@ -254,3 +254,33 @@ fn an_answer_to_a_call_that_was_given_up_is_none_to_the_next_of_that_id() {
     assert_begins(&bottle.hear(&mut ann), &["[50,5,{},[\"new\"]]"]);
     assert_eq!(bottle.machine.routers[0].counters().late_answers, 1);
 }
+
+// spec: A-PCR-13, A-PCR-10, B-RPC-20
+#[test]
+fn a_caller_that_does_not_read_its_results_is_ended_and_its_callee_told() {
+    for shards_count in [1, 2] {
+        let mut bottle = Bottle::new(shards_count, |config| {
+            config.limits.outbox_bytes_pause = 10_000;
+            config.limits.outbox_bytes_max = 50_000;
+        });
+        let mut ann = bottle.join(0, Framing::RawSocket);
+        let mut bob = bottle.join(usize::from(shards_count) - 1, Framing::RawSocket);
+        bottle.say(&mut bob, r#"[64,1,{},"com.p"]"#);
+        bottle.say(&mut ann, r#"[48,1,{"receive_progress":true},"com.p"]"#);
+        assert_begins(&bottle.hear(&mut bob), &["[65,1,", "[68,1,"]);
+        bottle.machine.links[ann.link].down.stalled = true;
+        let part = format!(r#"[70,1,{{"progress":true}},["{}"]]"#, "x".repeat(4_000));
+        for _ in 0..40 {
+            bottle.say(&mut bob, &part);
+        }
+        assert_begins(&bottle.hear(&mut bob), &[r#"[69,1,{"mode":"killnowait"}]"#]);
+        bottle.machine.links[ann.link].down.stalled = false;
+        let heard = bottle.hear(&mut ann);
+        let (last, parts) = heard.split_last().expect("it is told");
+        assert!(last.starts_with("[3,") && last.contains("slow_peer"), "{last}");
+        // Nothing that fitted is missing.
+        assert!((10..40).contains(&parts.len()), "{}", parts.len());
+        assert!(parts.iter().all(|part| part.starts_with(r#"[50,1,{"progress":true}"#)));
+        assert_eq!(bottle.machine.routers[0].counters().slow_sessions_ended, 1);
+    }
+}

@@ -296,7 +296,11 @@ mod tests {
     fn listeners_are_described_as_clients_need_it() {
         let text = "[[realms]]\nname = \"a\"\n[[listeners]]\naddress = \"127.0.0.1:80\"\n";
         for (more, address, expected) in [
-            ("", "tcp:[::1]:80", "listening ws://[::1]:80/ws (json msgpack cbor; rawsocket too)"),
+            (
+                "",
+                "tcp:[::1]:80",
+                "listening ws://[::1]:80/ws (json msgpack cbor ubjson; rawsocket too)",
+            ),
             (
                 "transports = [\"websocket\"]\nserializers = [\"cbor\"]\npaths = [\"/a\"]",
                 "tcp:127.0.0.1:80",
@@ -305,9 +309,13 @@ mod tests {
             (
                 "transports = [\"rawsocket\"]",
                 "tcp:127.0.0.1:80",
-                "listening tcp:127.0.0.1:80 (json msgpack cbor; rawsocket)",
+                "listening tcp:127.0.0.1:80 (json msgpack cbor ubjson; rawsocket)",
             ),
-            ("", "unix:/a", "listening unix:/a (json msgpack cbor; websocket /ws; rawsocket too)"),
+            (
+                "",
+                "unix:/a",
+                "listening unix:/a (json msgpack cbor ubjson; websocket /ws; rawsocket too)",
+            ),
         ] {
             let settings = config::read_text(&format!("{text}{more}")).unwrap();
             assert_eq!(describe(address, &settings.listeners[0]), expected);

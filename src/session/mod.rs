@@ -431,7 +431,7 @@ fn has(role: Option<&Role>, feature: impl Fn(&Features) -> Option<bool>) -> bool
 /// A payload that only its ends can read may be sent by those who announced that they do so.
 // spec: advanced/payload_passthru_mode
 fn admit_passthru(role: Option<&Role>, passthru: Option<&Passthru<'_>>) -> Result<(), Violation> {
-    let used = passthru.is_some_and(|passthru| passthru.ppt_scheme.is_some());
+    let used = passthru.is_some_and(Passthru::is_used);
     if used && !has(role, |features| features.payload_passthru_mode) {
         return Err(Violation("ppt_scheme: payload_passthru_mode was not announced".into()));
     }

@@ -19,6 +19,7 @@ SERIALIZERS = {
     "json": serializers.JsonSerializer,
     "msgpack": serializers.MsgPackSerializer,
     "cbor": serializers.CBORSerializer,
+    "ubjson": serializers.UBJSONSerializer,
 }
 
 ACKNOWLEDGED = PublishOptions(acknowledge=True)

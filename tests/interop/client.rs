@@ -12,55 +12,82 @@ use crate::program::PATIENCE;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Client {
     AutobahnPython,
+    /// A release that speaks UBJSON; newer ones speak a dialect of it under the same name.
+    AutobahnPythonOlder,
     AutobahnJs,
     WampyJs,
     Xconn,
 }
 
 impl Client {
-    pub(crate) const ALL: [Self; 4] =
-        [Self::AutobahnPython, Self::AutobahnJs, Self::WampyJs, Self::Xconn];
+    pub(crate) const ALL: [Self; 5] = [
+        Self::AutobahnPython,
+        Self::AutobahnPythonOlder,
+        Self::AutobahnJs,
+        Self::WampyJs,
+        Self::Xconn,
+    ];
 
     /// Its name.
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::AutobahnPython => "autobahn-python",
+            Self::AutobahnPythonOlder => "autobahn-python 24",
             Self::AutobahnJs => "autobahn-js",
             Self::WampyJs => "wampy.js",
             Self::Xconn => "xconn",
         }
     }
 
-    /// Its name as part of a URI, and of its script.
+    /// Its name as part of a URI.
     pub(crate) const fn word(self) -> &'static str {
         match self {
-            Self::AutobahnPython => "autobahn_python",
+            Self::AutobahnPythonOlder => "autobahn_python_24",
+            Self::AutobahnPython | Self::AutobahnJs | Self::WampyJs | Self::Xconn => self.script(),
+        }
+    }
+
+    /// The name of its script.
+    pub(crate) const fn script(self) -> &'static str {
+        match self {
+            Self::AutobahnPython | Self::AutobahnPythonOlder => "autobahn_python",
             Self::AutobahnJs => "autobahn_js",
             Self::WampyJs => "wampy_js",
             Self::Xconn => "xconn_python",
         }
     }
 
-    /// Whether Python runs it; otherwise Node does.
-    pub(crate) const fn is_python(self) -> bool {
-        matches!(self, Self::AutobahnPython | Self::Xconn)
+    /// The folder of the Python that runs it; `None` if Node does.
+    pub(crate) const fn python(self) -> Option<&'static str> {
+        match self {
+            Self::AutobahnPython | Self::Xconn => Some("venv"),
+            Self::AutobahnPythonOlder => Some("venv-older"),
+            Self::AutobahnJs | Self::WampyJs => None,
+        }
     }
 
     /// `ws` for WebSocket, `rs` for RawSocket.
     pub(crate) const fn transports(self) -> &'static [&'static str] {
         match self {
             Self::WampyJs => &["ws"],
-            Self::AutobahnPython | Self::AutobahnJs | Self::Xconn => &["ws", "rs"],
+            Self::AutobahnPython | Self::AutobahnPythonOlder | Self::AutobahnJs | Self::Xconn => {
+                &["ws", "rs"]
+            }
         }
     }
 
-    /// What it can say over `transport`; `default` leaves the choice to the client.
+    /// What it can say over `transport`.
     pub(crate) fn serializers(self, transport: &str) -> &'static [&'static str] {
         match (self, transport) {
-            (Self::AutobahnPython, _) => &["default", "json", "msgpack", "cbor"],
+            (Self::AutobahnPythonOlder, _) => &["json", "msgpack", "cbor", "ubjson"],
             (Self::AutobahnJs, "rs") => &["json"],
             _ => &SERIALIZERS,
         }
+    }
+
+    /// Whether it can be left to choose the serializer, or offers several, in batches or not.
+    pub(crate) const fn chooses(self) -> bool {
+        matches!(self, Self::AutobahnPython | Self::AutobahnPythonOlder)
     }
 }
 

@@ -63,7 +63,8 @@ fn starts_says_where_and_stops_with_goodbyes() {
     assert!(messages[0].starts_with("starting gigawamp 0."), "{lines:#?}");
     assert_eq!(messages[1], "config standard input");
     assert_eq!(messages[2], "realms realm1 (anonymous)");
-    let listening = format!("listening ws://{address}/ws (json msgpack cbor; rawsocket too)");
+    let listening =
+        format!("listening ws://{address}/ws (json msgpack cbor ubjson; rawsocket too)");
     assert_eq!(messages[3], listening);
     assert!(messages[4].starts_with("ready in "), "{lines:#?}");
     assert_eq!(messages[5], "stopping on SIGTERM");
@@ -174,6 +175,7 @@ fn an_address_that_is_taken_is_an_error() {
     assert!(last.contains(&expected), "{}", ended.err);
 }
 
+// spec: A-RAW-19, A-UDS-01
 #[test]
 fn listens_on_a_unix_socket_with_its_permissions() {
     let folder = Folder::new("unix");

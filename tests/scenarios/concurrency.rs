@@ -2,7 +2,7 @@
 
 use crate::check;
 
-// spec: A-SHR-01
+// spec: X-OPT-02
 #[test]
 fn a_busy_callee_gets_the_next_call_when_it_has_finished_one() {
     check(
@@ -24,7 +24,7 @@ fn a_busy_callee_gets_the_next_call_when_it_has_finished_one() {
     );
 }
 
-// spec: A-SHR-01
+// spec: X-OPT-02
 #[test]
 fn a_busy_procedure_does_not_hold_up_another() {
     check(
@@ -44,7 +44,7 @@ fn a_busy_procedure_does_not_hold_up_another() {
     );
 }
 
-// spec: A-SHR-01
+// spec: X-OPT-02
 #[test]
 fn what_waits_can_be_canceled_and_is_answered_when_the_callee_goes() {
     check(
@@ -64,7 +64,7 @@ fn what_waits_can_be_canceled_and_is_answered_when_the_callee_goes() {
     );
 }
 
-// spec: A-SHR-01
+// spec: X-OPT-02
 #[test]
 fn so_many_calls_wait_and_no_more() {
     check(
@@ -81,7 +81,7 @@ fn so_many_calls_wait_and_no_more() {
     );
 }
 
-// spec: A-SHR-01, B-RPC-06
+// spec: X-OPT-02, B-RPC-06
 #[test]
 fn what_waits_is_answered_when_the_registration_goes() {
     check(
@@ -97,6 +97,7 @@ fn what_waits_is_answered_when_the_registration_goes() {
     );
 }
 
+// spec: X-OPT-02
 #[test]
 fn a_callee_that_takes_none_is_refused() {
     check(
@@ -106,7 +107,7 @@ fn a_callee_that_takes_none_is_refused() {
     );
 }
 
-// spec: A-SHR-10
+// spec: X-OPT-02
 #[test]
 fn what_ran_before_counts_after_registering_again() {
     check(

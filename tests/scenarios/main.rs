@@ -9,6 +9,7 @@ mod cancel;
 mod concurrency;
 mod filter;
 mod history;
+mod history_time;
 mod id;
 mod identity;
 mod message;

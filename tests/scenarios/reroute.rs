@@ -16,7 +16,7 @@ fn check_shared(invoke: &str, text: &str) {
     check(&format!("{}{}{}{text}", join("ann"), join("bob"), join("cyd")));
 }
 
-// spec: A-RRT-01, A-RRT-03, A-RRT-06
+// spec: A-RRT-01, A-RRT-03, A-RRT-06, A-ERR-29
 #[test]
 fn the_next_in_turn_gets_what_one_declined() {
     check_shared(
@@ -68,7 +68,7 @@ fn first_goes_on_and_last_goes_back() {
     );
 }
 
-// spec: A-RRT-02, A-RRT-04
+// spec: A-RRT-02, A-RRT-04, A-ERR-30
 #[test]
 fn when_all_decline_the_caller_hears_so() {
     check_shared(
@@ -97,7 +97,7 @@ fn when_all_decline_the_caller_hears_so() {
     ));
 }
 
-// spec: A-RRT-05
+// spec: A-RRT-05, A-ERR-29, A-FEAT-04
 #[test]
 fn without_the_feature_it_is_an_error_like_any_other() {
     check(&format!(

@@ -4,7 +4,7 @@ use crate::check;
 
 const CALLEE: &str = "{callee: {features: {registration_revocation, call_canceling}}}";
 
-// spec: A-REV-01, A-REV-02, A-REV-03, A-REV-04, A-REV-05, A-RMA-06
+// spec: A-REV-01, A-REV-02, A-REV-03, A-REV-04, A-REV-05, A-RMA-06, X-OPT-02
 #[test]
 fn a_callee_may_push_others_out_where_that_is_allowed() {
     check(&format!(
@@ -32,7 +32,7 @@ fn a_callee_may_push_others_out_where_that_is_allowed() {
     ));
 }
 
-// spec: A-REV-02
+// spec: A-REV-02, A-FEAT-04
 #[test]
 fn callees_that_did_not_announce_it_are_not_told() {
     check(
@@ -50,7 +50,7 @@ fn callees_that_did_not_announce_it_are_not_told() {
     );
 }
 
-// spec: A-REV-01
+// spec: A-ERR-26, X-OPT-02
 #[test]
 fn pushing_out_is_refused_unless_the_realm_allows_it() {
     check(
@@ -65,7 +65,7 @@ fn pushing_out_is_refused_unless_the_realm_allows_it() {
 
 const SUBSCRIBER: &str = "{subscriber: {features: {subscription_revocation}}}";
 
-// spec: A-SRV-01, A-SRV-02, A-SRV-03, A-SRV-04, A-SRV-05
+// spec: A-SRV-01, A-SRV-02, A-SRV-03, A-SRV-04, A-SRV-05, A-FEAT-04
 #[test]
 fn a_subscription_is_taken_away() {
     check(&format!(

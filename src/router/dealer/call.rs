@@ -431,7 +431,7 @@ fn check_features(options: &CallOptions<'_>, callee: &Callee) -> Result<(), Refu
     let lacks_parts = !callee.progressive_call_invocations || !callee.call_canceling;
     // spec: advanced/payload_passthru_mode
     let passthru = options.passthru.as_ref();
-    let passes_through = passthru.is_some_and(|passthru| passthru.ppt_scheme.is_some());
+    let passes_through = passthru.is_some_and(|passthru| passthru.is_used());
     if in_parts && lacks_parts || passes_through && !callee.payload_passthru_mode {
         return Err(Refusal::new(uri::error::FEATURE_NOT_SUPPORTED));
     }

@@ -61,7 +61,7 @@ impl Dealer {
         let Some(pending) = answered(slot, answer.request, progress, context) else { return };
         let call = pending.call;
         let passthru = answer.options.passthru.clone();
-        let passes_through = passthru.as_ref().is_some_and(|options| options.ppt_scheme.is_some());
+        let passes_through = passthru.as_ref().is_some_and(|options| options.is_used());
         if passes_through && !pending.takes_passthru {
             // spec: advanced/payload_passthru_mode — the callee is told, and the call is over
             let error = uri::error::FEATURE_NOT_SUPPORTED;

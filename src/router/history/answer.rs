@@ -7,6 +7,7 @@ use crate::message::{EventDetails, MatchPolicy, Payload, SubscriptionId};
 use crate::wire::cbor::CborWriter;
 use crate::wire::json::JsonWriter;
 use crate::wire::msgpack::MsgPackWriter;
+use crate::wire::ubjson::UbjsonWriter;
 use crate::wire::{Serializer, Writer};
 
 /// What is to be read, and how it is to be told.
@@ -66,17 +67,9 @@ impl Answer {
         }
         let list = List { bytes: &bytes, ends: &ends };
         let (mut arguments, mut arguments_kw) = (Vec::with_capacity(bytes.len() + 64), Vec::new());
-        match reading.serializer {
-            Serializer::Json => list.write(&mut JsonWriter::open(&mut arguments)),
-            Serializer::MessagePack => list.write(&mut MsgPackWriter::open(&mut arguments)),
-            Serializer::Cbor => list.write(&mut CborWriter::open(&mut arguments)),
-        }
+        list.append(reading.serializer, &mut arguments);
         if more {
-            match reading.serializer {
-                Serializer::Json => write_more(&mut JsonWriter::open(&mut arguments_kw)),
-                Serializer::MessagePack => write_more(&mut MsgPackWriter::open(&mut arguments_kw)),
-                Serializer::Cbor => write_more(&mut CborWriter::open(&mut arguments_kw)),
-            }
+            More.append(reading.serializer, &mut arguments_kw);
         }
         Self { serializer: reading.serializer, arguments, arguments_kw, undeliverable_count }
     }
@@ -99,12 +92,23 @@ fn write_event(
     // spec: advanced/pubsub_pattern_based_subscription — as they were delivered
     details.topic = (policy != MatchPolicy::Exact).then(|| (*kept.topic).into());
     let told = Told { kept, details, payload, subscription: reading.subscription };
-    match reading.serializer {
-        Serializer::Json => told.write(&mut JsonWriter::open(out)),
-        Serializer::MessagePack => told.write(&mut MsgPackWriter::open(out)),
-        Serializer::Cbor => told.write(&mut CborWriter::open(out)),
-    }
+    told.append(reading.serializer, out);
     true
+}
+
+/// What is written alike in every serializer.
+trait Part {
+    fn write<'o>(&self, writer: &mut impl Writer<'o>);
+
+    /// Appends it to `out` in `serializer`.
+    fn append(&self, serializer: Serializer, out: &mut Vec<u8>) {
+        match serializer {
+            Serializer::Json => self.write(&mut JsonWriter::open(out)),
+            Serializer::MessagePack => self.write(&mut MsgPackWriter::open(out)),
+            Serializer::Cbor => self.write(&mut CborWriter::open(out)),
+            Serializer::Ubjson => self.write(&mut UbjsonWriter::open(out)),
+        }
+    }
 }
 
 /// One event as it is told.
@@ -115,7 +119,7 @@ struct Told<'k> {
     payload: Payload<'k>,
 }
 
-impl Told<'_> {
+impl Part for Told<'_> {
     // spec: advanced/pubsub_event_history#receiving-event-history — Event
     fn write<'o>(&self, writer: &mut impl Writer<'o>) {
         let payload = [("args", self.payload.arguments()), ("kwargs", self.payload.arguments_kw())];
@@ -143,7 +147,7 @@ struct List<'a> {
     ends: &'a [usize],
 }
 
-impl List<'_> {
+impl Part for List<'_> {
     fn write<'o>(&self, writer: &mut impl Writer<'o>) {
         writer.list(self.ends.len());
         let mut start = 0;
@@ -156,10 +160,14 @@ impl List<'_> {
 }
 
 /// ArgumentsKw that say that there are more events than were given.
-// spec: advanced/pubsub_event_history — general information may be returned in argumentsKw
-fn write_more<'o>(writer: &mut impl Writer<'o>) {
-    writer.dict(1);
-    writer.key("more");
-    writer.boolean(true);
-    writer.end_dict();
+struct More;
+
+impl Part for More {
+    // spec: advanced/pubsub_event_history — general information may be returned in argumentsKw
+    fn write<'o>(&self, writer: &mut impl Writer<'o>) {
+        writer.dict(1);
+        writer.key("more");
+        writer.boolean(true);
+        writer.end_dict();
+    }
 }

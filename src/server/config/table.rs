@@ -275,10 +275,12 @@ pub(super) const LISTENER: &[Key<ListenerSettings>] = &[
                 ("json", |listener| listener.allow(Serializer::Json)),
                 ("msgpack", |listener| listener.allow(Serializer::MessagePack)),
                 ("cbor", |listener| listener.allow(Serializer::Cbor)),
+                ("ubjson", |listener| listener.allow(Serializer::Ubjson)),
             ],
         ),
-        preset: Preset::Literal("[\"json\", \"msgpack\", \"cbor\"]"),
-        meaning: "Serializers that clients may choose from.",
+        preset: Preset::Literal("[\"json\", \"msgpack\", \"cbor\", \"ubjson\"]"),
+        meaning: "Serializers that clients may choose from. `ubjson` is draft 12: where clients \
+                  send its dialect BJData under that name, leave it out, and they choose another.",
     },
     Key {
         name: "message_bytes_max",

@@ -19,7 +19,7 @@ use gigawamp::wire::{Framing, Serializer, TransportOptions};
 use notation::{Act, Bindings, Line};
 use player::{Dress, Player};
 
-/// Plays `text` over both transports, three serializers, and 1, 2 and 5 shards. On 5 shards every
+/// Plays `text` over both transports, all serializers, and 1, 2 and 5 shards. On 5 shards every
 /// peer uses another transport and serializer than the one before it.
 pub(crate) fn check(text: &str) {
     check_then(text, |_| ());
