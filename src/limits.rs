@@ -63,5 +63,9 @@ pub const HISTORY_PAGES_MAX: usize = 16;
 /// ArgumentsKw that say that there are more.
 pub const RESULT_HEAD_BYTES_MAX: usize = 64;
 
+/// Questions of one session to the meta API that wait for answers as long as its realm is large:
+/// a hundred thousand sessions are a megabyte of ids in each.
+pub const LISTS_PENDING_MAX: usize = 16;
+
 /// Shards one process may have: the width of a subscription's set of interested shards.
 pub const SHARDS_MAX: usize = 256;

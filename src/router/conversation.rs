@@ -7,6 +7,7 @@
 use std::fmt::Write;
 
 use super::config::RealmOptions;
+use super::realm::Realm;
 use super::{ConnectionId, Origin, Output, Router};
 use crate::env::shrink;
 use crate::message::uri::{self, close, error};
@@ -39,6 +40,11 @@ pub(super) enum Deadline {
         realm: u16,
         /// Of which subscription.
         subscription: SubscriptionId,
+    },
+    /// The work on long answers goes on.
+    Lists {
+        /// In which realm.
+        realm: u16,
     },
 }
 
@@ -163,6 +169,7 @@ impl Router {
                         realm.on_history_age(subscription, context);
                     })
                 }
+                Deadline::Lists { realm } => self.in_realm(realm, Realm::on_tick),
                 Deadline::Handshake(id) if self.was_due(id) => self.on_handshake_late(id),
                 Deadline::Goodbye(id) if self.was_due(id) => self.close(id),
                 Deadline::Look(id) if self.was_due(id) => self.look(id),

@@ -1,6 +1,8 @@
 //! Event history by the clock, which only the simulator can set: it starts in 1970.
 
-use crate::check;
+use gigawamp::sim::Value;
+
+use crate::{check, check_then};
 
 // spec: A-HIS-02, A-HIS-05
 #[test]
@@ -60,4 +62,68 @@ fn events_grow_too_old() {
         ann: CALL 9 {} wamp.subscription.get_events [$s] -> RESULT 9 {} [{args: [3], timestamp: "1970-01-01T00:01:10.004Z", ..}]
     "#,
     );
+}
+
+/// `count` publications of one peer, from the request after `last` on, in one breath.
+fn publications(last: usize, count: usize) -> String {
+    let numbers = last + 1..=last + count;
+    numbers.map(|n| format!("PUBLISH {n} {{}} com.t [{n}]")).collect::<Vec<_>>().join(" & ")
+}
+
+/// The numbers that events carry as their only argument.
+fn numbers(events: &Value) -> Vec<usize> {
+    let number = |event: &Value| event.get("args").and_then(|it| it.items()[0].number());
+    events.items().iter().filter_map(number).map(|number| number as usize).collect()
+}
+
+// spec: A-HIS-04, A-HIS-10
+#[test]
+fn a_long_history_is_looked_through_by_and_by() {
+    check_then(
+        &format!(
+            r#"
+            given: history com.t events=400
+            ann: {all}
+            bob: CALL 1 {{}} wamp.subscription.get_events [1]
+            bob: silent
+            bob: CALL 2 {{}} wamp.subscription.get_events [1] {{"limit": 3, "reverse": true}}
+            wait 1s
+            bob: <~ RESULT 1 {{}} $all
+            bob: <~ RESULT 2 {{}} [{{args: [400], ..}}, {{args: [399], ..}}, {{args: [398], ..}}] {{more}}
+        "#,
+            all = publications(0, 400)
+        ),
+        |bindings| assert_eq!(numbers(&bindings["all"]), (1..=400).collect::<Vec<_>>()),
+    );
+}
+
+// spec: A-HIS-04, A-HIS-10
+#[test]
+fn what_is_forgotten_while_it_is_looked_for_is_not_told() {
+    for (reverse, first) in [(false, 1), (true, 400)] {
+        check_then(
+            &format!(
+                r#"
+                given: history com.t events=400
+                ann: {all}
+                bob: CALL 1 {{}} wamp.subscription.get_events [1] {{"reverse": {reverse}}}
+                bob: silent
+                ann: {others}
+                wait 1s
+                bob: <- RESULT 1 {{}} $found
+            "#,
+                all = publications(0, 400),
+                others = publications(400, 400)
+            ),
+            |bindings| {
+                let mut found = numbers(&bindings["found"]);
+                assert!((50..400).contains(&found.len()), "{found:?}");
+                assert_eq!(found[0], first);
+                if reverse {
+                    found.reverse();
+                }
+                assert!(found.windows(2).all(|pair| pair[0] + 1 == pair[1]), "{found:?}");
+            },
+        );
+    }
 }

@@ -2,6 +2,7 @@
 
 use super::ring::Kept;
 use crate::env::rfc3339;
+use crate::limits::RESULT_HEAD_BYTES_MAX;
 use crate::message::layout::Element;
 use crate::message::{EventDetails, MatchPolicy, Payload, SubscriptionId};
 use crate::wire::cbor::CborWriter;
@@ -23,6 +24,79 @@ pub(in super::super) struct Reading {
     pub(in super::super) event_bytes_max: usize,
 }
 
+/// An answer in the making.
+#[derive(Debug)]
+pub(super) struct Draft {
+    reading: Reading,
+    policy: MatchPolicy,
+    limit: usize,
+    /// Events one behind the other, and where each ends.
+    bytes: Vec<u8>,
+    ends: Vec<usize>,
+    /// There are more events than were asked for or than fit.
+    more: bool,
+    undeliverable_count: u64,
+}
+
+impl Draft {
+    /// An empty one, for at most `limit` events of a subscription of that policy.
+    pub(super) const fn new(reading: Reading, policy: MatchPolicy, limit: usize) -> Self {
+        Self {
+            reading,
+            policy,
+            limit,
+            bytes: Vec::new(),
+            ends: Vec::new(),
+            more: false,
+            undeliverable_count: 0,
+        }
+    }
+
+    /// Adds an event, if it is one that the reader can take. Says whether another may be added:
+    /// none, once one was left out because of the limit or for want of room. The first always has
+    /// room.
+    pub(super) fn add(&mut self, kept: &Kept) -> bool {
+        self.more = self.ends.len() >= self.limit;
+        if self.more {
+            return false;
+        }
+        let start = self.bytes.len();
+        let written = write_event(kept, self.policy, self.reading, &mut self.bytes);
+        if !written || self.bytes.len() - start > self.reading.event_bytes_max {
+            self.bytes.truncate(start);
+            self.undeliverable_count += 1;
+            return true;
+        }
+        // One octet more for the comma between two.
+        let long = self.bytes.len() + self.ends.len() > self.reading.page_bytes_max;
+        self.more = long && !self.ends.is_empty();
+        if self.more {
+            self.bytes.truncate(start);
+            return false;
+        }
+        self.ends.push(self.bytes.len());
+        true
+    }
+
+    /// Octets of the events so far.
+    pub(super) const fn bytes_count(&self) -> usize {
+        self.bytes.len()
+    }
+
+    pub(super) fn finish(&self) -> Answer {
+        let serializer = self.reading.serializer;
+        let list = List { bytes: &self.bytes, ends: &self.ends };
+        let mut arguments = Vec::with_capacity(self.bytes.len() + RESULT_HEAD_BYTES_MAX);
+        let mut arguments_kw = Vec::new();
+        list.append(serializer, &mut arguments);
+        if self.more {
+            More.append(serializer, &mut arguments_kw);
+        }
+        let undeliverable_count = self.undeliverable_count;
+        Answer { serializer, arguments, arguments_kw, undeliverable_count }
+    }
+}
+
 /// Arguments and ArgumentsKw of the RESULT.
 #[derive(Debug)]
 pub(in super::super) struct Answer {
@@ -34,46 +108,6 @@ pub(in super::super) struct Answer {
 }
 
 impl Answer {
-    /// As many of `events`, in their order, as are asked for and fit; at least one, if there is
-    /// any that its reader can take.
-    pub(super) fn new<'k>(
-        events: impl Iterator<Item = &'k Kept>,
-        policy: MatchPolicy,
-        (reading, limit): (Reading, usize),
-    ) -> Self {
-        let mut bytes = Vec::new();
-        let mut ends = Vec::new();
-        let (mut undeliverable_count, mut more) = (0, false);
-        let mut transcoded = Vec::new();
-        for kept in events {
-            if ends.len() >= limit {
-                more = true;
-                break;
-            }
-            let start = bytes.len();
-            let written = write_event(kept, policy, reading, (&mut transcoded, &mut bytes));
-            if !written || bytes.len() - start > reading.event_bytes_max {
-                bytes.truncate(start);
-                undeliverable_count += 1;
-                continue;
-            }
-            // One octet more for the comma between two.
-            if !ends.is_empty() && bytes.len() + ends.len() > reading.page_bytes_max {
-                bytes.truncate(start);
-                more = true;
-                break;
-            }
-            ends.push(bytes.len());
-        }
-        let list = List { bytes: &bytes, ends: &ends };
-        let (mut arguments, mut arguments_kw) = (Vec::with_capacity(bytes.len() + 64), Vec::new());
-        list.append(reading.serializer, &mut arguments);
-        if more {
-            More.append(reading.serializer, &mut arguments_kw);
-        }
-        Self { serializer: reading.serializer, arguments, arguments_kw, undeliverable_count }
-    }
-
     /// As the payload of the RESULT.
     pub(in super::super) fn payload(&self) -> Payload<'_> {
         Payload::from_elements(self.serializer, (&self.arguments, &self.arguments_kw), false)
@@ -81,13 +115,10 @@ impl Answer {
 }
 
 /// Appends one event. Says whether it has a form in the serializer; if not, nothing is appended.
-fn write_event(
-    kept: &Kept,
-    policy: MatchPolicy,
-    reading: Reading,
-    (transcoded, out): (&mut Vec<u8>, &mut Vec<u8>),
-) -> bool {
-    let Ok(payload) = kept.event.payload().to(reading.serializer, transcoded) else { return false };
+fn write_event(kept: &Kept, policy: MatchPolicy, reading: Reading, out: &mut Vec<u8>) -> bool {
+    let mut transcoded = Vec::new();
+    let payload = kept.event.payload().to(reading.serializer, &mut transcoded);
+    let Ok(payload) = payload else { return false };
     let mut details = kept.event.details();
     // spec: advanced/pubsub_pattern_based_subscription — as they were delivered
     details.topic = (policy != MatchPolicy::Exact).then(|| (*kept.topic).into());

@@ -27,8 +27,10 @@ mod ring;
 pub(super) use answer::{Answer, Reading};
 pub(super) use query::{Asker, Query};
 
+use std::ops::Range;
 use std::sync::Arc;
 
+use answer::Draft;
 use ring::{Kept, Ring};
 
 use super::config::HistoryRule;
@@ -109,7 +111,7 @@ impl Histories {
     ) -> Self {
         let mut map = Map::with_hasher(hash_key.clone());
         for Archive { id, rule, .. } in archives.iter().filter(|it| it.keeper == shard) {
-            let ring = Ring::new(rule);
+            let ring = Ring::new(rule, hash_key.clone());
             map.insert(*id, History { policy: rule.uris.policy, ring, due: false });
         }
         Self { realm, map }
@@ -141,19 +143,45 @@ impl Histories {
         }
     }
 
-    /// What the history of a subscription has for `asker`.
-    pub(super) fn answer(
+    /// Begins to look for what the history of a subscription has for `asker`: all that is there
+    /// by now.
+    pub(super) fn search(
         &mut self,
-        (reading, query): (Reading, &Query<'_>),
-        asker: Asker<'_>,
+        (reading, query): (Reading, Query),
+        asker: Asker,
         now: Instant,
-    ) -> Result<Answer, Refusal> {
-        let id = reading.subscription;
-        let history = self.map.get_mut(&id);
+    ) -> Result<Search, Refusal> {
+        let history = self.map.get_mut(&reading.subscription);
         let history = history.ok_or(Refusal::new(uri::error::NO_SUCH_SUBSCRIPTION))?;
         history.ring.trim(now);
-        let found = query.find(&history.ring, asker)?;
-        Ok(Answer::new(found, history.policy, (reading, query.limit())))
+        let places = query.places(&history.ring)?;
+        let draft = Draft::new(reading, history.policy, query.limit);
+        Ok(Search { subscription: reading.subscription, query, asker, places, draft })
+    }
+
+    /// Goes on with a search for about `room` units of work, each as much as it takes to copy an
+    /// id. Tells what that cost, and whether the answer is complete.
+    pub(super) fn go_on(&self, search: &mut Search, room: usize) -> (usize, bool) {
+        let history = self.map.get(&search.subscription).expect("it was there when it began");
+        let mut spent = 0;
+        while spent < room {
+            let places = &mut search.places;
+            let next = if search.query.reverse { places.next_back() } else { places.next() };
+            let Some(place) = next else { return (spent, true) };
+            spent += LOOK_AT_EVENT;
+            // What was forgotten meanwhile is not told any more.
+            let Some(kept) = history.ring.at(place) else { continue };
+            if !search.query.admits(kept, &search.asker) {
+                continue;
+            }
+            let bytes_before = search.draft.bytes_count();
+            if !search.draft.add(kept) {
+                return (spent, true);
+            }
+            let bytes = search.draft.bytes_count() - bytes_before;
+            spent += WRITE_EVENT + bytes / BYTES_OF_A_UNIT;
+        }
+        (spent, search.places.is_empty())
     }
 
     /// The time has come at which a history forgets what is too old.
@@ -173,6 +201,29 @@ impl Histories {
     /// Asserts that nothing exceeds its bound.
     pub(super) fn check(&self) {
         self.map.values().for_each(|history| history.ring.check());
+    }
+}
+
+/// What it costs to look at an event, to write one, and how much of it.
+const LOOK_AT_EVENT: usize = 4;
+const WRITE_EVENT: usize = 32;
+const BYTES_OF_A_UNIT: usize = 32;
+
+/// A question that is being worked on.
+#[derive(Debug)]
+pub(super) struct Search {
+    subscription: SubscriptionId,
+    query: Query,
+    asker: Asker,
+    /// What is left to be looked at.
+    places: Range<u64>,
+    draft: Draft,
+}
+
+impl Search {
+    /// What was found.
+    pub(super) fn answer(&self) -> Answer {
+        self.draft.finish()
     }
 }
 

@@ -1,13 +1,16 @@
 //! The events of one history, the oldest first, within bounds of number, memory and age.
 
 use std::collections::VecDeque;
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
+
+use ahash::RandomState;
 
 use super::super::config::HistoryRule;
 use super::super::relay::Relay;
 use super::super::retention::Retained;
-use crate::env::Instant;
+use crate::env::{Instant, Map};
 use crate::message::PublicationId;
 
 /// One event that is kept, perhaps in several histories.
@@ -31,13 +34,17 @@ impl Kept {
     }
 }
 
-/// What it takes to hold one event: a pointer, and the two counts beside what it points to.
-const KEEPING_BYTES: usize = 3 * size_of::<usize>();
+/// What it takes to hold one event: a pointer, the two counts beside what it points to, and its
+/// entry in a map that may be half empty.
+const KEEPING_BYTES: usize = 3 * size_of::<usize>() + 2 * (size_of::<(PublicationId, u64)>() + 1);
 
 /// The latest events of one subscription.
 #[derive(Debug)]
 pub(super) struct Ring {
     events: VecDeque<Arc<Kept>>,
+    /// The place of the oldest: how many were forgotten. Places count all that were ever kept.
+    forgotten: u64,
+    places: Map<PublicationId, u64>,
     bytes_count: usize,
     events_max: usize,
     bytes_max: usize,
@@ -47,9 +54,11 @@ pub(super) struct Ring {
 
 impl Ring {
     /// An empty one with the bounds of `rule`.
-    pub(super) const fn new(rule: &HistoryRule) -> Self {
+    pub(super) const fn new(rule: &HistoryRule, hash_key: RandomState) -> Self {
         Self {
             events: VecDeque::new(),
+            forgotten: 0,
+            places: Map::with_hasher(hash_key),
             bytes_count: 0,
             events_max: rule.events_max,
             bytes_max: rule.bytes_max,
@@ -65,6 +74,7 @@ impl Ring {
             return;
         }
         self.bytes_count += bytes_count;
+        self.places.insert(kept.event.head.publication, self.places().end);
         self.events.push_back(kept);
         while self.events.len() > self.events_max || self.bytes_count > self.bytes_max {
             self.forget_oldest();
@@ -82,9 +92,10 @@ impl Ring {
         }
     }
 
-    /// Gives back the memory of a place for each event that was forgotten.
+    /// Gives back what was needed for events that are forgotten.
     pub(super) fn shrink(&mut self) {
         self.events.shrink_to(2 * self.events.len());
+        self.places.shrink_to(2 * self.places.len());
     }
 
     /// When it is time to [`trim`](Self::trim) for the sake of memory, if ever: an eighth of their
@@ -94,18 +105,25 @@ impl Ring {
         Some(oldest.at + self.age_max + self.age_max / 8)
     }
 
-    pub(super) fn len(&self) -> usize {
-        self.events.len()
+    /// The places of all that is kept.
+    pub(super) fn places(&self) -> Range<u64> {
+        self.forgotten..self.forgotten + self.events.len() as u64
     }
 
-    /// The event in that place, which there is; 0 is the oldest.
-    pub(super) fn at(&self, place: usize) -> &Kept {
-        &self.events[place]
+    /// The event in that place, unless it is forgotten.
+    pub(super) fn at(&self, place: u64) -> Option<&Kept> {
+        let index = usize::try_from(place.checked_sub(self.forgotten)?).ok()?;
+        self.events.get(index).map(|kept| &**kept)
     }
 
     /// The place of that publication.
-    pub(super) fn place_of(&self, id: PublicationId) -> Option<usize> {
-        self.events.iter().position(|kept| kept.event.head.publication == id)
+    pub(super) fn place_of(&self, id: PublicationId) -> Option<u64> {
+        self.places.get(&id).copied()
+    }
+
+    /// The first place behind those of all events of which it `is_before`; they stand in front.
+    pub(super) fn place_behind(&self, is_before: impl Fn(Instant) -> bool) -> u64 {
+        self.forgotten + self.events.partition_point(|kept| is_before(kept.at)) as u64
     }
 
     /// Asserts that no bound is exceeded.
@@ -114,6 +132,7 @@ impl Ring {
         assert_eq!(bytes_count, self.bytes_count, "a history is miscounted");
         assert!(self.bytes_count <= self.bytes_max, "a history of too many octets");
         assert!(self.events.len() <= self.events_max, "a history of too many events");
+        assert_eq!(self.places.len(), self.events.len(), "a publication without a place");
         let in_order = self.events.iter().is_sorted_by_key(|kept| kept.at);
         assert!(in_order, "a history out of order");
     }
@@ -121,6 +140,8 @@ impl Ring {
     fn forget_oldest(&mut self) {
         let oldest = self.events.pop_front().expect("there is no bound that nothing exceeds");
         self.bytes_count -= oldest.bytes_count();
+        self.places.remove(&oldest.event.head.publication);
+        self.forgotten += 1;
     }
 }
 
@@ -128,6 +149,7 @@ impl Ring {
 mod tests {
     use super::super::super::relay::{Details, EventHead, Head};
     use super::*;
+    use crate::env::{Random, hash_key};
     use crate::message::uri::Pattern;
     use crate::message::{EventDetails, MatchPolicy, Payload, SessionId};
     use crate::session::ShardId;
@@ -159,12 +181,14 @@ mod tests {
 
     fn ring(events_max: usize, bytes_max: usize, age_max: Duration) -> Ring {
         let uris = Pattern { policy: MatchPolicy::Exact, uri: "com.t".into() };
-        Ring::new(&HistoryRule { uris, events_max, bytes_max, age_max })
+        let hash_key = hash_key(&mut Random::from_number(1));
+        Ring::new(&HistoryRule { uris, events_max, bytes_max, age_max }, hash_key)
     }
 
     fn numbers(ring: &Ring) -> Vec<u64> {
         ring.check();
-        (0..ring.len()).map(|place| ring.at(place).event.head.publication.0).collect()
+        let publication = |place| ring.at(place).map(|kept| kept.event.head.publication.0);
+        ring.places().filter_map(publication).collect()
     }
 
     #[test]
@@ -172,7 +196,8 @@ mod tests {
         let mut few = ring(3, usize::MAX, Duration::ZERO);
         (1..=5).for_each(|number| few.append(kept(number, 9, at(0)), at(0)));
         assert_eq!(numbers(&few), [3, 4, 5]);
-        assert_eq!(few.place_of(PublicationId(4)), Some(1));
+        assert_eq!(few.place_of(PublicationId(4)), Some(3));
+        assert!(few.at(1).is_none() && few.at(5).is_none());
         assert_eq!(few.place_of(PublicationId(2)), None);
         assert_eq!(few.expiry(), None);
 
@@ -187,7 +212,7 @@ mod tests {
 
         let mut none = ring(0, usize::MAX, Duration::ZERO);
         none.append(kept(1, 9, at(0)), at(0));
-        assert_eq!(none.len(), 0);
+        assert!(none.places().is_empty());
     }
 
     #[test]
@@ -199,9 +224,12 @@ mod tests {
         assert_eq!(numbers(&ring), [3, 4, 5], "eight seconds are not too old");
         ring.append(kept(6, 9, at(12)), at(12));
         assert_eq!(numbers(&ring), [4, 5, 6]);
+        assert_eq!(ring.place_behind(|at| at < self::at(5)), 4);
+        assert_eq!(ring.place_behind(|at| at <= self::at(5)), 5);
+        assert_eq!(ring.place_behind(|_| true), 6);
         ring.trim(at(1_000));
         ring.shrink();
-        assert_eq!((ring.len(), ring.bytes_count, ring.events.capacity()), (0, 0, 0));
+        assert_eq!((ring.bytes_count, ring.events.capacity(), ring.places.capacity()), (0, 0, 0));
         assert_eq!(ring.expiry(), None);
     }
 }

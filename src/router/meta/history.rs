@@ -1,6 +1,6 @@
 //! `wamp.subscription.get_events`: what was published to a subscription before.
 
-use super::super::history::{Answer, Asker, Query, Reading};
+use super::super::history::{Asker, Query, Reading, Search};
 use super::super::realm::{Context, Realm, Refusal};
 use super::arguments::Arguments;
 use super::{Form, Inquiry, Outcome, Question};
@@ -47,20 +47,18 @@ impl Realm {
         self.ask(inquiry, &[keeper.0], &payload, context)
     }
 
-    /// Answers what [`events_call`](Self::events_call) asked, of a history that is kept here.
-    pub(super) fn events_answer(
+    /// Begins to answer what [`events_call`](Self::events_call) asked, of a history that is kept
+    /// here.
+    pub(super) fn events_search(
         &mut self,
         reading: Reading,
         mut asked: Arguments<'_>,
         context: &mut Context<'_>,
-    ) -> Result<Answer, Refusal> {
+    ) -> Result<Search, Refusal> {
         let (authid, authrole): (Text<'_>, Text<'_>) = (asked.required()?, asked.required()?);
-        let asker = Asker { authid: &authid, authrole: &authrole };
-        let keywords: EventsKeywords<'_> = asked.keywords()?;
-        let query = Query::new(&keywords)?;
-        let answer = self.broker.histories.answer((reading, &query), asker, context.now)?;
-        context.peers.counters.undeliverable_events += answer.undeliverable_count;
-        Ok(answer)
+        let asker = Asker { authid: (*authid).into(), authrole: (*authrole).into() };
+        let query = Query::new(&asked.keywords()?)?;
+        self.broker.histories.search((reading, query), asker, context.now)
     }
 }
 
