@@ -57,7 +57,7 @@ const SILENCES_MAX: u8 = 2;
 
 impl Router {
     pub(super) fn on_opened(&mut self, id: ConnectionId, origin: &Origin) {
-        self.peers.open(id, origin.listener);
+        self.peers.open(id, origin);
         if self.shutting_down {
             return self.close(id);
         }

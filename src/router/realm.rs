@@ -42,6 +42,8 @@ pub(super) struct SharedRealm {
     pub(super) archives: Vec<Archive>,
     /// The last id of a subscription or registration.
     ids: AtomicU64,
+    /// When the first session joined, in milliseconds of Unix time; 0 before.
+    first_join_ms: AtomicU64,
 }
 
 impl SharedRealm {
@@ -60,6 +62,7 @@ impl SharedRealm {
             retention: Retention::new(hash_key),
             archives: Vec::new(),
             ids: AtomicU64::new(0),
+            first_join_ms: AtomicU64::new(0),
         };
         // Not every realm's first history is to be kept by the same shard.
         let first = hash_key.hash_one(&config.name);
@@ -73,6 +76,19 @@ impl SharedRealm {
         let mut held = false;
         self.subscriptions.for_each(&mut |_, _, entry| held |= !entry.is_idle());
         !held && self.registrations.is_empty()
+    }
+
+    /// When the first session joined, in milliseconds of Unix time.
+    pub(super) fn first_join_ms(&self) -> u64 {
+        self.first_join_ms.load(Ordering::Relaxed)
+    }
+
+    fn note_join(&self, now_ms: u64) {
+        if self.first_join_ms() == 0 {
+            // If this fails, somebody else was first.
+            let first = &self.first_join_ms;
+            let _ = first.compare_exchange(0, now_ms, Ordering::Relaxed, Ordering::Relaxed);
+        }
     }
 
     /// A fresh id of router scope.
@@ -201,7 +217,8 @@ impl Realm {
         let Some(session) = context.peers.session(slot) else { return };
         let (id, identity) = (session.id, session.identity.clone());
         self.sessions.insert(id, slot);
-        self.publish_join(id, &identity, context);
+        self.shared.note_join(context.now.unix_ms());
+        self.publish_join(slot, (id, &identity), context);
     }
 
     /// Hands `relay` to this realm's half on the shard `to`.

@@ -328,6 +328,8 @@ fn it_is_announced_where_something_is_kept() {
         bob: joins realm2
         bob: CALL 1 {} wamp.subscription.lookup [com.t] -> RESULT 1 {} [$s2]
         bob: CALL 2 {} wamp.subscription.get_events [$s2] -> RESULT 2 {} []
+        bob: CALL 3 {} wamp.registration.lookup [wamp.subscription.get_events] -> RESULT 3 {} [$r]
+        bob: CALL 4 {} wamp.registration.get [$r] -> RESULT 4 {} [{uri: wamp.subscription.get_events, ..}]
     "#,
     );
     check_then(
@@ -335,6 +337,7 @@ fn it_is_announced_where_something_is_kept() {
         ann: connects
         ann: HELLO realm1 {roles: {caller: {}}} -> WELCOME * {roles: {broker: {features: $features}, dealer: *}, ..}
         ann: CALL 1 {} wamp.subscription.get_events [1] -> ERROR CALL 1 {} wamp.error.no_such_procedure
+        ann: CALL 2 {} wamp.registration.lookup [wamp.subscription.get_events] -> RESULT 2 {} [null]
     "#,
         |bindings| assert!(bindings["features"].get("event_history").is_none()),
     );

@@ -14,7 +14,7 @@ fn coming_and_going_is_told() {
         ann: silent
         bob: connects
         bob: HELLO realm1 {roles: {caller: {}}} -> WELCOME $bob {authid: $id, ..}
-        ann: <- EVENT $j * {} [{session: $bob, authid: $id, authrole: anonymous, authmethod: anonymous, authprovider: static}]
+        ann: <- EVENT $j * {} [{session: $bob, authid: $id, authrole: anonymous, authmethod: anonymous, authprovider: static, transport: {type: *, protocol: *, peer: *}}]
         cyd: joins realm2
         ann: silent
         bob: GOODBYE {} wamp.close.normal -> GOODBYE {} wamp.close.goodbye_and_out
@@ -60,7 +60,7 @@ fn a_session_is_described() {
         bob: connects
         bob: HELLO realm1 {roles: {caller: {}}} -> WELCOME $bob {authid: $id, ..}
         cyd: joins realm2
-        ann: CALL 1 {} wamp.session.get [$bob] -> RESULT 1 {} [{session: $bob, authid: $id, authrole: anonymous, authmethod: anonymous, authprovider: static}]
+        ann: CALL 1 {} wamp.session.get [$bob] -> RESULT 1 {} [{session: $bob, authid: $id, authrole: anonymous, authmethod: anonymous, authprovider: static, transport: {type: *, protocol: *, peer: *}}]
         ann: CALL 2 {} wamp.session.get [$cyd] -> ERROR CALL 2 {} wamp.error.no_such_session
         ann: CALL 3 {} wamp.session.get [1] -> ERROR CALL 3 {} wamp.error.no_such_session
         ann: CALL 4 {} wamp.session.get -> ERROR CALL 4 {} wamp.error.invalid_argument
@@ -181,6 +181,25 @@ fn what_is_reserved_is_nobody_elses() {
         ann: silent
         bob: CALL 5 {} wampum
         ann: <- INVOCATION 1 $r {procedure: wampum}
+    "#,
+    );
+}
+
+// spec: A-META-05
+#[test]
+fn procedures_of_the_router_are_found_like_others() {
+    check(
+        r#"
+        ann: REGISTER 1 {match: prefix} "" -> REGISTERED 1 $r
+        bob: CALL 1 {} wamp.registration.match [wamp.session.count] -> RESULT 1 {} [$c]
+        bob: CALL 2 {} wamp.registration.lookup [wamp.session.count] -> RESULT 2 {} [$c]
+        bob: CALL 3 {} wamp.registration.get [$c] -> RESULT 3 {} [{id: $c, created: *, uri: wamp.session.count, match: exact, invoke: single}]
+        bob: CALL 4 {} wamp.registration.list_callees [$c] -> RESULT 4 {} [[]]
+        bob: CALL 5 {} wamp.registration.count_callees [$c] -> RESULT 5 {} [0]
+        bob: CALL 6 {} wamp.registration.match [wamp.unknown] -> RESULT 6 {} [null]
+        bob: CALL 7 {} wamp.registration.lookup [wamp.session.count, {match: prefix}] -> RESULT 7 {} [null]
+        bob: CALL 8 {} wamp.registration.lookup ["", {match: prefix}] -> RESULT 8 {} [$r]
+        bob: CALL 9 {} wamp.registration.match [com.p] -> RESULT 9 {} [$r]
     "#,
     );
 }

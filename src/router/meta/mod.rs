@@ -11,6 +11,7 @@ mod arguments;
 mod events;
 mod history;
 mod lists;
+mod procedures;
 mod sessions;
 
 pub(super) use events::News;
@@ -20,92 +21,17 @@ pub(super) use sessions::Condemned;
 use super::history::Reading;
 use super::realm::{Context, Realm, Refusal};
 use super::relay::{Head, Relay};
-use crate::env::Map;
+use crate::env::{Map, rfc3339};
 use crate::limits::LISTS_PENDING_MAX;
-use crate::message::uri;
+use crate::message::uri::{self, MatchPolicy};
 use crate::message::{Call, Payload, RegistrationId, SessionId, SubscriptionId, Text};
 use crate::session::{CallRef, KeptPayload, ShardId};
 use crate::wire::Writer;
+use crate::wire::msgpack::MsgPackWriter;
 use answers::{answer, finish, give, in_msgpack, write_ids};
 use arguments::Arguments;
 use lists::{Lists, Pages, Scan};
-
-/// The procedures, by the last part of their URIs.
-// spec: advanced/meta_api_sessions, advanced/meta_api_registrations
-// spec: advanced/meta_api_subscriptions, advanced/pubsub_testament
-// spec: advanced/pubsub_event_history
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Procedure {
-    SessionCount,
-    SessionList,
-    SessionGet,
-    SessionKill,
-    SessionKillByAuthid,
-    SessionKillByAuthrole,
-    SessionKillAll,
-    AddTestament,
-    FlushTestaments,
-    RegistrationList,
-    RegistrationLookup,
-    RegistrationMatch,
-    RegistrationGet,
-    RegistrationListCallees,
-    RegistrationCountCallees,
-    RegistrationRemoveCallee,
-    SubscriptionList,
-    SubscriptionLookup,
-    SubscriptionMatch,
-    SubscriptionGet,
-    SubscriptionListSubscribers,
-    SubscriptionCountSubscribers,
-    SubscriptionRemoveSubscriber,
-    SubscriptionGetEvents,
-}
-
-impl Procedure {
-    fn from_uri(uri: &str) -> Option<Self> {
-        Some(match uri.strip_prefix("wamp.")? {
-            "session.count" => Self::SessionCount,
-            "session.list" => Self::SessionList,
-            "session.get" => Self::SessionGet,
-            "session.kill" => Self::SessionKill,
-            "session.kill_by_authid" => Self::SessionKillByAuthid,
-            "session.kill_by_authrole" => Self::SessionKillByAuthrole,
-            "session.kill_all" => Self::SessionKillAll,
-            "session.add_testament" => Self::AddTestament,
-            "session.flush_testaments" => Self::FlushTestaments,
-            "registration.list" => Self::RegistrationList,
-            "registration.lookup" => Self::RegistrationLookup,
-            "registration.match" => Self::RegistrationMatch,
-            "registration.get" => Self::RegistrationGet,
-            "registration.list_callees" => Self::RegistrationListCallees,
-            "registration.count_callees" => Self::RegistrationCountCallees,
-            "registration.remove_callee" => Self::RegistrationRemoveCallee,
-            "subscription.list" => Self::SubscriptionList,
-            "subscription.lookup" => Self::SubscriptionLookup,
-            "subscription.match" => Self::SubscriptionMatch,
-            "subscription.get" => Self::SubscriptionGet,
-            "subscription.list_subscribers" => Self::SubscriptionListSubscribers,
-            "subscription.count_subscribers" => Self::SubscriptionCountSubscribers,
-            "subscription.remove_subscriber" => Self::SubscriptionRemoveSubscriber,
-            "subscription.get_events" => Self::SubscriptionGetEvents,
-            _ => return None,
-        })
-    }
-
-    /// Whether it takes something from other sessions.
-    const fn is_forceful(self) -> bool {
-        matches!(
-            self,
-            Self::RegistrationRemoveCallee
-                | Self::SubscriptionRemoveSubscriber
-                | Self::SessionKill
-                | Self::SessionKillByAuthid
-                | Self::SessionKillByAuthrole
-                | Self::SessionKillAll
-        )
-    }
-}
+use procedures::{GET_EVENTS, Procedure, own_procedure, own_registration};
 
 /// What a shard is asked. The arguments of the call travel as the relay's payload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -245,7 +171,7 @@ impl Realm {
         if procedure.is_forceful() && !self.shared.options.meta_kill {
             return Err(Refusal::new(uri::error::NOT_AUTHORIZED));
         }
-        if procedure == Procedure::SubscriptionGetEvents && self.shared.archives.is_empty() {
+        if !self.provides(&call.procedure) {
             return Err(Refusal::new(uri::error::NO_SUCH_PROCEDURE));
         }
         match self.meta_call(procedure, call_ref, &call.payload, context)? {
@@ -430,6 +356,9 @@ impl Realm {
             Procedure::SubscriptionList => (inquiry(Form::Only, Question::Subscriptions), here()),
             Procedure::RegistrationListCallees => {
                 let id = RegistrationId(asked.required::<u64>()?);
+                if own_procedure(id).is_some() {
+                    return Ok(Outcome::Answer(answer(|writer| write_ids(&[], writer))));
+                }
                 let known = self.shared.registrations.of_id(id.0);
                 known.ok_or(Refusal::new(uri::error::NO_SUCH_REGISTRATION))?;
                 (inquiry(Form::Only, Question::Callees(id)), here())
@@ -483,6 +412,12 @@ impl Realm {
         Ok(Outcome::Asked)
     }
 
+    /// Whether a procedure of the router's is there: histories can only be asked for where there
+    /// are any.
+    fn provides(&self, procedure: &str) -> bool {
+        procedure != GET_EVENTS || !self.shared.archives.is_empty()
+    }
+
     // spec: advanced/meta_api_registrations
     fn registration_call(
         &self,
@@ -493,16 +428,27 @@ impl Realm {
         if procedure == Procedure::RegistrationLookup || procedure == Procedure::RegistrationMatch {
             let uri: Text<'_> = asked.required()?;
             let by_name = procedure == Procedure::RegistrationLookup;
-            let found = match by_name {
-                true => registrations.get(asked.policy()?, &uri),
-                false => registrations.best(&uri),
+            let policy = by_name.then(|| asked.policy()).transpose()?;
+            let found = match policy {
+                None | Some(MatchPolicy::Exact) if uri::is_reserved(&uri) => {
+                    own_registration(&uri).filter(|_| self.provides(&uri))
+                }
+                Some(policy) => registrations.get(policy, &uri).map(|found| found.id),
+                None => registrations.best(&uri).map(|found| found.id),
             };
-            return Ok(Outcome::Answer(answer(|writer| match &found {
-                Some(found) => writer.integer(found.id.0),
+            return Ok(Outcome::Answer(answer(|writer| match found {
+                Some(found) => writer.integer(found.0),
                 None => writer.null(),
             })));
         }
         let id = RegistrationId(asked.required::<u64>()?);
+        if let Some(own) = own_procedure(id).filter(|uri| self.provides(uri)) {
+            let counts = procedure == Procedure::RegistrationCountCallees;
+            return Ok(Outcome::Answer(answer(|writer| match counts {
+                true => writer.integer(0),
+                false => self.write_own_details(id, own, writer),
+            })));
+        }
         let found = registrations.of_id(id.0);
         let found = found.ok_or(Refusal::new(uri::error::NO_SUCH_REGISTRATION))?;
         let counts = procedure == Procedure::RegistrationCountCallees;
@@ -510,6 +456,20 @@ impl Realm {
             true => writer.integer(found.callees.len() as u64),
             false => found.write_details(writer),
         })))
+    }
+
+    /// What is told of a procedure of the router's own: it has been there since the realm has.
+    fn write_own_details(&self, id: RegistrationId, uri: &str, writer: &mut MsgPackWriter<'_>) {
+        writer.dict(5);
+        writer.key("id");
+        writer.integer(id.0);
+        writer.key("created");
+        writer.text(&rfc3339(self.shared.first_join_ms()));
+        for (key, value) in [("uri", uri), ("match", "exact"), ("invoke", "single")] {
+            writer.key(key);
+            writer.text(value);
+        }
+        writer.end_dict();
     }
 
     // spec: advanced/meta_api_subscriptions

@@ -6,7 +6,7 @@ use super::super::config::Disclosure;
 use super::super::realm::{Context, Realm, Refusal};
 use super::answers::answer;
 use super::arguments::Arguments;
-use super::events::write_session;
+use super::events::{Way, write_session};
 use super::lists::Victims;
 use super::{Kill, Outcome};
 use crate::limits::TESTAMENTS_BYTES_MAX;
@@ -37,10 +37,11 @@ impl Realm {
         context: &mut Context<'_>,
     ) -> Result<(), Refusal> {
         let id = SessionId(asked.required()?);
-        let slot = self.sessions.get(&id);
-        let session = slot.and_then(|slot| context.peers.session(*slot));
-        let session = session.ok_or(Refusal::new(uri::error::NO_SUCH_SESSION))?;
-        *arguments = answer(|writer| write_session(id, &session.identity, writer));
+        let unknown = Refusal::new(uri::error::NO_SUCH_SESSION);
+        let slot = *self.sessions.get(&id).ok_or(unknown)?;
+        let way = Way::of(slot, context);
+        let session = context.peers.session(slot).ok_or(unknown)?;
+        *arguments = answer(|writer| write_session(id, &session.identity, way.as_ref(), writer));
         Ok(())
     }
 
