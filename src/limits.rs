@@ -60,6 +60,14 @@ pub const COPY_BYTES_MAX: usize = 4 * 1024;
 /// Octets of all testaments of one session: they are kept for as long as it lasts.
 pub const TESTAMENTS_BYTES_MAX: usize = 1 << 20;
 
+/// Pages of events from a history that an outbox has room for. One answer holds one page, unless
+/// a single event is longer, and one page's room is left for all else.
+pub const HISTORY_PAGES_MAX: usize = 16;
+
+/// Octets of a RESULT around its events: type, request, empty Details, heads of the lists, and
+/// ArgumentsKw that say that there are more.
+pub const RESULT_HEAD_BYTES_MAX: usize = 64;
+
 /// Questions of one session to the meta API that wait for answers as long as its realm is large:
 /// a hundred thousand sessions are a megabyte of ids in each.
 pub const LISTS_PENDING_MAX: usize = 16;

@@ -375,9 +375,8 @@ impl Peers {
 
     /// Marks the connection in `slot` as written to, and sees to it that it reads.
     fn touch(&mut self, slot: u32) {
-        let id = self.id_of(slot);
+        let (id, waiting) = (self.id_of(slot), self.waiting(slot));
         let place = &mut self.slots[slot as usize];
-        let waiting = place.connection.as_ref().map_or(0, |peer| peer.outbox.bytes_count());
         if !place.dirty {
             place.dirty = true;
             self.dirty.push_back(id);
