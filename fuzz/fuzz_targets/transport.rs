@@ -55,6 +55,7 @@ fn options() -> TransportOptions {
         serializers: Serializer::ALL.to_vec(),
         websocket: true,
         rawsocket: true,
+        deflate: true,
     }
 }
 

@@ -99,7 +99,11 @@ impl House {
 
     /// Two realms for one play.
     pub(crate) fn rent(&self) -> Home {
-        self.homes.lock().unwrap().pop().expect("more homes than threads and plays that leave something behind")
+        self.homes
+            .lock()
+            .unwrap()
+            .pop()
+            .expect("more homes than threads and plays that leave something behind")
     }
 
     /// The play is over, and its peers are gone.

@@ -193,6 +193,8 @@ fn an_event_is_for_those_whom_no_restriction_leaves_out() {
         }
     }
     let all = [1, 3, 4, 6, 8, 10].map(|place| RESTRICTIONS[place]);
-    publish(&all.map(|(option, _)| option), &|name| all.iter().all(|(_, left)| left.contains(name)));
+    publish(&all.map(|(option, _)| option), &|name| {
+        all.iter().all(|(_, left)| left.contains(name))
+    });
     check(&script);
 }

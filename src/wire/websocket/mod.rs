@@ -3,13 +3,15 @@
 //!
 //! - `http`: the head of an HTTP message, collected until it is whole.
 //! - `handshake`: the router's answer to an upgrade, and to everything that is none.
+//! - `extension`: what is offered and granted beyond that; compression alone.
 //! - `frame`: one frame.
 //! - `batch`: several WAMP messages in one of WebSocket's.
+//! - `deflate`: messages that are compressed.
 //! - `Stream`: frames become messages; the same code for router and client.
-//!
-//! No extension is negotiated.
 
 pub(crate) mod batch;
+pub(crate) mod deflate;
+pub(crate) mod extension;
 pub(crate) mod frame;
 pub(crate) mod handshake;
 pub(crate) mod http;
@@ -20,6 +22,7 @@ use super::Serializer;
 use super::transport::{Failure, Framing, Incoming, Negotiated, Separator};
 use crate::limits::{FRAGMENTS_MAX, MESSAGE_BYTES_CAP, PINGS_MAX};
 use batch::First;
+use deflate::{Deflater, Window};
 use frame::{CONTROL_BYTES_MAX, Expected, Fault, Head, MASKED_HEAD_BYTES_MAX, Opcode, Role};
 
 /// An open WebSocket, at either end: what is received, and the control frames that answer it.
@@ -35,6 +38,8 @@ pub(crate) struct Stream {
     opcode: Opcode,
     /// If messages come and go in batches.
     batching: Option<Batching>,
+    /// The window of what we send, if messages may be compressed.
+    window: Option<Window>,
     phase: Phase,
 }
 
@@ -73,6 +78,8 @@ struct Partial {
     checked_count: usize,
     /// Frames the message has so far.
     fragments: u32,
+    /// Whether `message` is still compressed.
+    is_deflated: bool,
     /// The payload of a control frame so far.
     control: Vec<u8>,
     /// Whether `message` is all there, and was given out up to `given_count`.
@@ -104,11 +111,11 @@ enum Resumed {
 }
 
 impl Stream {
-    /// A stream behind a handshake that settled `serializer` and `framing`.
+    /// A stream behind a handshake that settled `serializer` and `framing`; no compression yet.
     pub(crate) fn new(role: Role, serializer: Serializer, framing: Framing) -> Self {
         let opcode = Opcode::of(serializer);
         let batching = Batching::of(framing, role);
-        Self { partial: None, role, pings: 0, opcode, batching, phase: Phase::Open }
+        Self { partial: None, role, pings: 0, opcode, batching, window: None, phase: Phase::Open }
     }
 
     /// See [`Transport::next`](super::Transport::next).
@@ -143,7 +150,13 @@ impl Stream {
             }
             let expected = self.expected(room);
             let head = match frame::parse(input, expected) {
-                Ok(Some(head)) if head.is_final && input.len() >= head.size + head.length => head,
+                Ok(Some(head))
+                    if head.is_final
+                        && !head.is_deflated
+                        && input.len() >= head.size + head.length =>
+                {
+                    head
+                }
                 Ok(_) if input.is_empty() => return Ok(None),
                 Ok(_) => {
                     self.partial = Some(Box::default());
@@ -178,9 +191,10 @@ impl Stream {
     }
 
     /// Changes what was settled before anything was received.
-    pub(crate) fn settle(&mut self, serializer: Serializer, framing: Framing) {
-        self.opcode = Opcode::of(serializer);
-        self.batching = Batching::of(framing, self.role);
+    pub(crate) fn settle(&mut self, negotiated: Negotiated) {
+        self.opcode = Opcode::of(negotiated.serializer);
+        self.batching = Batching::of(negotiated.framing, self.role);
+        self.window = negotiated.deflate;
     }
 
     /// Counts the peer's pings anew.
@@ -202,13 +216,13 @@ impl Stream {
         self.send_close(&code.to_be_bytes(), out);
     }
 
-    /// Appends these messages: as one batch, or as one frame each.
-    pub(crate) fn send(&mut self, messages: &[&[u8]], out: &mut Vec<u8>) {
+    /// Appends these messages: as one batch, or as one frame each; compressed if that was settled.
+    pub(crate) fn send(&mut self, messages: &[&[u8]], deflater: &mut Deflater, out: &mut Vec<u8>) {
         if let Some(batch) = self.batch_of(messages) {
-            return frame::write((self.opcode, true), self.role.key(), &batch, out);
+            return self.send_payload(&batch, deflater, out);
         }
         for message in messages {
-            frame::write((self.opcode, true), self.role.key(), message, out);
+            self.send_payload(message, deflater, out);
         }
     }
 
@@ -246,6 +260,7 @@ impl Stream {
             opcode: self.opcode,
             is_inside: false,
             room: room + overhead,
+            deflates: self.window.is_some(),
         }
     }
 
@@ -255,6 +270,17 @@ impl Stream {
         let mut batch = Vec::new();
         batch::write(self.opcode, separator, messages, &mut batch);
         Some(batch)
+    }
+
+    fn send_payload(&mut self, payload: &[u8], deflater: &mut Deflater, out: &mut Vec<u8>) {
+        let key = self.role.key();
+        if let Some(window) = self.window {
+            let mut deflated = payload.to_vec();
+            if deflater.shorten(window, &mut deflated, 0) {
+                return frame::write_deflated(self.opcode, key, &deflated, out);
+            }
+        }
+        frame::write((self.opcode, true), key, payload, out);
     }
 
     /// Takes the next message of the batch whose last `left` octets are the front of `input`.
@@ -295,6 +321,7 @@ impl Stream {
         Negotiated {
             serializer: Serializer::Json,
             framing: Framing::Batched(separator.unwrap_or_default()),
+            deflate: self.window,
             peer_message_bytes_max: MESSAGE_BYTES_CAP,
         }
     }
@@ -336,6 +363,9 @@ impl Stream {
                 }
             } else if is_final {
                 self.pings = 0;
+                if partial.is_deflated {
+                    partial.inflate(expected)?;
+                }
                 partial.is_whole = true;
                 if self.batching.is_none() {
                     partial.given_count = partial.message.len();
@@ -439,15 +469,18 @@ impl Batching {
 impl Partial {
     /// Goes on with a head, octet by octet; whether it is whole. Afterwards a frame is coming.
     fn take_head(&mut self, expected: Expected, input: &mut &mut [u8]) -> Result<bool, Fault> {
+        let room =
+            if self.is_deflated { Expected::room_deflated(expected.room) } else { expected.room };
         let expected = Expected {
             is_inside: self.fragments > 0,
-            room: expected.room.saturating_sub(self.message.len()),
+            room: room.saturating_sub(self.message.len()),
             ..expected
         };
         loop {
             let head = self.head.get(..self.head_count).unwrap_or_default();
             if let Some(head) = frame::parse(head, expected)? {
                 let Head { opcode, is_final, key, length: left, .. } = head;
+                self.is_deflated |= head.is_deflated;
                 self.head_count = 0;
                 self.frame = Some(Payload { opcode, is_final, key, left });
                 self.fragments += u32::from(!opcode.is_control());
@@ -482,7 +515,7 @@ impl Partial {
             self.control.extend_from_slice(part);
         } else {
             self.message.extend_from_slice(part);
-            if message_opcode == Opcode::Text {
+            if message_opcode == Opcode::Text && !self.is_deflated {
                 self.check_text(is_final && is_whole)?;
             }
         }
@@ -491,6 +524,13 @@ impl Partial {
         }
         self.frame = None;
         Ok(Some((opcode, is_final)))
+    }
+
+    /// Puts what the message stands for into its place.
+    fn inflate(&mut self, expected: Expected) -> Result<(), Fault> {
+        self.message = deflate::inflate(std::mem::take(&mut self.message), expected.room)?;
+        self.is_deflated = false;
+        if expected.opcode == Opcode::Text { self.check_text(true) } else { Ok(()) }
     }
 
     /// Checks what came since the last time; a character may still be cut unless `is_final`.
