@@ -6,7 +6,13 @@ use std::sync::mpsc::channel;
 use std::thread;
 
 use crate::SERIALIZERS;
+use crate::features::FEATURES;
 use crate::program::PATIENCE;
+
+/// What is installed, and in which version.
+const REQUIREMENTS: &str = include_str!("requirements.txt");
+const OLDER: &str = include_str!("requirements-older.txt");
+const PACKAGE: &str = include_str!("package.json");
 
 /// A client that somebody else wrote.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,6 +43,20 @@ impl Client {
             Self::WampyJs => "wampy.js",
             Self::Xconn => "xconn",
         }
+    }
+
+    /// Its name and version.
+    pub(crate) fn release(self) -> String {
+        let (name, text, before) = match self {
+            Self::AutobahnPython => ("autobahn-python", REQUIREMENTS, "autobahn[serialization]=="),
+            Self::AutobahnPythonOlder => ("autobahn-python", OLDER, "autobahn[serialization]=="),
+            Self::AutobahnJs => ("autobahn-js", PACKAGE, "\"autobahn\": \""),
+            Self::WampyJs => ("wampy.js", PACKAGE, "\"wampy\": \""),
+            Self::Xconn => ("xconn", REQUIREMENTS, "xconn=="),
+        };
+        let (_, behind) = text.split_once(before).unwrap();
+        let version = behind.split(['"', '\n']).next().unwrap();
+        format!("{name} {version}")
     }
 
     /// Its name as part of a URI.
@@ -102,6 +122,8 @@ pub(crate) enum Role {
     Call(String),
     /// See that nothing is served by that name any more.
     Gone(String),
+    /// Every advanced feature that it implements, between sessions of its own.
+    Features,
     /// Hold sessions on this many shards that all talk to each other.
     Crossing(usize),
 }
@@ -142,6 +164,10 @@ impl Run {
         let mut arguments = vec![url, self.serializer.to_owned()];
         arguments.extend(match &self.role {
             Role::Check => vec!["check".to_owned()],
+            Role::Features => {
+                let keys = FEATURES.iter().map(|key| (*key).to_owned());
+                std::iter::once("features".to_owned()).chain(keys).collect()
+            }
             Role::Serve(name) => vec!["serve".to_owned(), name.clone()],
             Role::Call(name) => vec!["call".to_owned(), name.clone()],
             Role::Gone(name) => vec!["gone".to_owned(), name.clone()],

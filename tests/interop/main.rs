@@ -5,13 +5,15 @@
 //! loudly and pass; with `CI=true` they fail.
 //!
 //! A script takes a URL, a serializer and what to do: `check` is everything one client can do
-//! between two sessions of its own; `serve NAME` and `call NAME` are for two different clients.
-//! It prints a line per step: `ok STEP`, `skip STEP why` or `FAIL STEP why`.
+//! between two sessions of its own; `serve NAME` and `call NAME` are for two different clients;
+//! `features KEY …` are those of the Advanced Profile, one by one. It prints a line per step:
+//! `ok STEP`, `skip STEP why`, `part STEP why` or `FAIL STEP why`.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod client;
 mod environment;
+mod features;
 mod matrix;
 #[path = "../process/program.rs"]
 #[expect(dead_code, reason = "the tests of the process use the rest")]
@@ -22,6 +24,7 @@ use std::path::Path;
 
 use client::{Client, Role, Run};
 use environment::Environment;
+use features::Table;
 use matrix::Matrix;
 use program::Router;
 
@@ -36,9 +39,14 @@ const REALMS: usize = 32;
 
 /// A router on a free port, and where it is.
 fn router(name: &str) -> (Router, String) {
-    let mut text = format!("shards = {SHARDS}\n");
+    router_with(name, "", "")
+}
+
+/// The same with `options` for each realm, and further `realms`.
+fn router_with(name: &str, options: &str, realms: &str) -> (Router, String) {
+    let mut text = format!("shards = {SHARDS}\n{realms}");
     for realm in 1..=REALMS {
-        text += &format!("[[realms]]\nname = \"realm{realm}\"\n");
+        text += &format!("[[realms]]\nname = \"realm{realm}\"\n{options}");
     }
     text += "[[listeners]]\naddress = \"127.0.0.1:0\"\n";
     let router = Router::start(name, &text);
@@ -65,6 +73,18 @@ fn each_client_gets_on_with_the_router() {
     assert!(runs.len() <= REALMS, "a realm for each of {}", runs.len());
     let reports = environment.run_all(&address, &runs);
     Matrix::of(&runs, &reports).print_and_judge();
+}
+
+#[test]
+fn features_by_client_and_serializer() {
+    let Some(environment) = Environment::get() else {
+        return;
+    };
+    let realms = features::shared_realm();
+    let (_router, address) = router_with("interop-features", features::REALM_OPTIONS, &realms);
+    let table = Table::of_all(environment, &address);
+    table.print_and_judge();
+    table.check_document();
 }
 
 #[test]

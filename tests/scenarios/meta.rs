@@ -166,6 +166,25 @@ fn all_others_are_killed_without_a_word_about_it() {
     );
 }
 
+// spec: A-META-03, B-URI-07
+#[test]
+fn what_is_reserved_is_nobody_elses() {
+    check(
+        r#"
+        ann: REGISTER 1 {match: prefix} "" -> REGISTERED 1 *
+        ann: REGISTER 2 {match: prefix} wam -> REGISTERED 2 $r
+        ann: REGISTER 3 {match: wildcard} ..x -> REGISTERED 3 *
+        bob: CALL 1 {} wamp.session.unknown -> ERROR CALL 1 {} wamp.error.no_such_procedure
+        bob: CALL 2 {} wamp.a.x -> ERROR CALL 2 {} wamp.error.no_such_procedure
+        bob: CALL 3 {} wamp -> ERROR CALL 3 {} wamp.error.no_such_procedure
+        bob: CALL 4 {} "wamp. x" -> ERROR CALL 4 {} wamp.error.invalid_uri
+        ann: silent
+        bob: CALL 5 {} wampum
+        ann: <- INVOCATION 1 $r {procedure: wampum}
+    "#,
+    );
+}
+
 // spec: A-META-04
 #[test]
 fn killing_is_denied_where_it_is_not_allowed() {

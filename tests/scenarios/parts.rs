@@ -237,6 +237,30 @@ fn parts_of_what_is_running_overtake_calls_that_wait() {
     ));
 }
 
+// spec: A-PCI-11, A-PCI-12
+#[test]
+fn parts_behind_the_end_are_dropped_whatever_ids_callers_use() {
+    check(&format!(
+        r#"
+        given: any_request_ids
+        ann: joins realm1 {CALLEE}
+        bob: joins realm1 {CALLER}
+        ann: REGISTER 77 {{}} com.p -> REGISTERED 77 $r
+        bob: CALL 500 {{progress}} com.p [1]
+        ann: <- INVOCATION 1 $r {{progress}} [1]
+        ann: YIELD 1 {{}} [enough]
+        bob: <- RESULT 500 {{}} [enough]
+        bob: CALL 500 {{progress}} com.p [2] & CALL 500 {{}} com.p [3]
+        bob: silent
+        ann: silent
+        bob: CALL 500 {{}} com.p [again]
+        ann: <- INVOCATION 2 $r {{}} [again]
+        ann: YIELD 2 {{}}
+        bob: <- RESULT 500 {{}}
+    "#
+    ));
+}
+
 // spec: A-PCI-08
 #[test]
 fn options_of_later_parts_are_ignored() {

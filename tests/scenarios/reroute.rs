@@ -194,3 +194,27 @@ fn each_callee_gets_the_details_that_it_wants() {
     "#
     ));
 }
+
+// spec: A-RRT-03, A-PPT-04
+#[test]
+fn a_callee_that_could_not_take_the_call_is_passed_over() {
+    let able = "{callee: {features: {call_reroute, payload_passthru_mode}}}";
+    check(&format!(
+        r#"
+        ann: joins realm1 {able}
+        bob: joins realm1 {CALLEE}
+        cyd: joins realm1 {able}
+        dan: joins realm1 {{caller: {{features: {{payload_passthru_mode}}}}}}
+        ann: REGISTER 1 {{invoke: roundrobin}} com.p -> REGISTERED 1 $r
+        bob: REGISTER 1 {{invoke: roundrobin}} com.p -> REGISTERED 1 $r
+        cyd: REGISTER 1 {{invoke: roundrobin}} com.p -> REGISTERED 1 $r
+        dan: CALL 1 {{ppt_scheme: x_a}} com.p ["\u0000AQL/"]
+        ann: <- INVOCATION 1 $r {{ppt_scheme: x_a}} ["\u0000AQL/"]
+        ann: ERROR INVOCATION 1 {{}} wamp.error.unavailable
+        cyd: <- INVOCATION 1 $r {{ppt_scheme: x_a}} ["\u0000AQL/"]
+        cyd: ERROR INVOCATION 1 {{}} wamp.error.unavailable
+        dan: <- ERROR CALL 1 {{}} wamp.error.no_available_callee
+        bob: silent
+    "#
+    ));
+}

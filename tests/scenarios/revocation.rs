@@ -18,7 +18,7 @@ fn a_callee_may_push_others_out_where_that_is_allowed() {
         cyd: CALL 1 {{}} com.p
         ann: <- INVOCATION 1 $r {{}}
         bob: REGISTER 1 {{force_reregister}} com.p -> REGISTERED 1 $s
-        ann: <- UNREGISTERED 0 {{registration: $r, reason: *}}
+        ann: <- UNREGISTERED 0 {{registration: $r, reason: gigawamp.close.taken_over}}
         eve: <- EVENT $m * {{topic: wamp.registration.on_unregister}} [$ann, $r]
         eve: <- EVENT $m * {{topic: wamp.registration.on_delete}} [$ann, $r]
         eve: <- EVENT $m * {{topic: wamp.registration.on_create}} [$bob, {{id: $s, ..}}]
@@ -77,8 +77,8 @@ fn a_subscription_is_taken_away() {
         eve: <- EVENT $m * {{topic: wamp.subscription.on_create}} *
         eve: <- EVENT $m * {{topic: wamp.subscription.on_subscribe}} [$ann, $s]
         eve: <- EVENT $m * {{topic: wamp.subscription.on_subscribe}} [$bob, $s]
-        cyd: CALL 1 {{}} wamp.subscription.remove_subscriber [$s, $ann, "no more"] -> RESULT 1 {{}}
-        ann: <- UNSUBSCRIBED 0 {{subscription: $s, reason: "no more"}}
+        cyd: CALL 1 {{}} wamp.subscription.remove_subscriber [$s, $ann, com.no_more] -> RESULT 1 {{}}
+        ann: <- UNSUBSCRIBED 0 {{subscription: $s, reason: com.no_more}}
         eve: <- EVENT $m * {{topic: wamp.subscription.on_unsubscribe}} [$ann, $s]
         cyd: PUBLISH 2 {{}} com.t
         bob: <- EVENT $s * {{}}
@@ -113,8 +113,8 @@ fn a_registration_is_taken_away() {
         bob: REGISTER 1 {{invoke: first}} com.p -> REGISTERED 1 $r
         cyd: CALL 1 {{}} com.p
         ann: <- INVOCATION 1 $r {{}}
-        cyd: CALL 2 {{}} wamp.registration.remove_callee [$r, $ann] {{"reason": "no more"}} -> RESULT 2 {{}}
-        ann: <- UNREGISTERED 0 {{registration: $r, reason: "no more"}}
+        cyd: CALL 2 {{}} wamp.registration.remove_callee [$r, $ann] {{"reason": "com.no_more"}} -> RESULT 2 {{}}
+        ann: <- UNREGISTERED 0 {{registration: $r, reason: com.no_more}}
         eve: <- EVENT $m * {{topic: wamp.registration.on_unregister}} [$ann, $r]
         ann: YIELD 1 {{}}
         cyd: <- RESULT 1 {{}}
@@ -125,6 +125,9 @@ fn a_registration_is_taken_away() {
         bob: silent
         eve: <- EVENT $m * {{topic: wamp.registration.on_unregister}} [$bob, $r]
         cyd: CALL 6 {{}} com.p -> ERROR CALL 6 {{}} wamp.error.no_such_procedure
+        cyd: REGISTER 7 {{}} com.q -> REGISTERED 7 $q
+        eve: CALL 2 {{}} wamp.registration.remove_callee [$q, $cyd, "no more"] -> ERROR CALL 2 {{}} wamp.error.invalid_uri
+        eve: CALL 3 {{}} wamp.registration.remove_callee [$q, $cyd, ""] -> ERROR CALL 3 {{}} wamp.error.invalid_uri
     "#
     ));
 }

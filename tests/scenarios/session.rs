@@ -257,6 +257,32 @@ fn another_session_may_follow_on_the_same_transport() {
     );
 }
 
+// spec: B-SESS-24, B-ID-04
+#[test]
+fn a_session_may_count_on_where_the_one_before_it_ended() {
+    const AGAIN: &str = "ann: GOODBYE {} wamp.close.normal -> GOODBYE {} wamp.close.goodbye_and_out
+        ann: HELLO realm1 {roles: {callee: {}}} -> WELCOME * {..}";
+    check(&format!(
+        r#"
+        ann: SUBSCRIBE 1 {{}} com.t -> SUBSCRIBED 1 *
+        ann: SUBSCRIBE 2 {{}} com.t -> SUBSCRIBED 2 *
+        {AGAIN}
+        ann: REGISTER 3 {{}} com.p -> REGISTERED 3 *
+        ann: REGISTER 4 {{}} com.q -> REGISTERED 4 *
+        {AGAIN}
+        ann: REGISTER 1 {{}} com.p -> REGISTERED 1 *
+        ann: REGISTER 5 {{}} com.q -> ABORT {{message: *}} wamp.error.protocol_violation
+    "#
+    ));
+    check(&format!(
+        r#"
+        ann: SUBSCRIBE 1 {{}} com.t -> SUBSCRIBED 1 *
+        {AGAIN}
+        ann: REGISTER 3 {{}} com.p -> ABORT {{message: *}} wamp.error.protocol_violation
+    "#
+    ));
+}
+
 // spec: B-SESS-23, B-RPC-25
 #[test]
 fn a_session_leaves_nothing_behind_however_it_ends() {

@@ -304,7 +304,15 @@ pub(super) const LIMITS: &[Key<Limits>] = &[
         }),
         preset: Preset::Core,
         meaning: "WebSocket pings to a silent client, which is given up after two without a \
-                  sign of life. `\"0s\"`: never.",
+                  sign of life; on TCP the kernel asks as often, and gives up after three. \
+                  `\"0s\"`: never.",
+    },
+    Key {
+        name: "message",
+        kind: Kind::Duration(PATIENCE, |limits| &mut limits.message),
+        preset: Preset::Core,
+        meaning: "How long a client may take to send a message that it has begun, before its \
+                  connection is closed.",
     },
     Key {
         name: "stall",
