@@ -74,9 +74,9 @@ const EFFORT: Compression = Compression::new(2);
 // spec: rfc7692#section-7.2.1
 const TAIL: [u8; 4] = [0x00, 0x00, 0xFF, 0xFF];
 
-/// An empty block that says it is the last: whether it is met at the very end tells a whole
-/// message from one that was cut.
-const LAST_BLOCK: [u8; 2] = [0x03, 0x00];
+/// What is put behind each message that came: the end that was not sent, and an empty block that
+/// says it is the last. Whether that is met at the very end tells a whole message from a cut one.
+const END: [u8; 6] = [0x00, 0x00, 0xFF, 0xFF, 0x03, 0x00];
 
 /// The most that clients compress with; it takes every smaller window as well.
 const WINDOW_BITS_MAX: u8 = 15;
@@ -122,16 +122,18 @@ impl Deflater {
 
 /// What `deflated` stands for: at most `bytes_max` octets.
 // spec: rfc7692#section-7.2.2
-pub(crate) fn inflate(mut deflated: Vec<u8>, bytes_max: usize) -> Result<Vec<u8>, Fault> {
-    deflated.extend_from_slice(&TAIL);
-    deflated.extend_from_slice(&LAST_BLOCK);
+pub(crate) fn inflate(deflated: &[u8], bytes_max: usize) -> Result<Vec<u8>, Fault> {
     let mut inflater = Decompress::new_with_window_bits(false, WINDOW_BITS_MAX);
-    let (mut rest, mut inflated, mut final_blocks) = (deflated.as_slice(), Vec::new(), 0);
+    let (mut inflated, mut final_blocks) = (Vec::new(), 0);
+    let (mut rest, mut is_end) = (deflated, false);
     loop {
+        if rest.is_empty() && !is_end {
+            (rest, is_end) = (&END, true);
+        }
         if inflated.len() == inflated.capacity() {
             // One octet more than is allowed, so that too many are told from just enough.
             let room = (bytes_max + 1).saturating_sub(inflated.len());
-            inflated.reserve_exact(room.min(inflated.len().max(4 * deflated.len())));
+            inflated.reserve_exact(room.min(inflated.len().max(4 * deflated.len()).max(64)));
         }
         let before = (inflater.total_in(), inflated.len());
         let status = inflater.decompress_vec(rest, &mut inflated, FlushDecompress::None);
@@ -142,7 +144,7 @@ pub(crate) fn inflate(mut deflated: Vec<u8>, bytes_max: usize) -> Result<Vec<u8>
             return Err(Fault::too_big("a message longer than we take"));
         }
         match status {
-            Status::StreamEnd if rest.is_empty() => return Ok(inflated),
+            Status::StreamEnd if is_end && rest.is_empty() => return Ok(inflated),
             // spec: rfc7692#section-7.2.3.4 — a sender may end what it flushes with a final block
             Status::StreamEnd if final_blocks < FINAL_BLOCKS_MAX => {
                 final_blocks += 1;

@@ -8,6 +8,7 @@
 
 use super::*;
 use crate::env::Random;
+use crate::limits::FRAGMENTS_MAX;
 use crate::wire::transport::tests::{Got, Played, feed, options, play, play_every_way};
 use crate::wire::{Client, ClientOptions, Framing, Transport, TransportOptions};
 
