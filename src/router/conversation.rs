@@ -7,6 +7,7 @@
 use std::fmt::Write;
 
 use super::config::RealmOptions;
+use super::realm::Realm;
 use super::{ConnectionId, Origin, Output, Router};
 use crate::env::shrink;
 use crate::message::uri::{self, close, error};
@@ -33,6 +34,11 @@ pub(super) enum Deadline {
         /// Which.
         call: CallRef,
     },
+    /// The work on long answers goes on.
+    Lists {
+        /// In which realm.
+        realm: u16,
+    },
 }
 
 /// Close codes of RFC 6455.
@@ -44,7 +50,7 @@ const SILENCES_MAX: u8 = 2;
 
 impl Router {
     pub(super) fn on_opened(&mut self, id: ConnectionId, origin: &Origin) {
-        self.peers.open(id, origin.listener);
+        self.peers.open(id, origin);
         if self.shutting_down {
             return self.close(id);
         }
@@ -151,6 +157,7 @@ impl Router {
                 Deadline::Call { realm, call } => {
                     self.in_realm(realm, |realm, context| realm.on_timeout(call, context));
                 }
+                Deadline::Lists { realm } => self.in_realm(realm, Realm::on_tick),
                 Deadline::Handshake(id) if self.was_due(id) => self.on_handshake_late(id),
                 Deadline::Goodbye(id) if self.was_due(id) => self.close(id),
                 Deadline::Look(id) if self.was_due(id) => self.look(id),

@@ -38,7 +38,7 @@ use crate::session::{Outbox, Phase};
 use config::Config;
 use conversation::Deadline;
 use deadline::Wheel;
-use meta::News;
+use meta::{News, Pace};
 use peers::Peers;
 use realm::{Context, Realm, SharedRealm};
 use relay::Relays;
@@ -177,6 +177,7 @@ pub struct Router {
     shutting_down: bool,
     /// What the meta API will tell; empty between two inputs.
     news: Vec<News>,
+    pace: Pace,
     /// What the transport in hand has to say; empty between two inputs.
     reply: Vec<u8>,
 }
@@ -210,6 +211,7 @@ impl Router {
             held: false,
             shutting_down: false,
             news: Vec::new(),
+            pace: Pace::default(),
             reply: Vec::new(),
             shards_count: shared.shards_count,
             config,
@@ -301,8 +303,10 @@ impl Router {
             let (peers, relays) = (&mut self.peers, &mut self.relays);
             let (random, limits) = (&mut self.random, &self.config.limits);
             let (deadlines, now) = (&mut self.deadlines, self.now);
-            let news = &mut self.news;
-            realm.check(&mut Context { peers, relays, random, limits, deadlines, now, news });
+            let (news, pace) = (&mut self.news, &mut self.pace);
+            let context =
+                &mut Context { peers, relays, random, limits, deadlines, now, news, pace };
+            realm.check(context);
         }
     }
 
@@ -320,8 +324,8 @@ impl Router {
         let (peers, relays) = (&mut self.peers, &mut self.relays);
         let (random, limits) = (&mut self.random, &self.config.limits);
         let (deadlines, now) = (&mut self.deadlines, self.now);
-        let news = &mut self.news;
-        let context = &mut Context { peers, relays, random, limits, deadlines, now, news };
+        let (news, pace) = (&mut self.news, &mut self.pace);
+        let context = &mut Context { peers, relays, random, limits, deadlines, now, news, pace };
         act(&mut self.realms[usize::from(realm)], context)
     }
 

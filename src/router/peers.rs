@@ -10,7 +10,7 @@ use bytes::Bytes;
 use super::config::Limits;
 use super::deadline::Handle;
 use super::meta::Condemned;
-use super::{Counters, Output};
+use super::{Counters, Origin, Output};
 use crate::env::Map;
 use crate::message::uri::close;
 use crate::message::{
@@ -35,6 +35,8 @@ pub(super) enum Undeliverable {
 pub(super) struct Slot {
     pub(super) generation: u32,
     pub(super) listener: u16,
+    /// The peer's address.
+    pub(super) peer: Box<str>,
     pub(super) connection: Option<Connection>,
     pub(super) deadline: Option<Handle>,
     /// In [`Peers::dirty`].
@@ -95,7 +97,7 @@ impl Peers {
         }
     }
 
-    pub(super) fn open(&mut self, id: ConnectionId, listener: u16) -> &mut Slot {
+    pub(super) fn open(&mut self, id: ConnectionId, origin: &Origin) -> &mut Slot {
         let index = id.slot as usize;
         if self.slots.len() <= index {
             self.slots.resize_with(index + 1, Slot::default);
@@ -105,7 +107,8 @@ impl Peers {
         let slot = &mut self.slots[index];
         assert!(slot.connection.is_none(), "the driver reused a slot that is taken");
         let connection = Some(Connection::default());
-        *slot = Slot { generation: id.generation, listener, connection, ..Slot::default() };
+        let (listener, peer) = (origin.listener, origin.peer.clone());
+        *slot = Slot { generation: id.generation, listener, peer, connection, ..Slot::default() };
         slot
     }
 
@@ -255,6 +258,11 @@ impl Peers {
     /// What the handshake of the connection in `slot` settled, if it is open to messages.
     pub(super) fn negotiated(&self, slot: u32) -> Option<Negotiated> {
         self.slots.get(slot as usize)?.connection.as_ref()?.negotiated
+    }
+
+    /// The address of the peer in `slot`.
+    pub(super) fn address(&self, slot: u32) -> &str {
+        self.slots.get(slot as usize).map_or("", |slot| &slot.peer)
     }
 
     /// The next connection to be written to.

@@ -14,7 +14,7 @@ use super::conversation::Deadline;
 use super::deadline::Wheel;
 use super::dealer::Dealer;
 use super::directory::Directory;
-use super::meta::{Meta, News};
+use super::meta::{Meta, News, Pace};
 use super::peers::Peers;
 use super::registrations::Registration;
 use super::relay::{Head, Relay, Relays};
@@ -37,6 +37,8 @@ pub(super) struct SharedRealm {
     pub(super) retention: Retention,
     /// The last id of a subscription or registration.
     ids: AtomicU64,
+    /// When the first session joined, in milliseconds of Unix time; 0 before.
+    first_join_ms: AtomicU64,
 }
 
 impl SharedRealm {
@@ -48,6 +50,20 @@ impl SharedRealm {
             registrations: Directory::new(hash_key),
             retention: Retention::new(hash_key),
             ids: AtomicU64::new(0),
+            first_join_ms: AtomicU64::new(0),
+        }
+    }
+
+    /// When the first session joined, in milliseconds of Unix time.
+    pub(super) fn first_join_ms(&self) -> u64 {
+        self.first_join_ms.load(Ordering::Relaxed)
+    }
+
+    fn note_join(&self, now_ms: u64) {
+        if self.first_join_ms() == 0 {
+            // If this fails, somebody else was first.
+            let first = &self.first_join_ms;
+            let _ = first.compare_exchange(0, now_ms, Ordering::Relaxed, Ordering::Relaxed);
         }
     }
 
@@ -69,6 +85,8 @@ pub(super) struct Context<'c> {
     pub(super) now: Instant,
     /// What the meta API will tell.
     pub(super) news: &'c mut Vec<News>,
+    /// How much of this shard's time long answers may take.
+    pub(super) pace: &'c mut Pace,
 }
 
 impl Context<'_> {
@@ -92,7 +110,7 @@ impl Refusal {
 /// One shard's half of a realm.
 #[derive(Debug)]
 pub(super) struct Realm {
-    realm: u16,
+    pub(super) realm: u16,
     pub(super) shared: Arc<SharedRealm>,
     pub(super) broker: Broker,
     pub(super) dealer: Dealer,
@@ -169,7 +187,8 @@ impl Realm {
         let Some(session) = context.peers.session(slot) else { return };
         let (id, identity) = (session.id, session.identity.clone());
         self.sessions.insert(id, slot);
-        self.publish_join(id, &identity, context);
+        self.shared.note_join(context.now.unix_ms());
+        self.publish_join(slot, (id, &identity), context);
     }
 
     /// Hands `relay` to this realm's half on the shard `to`.

@@ -224,13 +224,21 @@ impl World {
     fn perform(&mut self, action: Action) {
         let shard = self.machine.shard_of(action);
         let count = 1 + self.network.below(self.swarm.cut_max) as usize;
-        let slow_before = self.machine.routers[shard].counters().slow_sessions_ended;
+        let before = self.machine.routers[shard].counters();
         let done = self.machine.perform(action, count);
+        let after = self.machine.routers[shard].counters();
+        let slow = after.slow_sessions_ended > before.slow_sessions_ended;
         if !matches!(action, Action::Drain(_)) {
             self.trace.note(format_args!("{action:?} {done}"));
         }
         match action {
-            Action::Receive(link) => self.process(link),
+            Action::Receive(link) => {
+                let blameless = after.violations == before.violations;
+                let messages = after.messages_in - before.messages_in;
+                // Nothing is processed behind what overfilled the sender's own outbox.
+                let cut_short = slow && blameless && self.is_over(link);
+                self.process(link, cut_short.then_some(messages));
+            }
             Action::Close(link) => {
                 // What was cut short never was.
                 self.lines[link].said.clear();
@@ -240,21 +248,32 @@ impl World {
             }
             Action::Transmit(_) | Action::Relay { .. } | Action::Drain(_) | Action::Wake(_) => {}
         }
-        let slow = self.machine.routers[shard].counters().slow_sessions_ended > slow_before;
         self.compare(shard, slow, matches!(action, Action::Wake(_)));
         if self.schedule.below(100) >= self.swarm.lazy {
             self.machine.drain(shard);
         }
     }
 
-    /// Tells the model what the router has processed.
-    fn process(&mut self, link: LinkId) {
+    /// Tells the model what the router has processed: all that it took, or as many messages of
+    /// it as are given.
+    fn process(&mut self, link: LinkId, messages: Option<u64>) {
         let taken = self.machine.links[link].up.taken();
         let line = &mut self.lines[link];
+        let mut left = messages.unwrap_or(u64::MAX);
         while line.said.front().is_some_and(|(end, _)| *end <= taken) {
             let (_, said) = line.said.pop_front().expect("there was a first");
-            self.model.process(link, &said, line.message_bytes_max);
+            if left > 0 {
+                self.model.process(link, &said, line.message_bytes_max);
+            }
+            left = left.saturating_sub(1);
         }
+    }
+
+    /// Whether the router has nothing more to say on `link`.
+    fn is_over(&mut self, link: LinkId) -> bool {
+        let at = &self.machine.links[link];
+        let phase = self.machine.routers[at.shard].phase(at.connection);
+        matches!(phase, None | Some(Phase::Flushing))
     }
 
     /// Compares what a router holds of its connections with what the model does, and tells the
@@ -477,8 +496,13 @@ impl World {
                 let shard = self.network.below(self.machine.shards_count() as u64) as usize;
                 self.trace.note(format_args!("shard {shard} is told to stop"));
                 self.stopped[shard] = true;
+                // What is still to be told may be too much for one who does not read.
+                let slow_count =
+                    |machine: &Machine| machine.routers[shard].counters().slow_sessions_ended;
+                let slow_before = slow_count(&self.machine);
                 self.machine.shut_down(shard);
-                self.compare(shard, false, false);
+                let slow = slow_count(&self.machine) > slow_before;
+                self.compare(shard, slow, false);
                 self.machine.drain(shard);
             }
             4 if faults.time && self.network.one_in(4) => {

@@ -10,8 +10,8 @@ use super::super::registrations::Registration;
 use super::super::subscriptions::Subscription;
 use crate::message::SessionId;
 use crate::session::{Identity, Session};
-use crate::wire::Writer;
 use crate::wire::msgpack::MsgPackWriter;
+use crate::wire::{Framing, Negotiated, Writer};
 
 /// Something the meta API tells.
 #[derive(Debug)]
@@ -84,13 +84,17 @@ impl Realm {
     // spec: advanced/meta_api_sessions#on_join
     pub(in super::super) fn publish_join(
         &mut self,
-        session: SessionId,
-        identity: &Identity,
+        slot: u32,
+        (session, identity): (SessionId, &Identity),
         context: &mut Context<'_>,
     ) {
+        if !self.broker.has_subscribers("wamp.session.on_join") {
+            return;
+        }
+        let way = Way::of(slot, context);
         let write = |writer: &mut MsgPackWriter<'_>| {
             writer.list(1);
-            write_session(session, identity, writer);
+            write_session(session, identity, way.as_ref(), writer);
             writer.end_list();
         };
         self.publish_own("wamp.session.on_join", write, context);
@@ -124,19 +128,58 @@ impl Realm {
     }
 }
 
+/// How a session is connected.
+#[derive(Debug)]
+pub(super) struct Way {
+    kind: &'static str,
+    protocol: &'static str,
+    peer: Box<str>,
+}
+
+impl Way {
+    /// How the session in `slot` is connected.
+    pub(super) fn of(slot: u32, context: &Context<'_>) -> Option<Self> {
+        let Negotiated { serializer, framing, .. } = context.peers.negotiated(slot)?;
+        let (kind, protocol) = match framing {
+            Framing::RawSocket => ("rawsocket", serializer.subprotocol()),
+            Framing::WebSocket => ("websocket", serializer.subprotocol()),
+            Framing::Batched(_) => ("websocket", serializer.batched_subprotocol()),
+        };
+        Some(Self { kind, protocol, peer: context.peers.address(slot).into() })
+    }
+}
+
 /// What is told of a session, by `on_join` and `wamp.session.get`.
-pub(super) fn write_session(id: SessionId, identity: &Identity, writer: &mut MsgPackWriter<'_>) {
-    writer.dict(5);
+// spec: advanced/meta_api_sessions — what `transport` holds is up to the router
+pub(super) fn write_session(
+    id: SessionId,
+    identity: &Identity,
+    way: Option<&Way>,
+    writer: &mut MsgPackWriter<'_>,
+) {
+    writer.dict(5 + usize::from(way.is_some()));
     writer.key("session");
     writer.integer(id.0);
-    for (key, value) in [
-        ("authid", &*identity.authid),
-        ("authrole", &*identity.authrole),
-        ("authmethod", identity.authmethod),
-        ("authprovider", identity.authprovider),
-    ] {
-        writer.key(key);
-        writer.text(value);
+    let write_texts = |writer: &mut MsgPackWriter<'_>, texts: &[(&str, &str)]| {
+        for (key, value) in texts {
+            writer.key(key);
+            writer.text(value);
+        }
+    };
+    write_texts(
+        writer,
+        &[
+            ("authid", &*identity.authid),
+            ("authrole", &*identity.authrole),
+            ("authmethod", identity.authmethod),
+            ("authprovider", identity.authprovider),
+        ],
+    );
+    if let Some(Way { kind, protocol, peer }) = way {
+        writer.key("transport");
+        writer.dict(3);
+        write_texts(writer, &[("type", kind), ("protocol", protocol), ("peer", peer)]);
+        writer.end_dict();
     }
     writer.end_dict();
 }

@@ -349,7 +349,9 @@ impl Model {
             return Answer::Refused(48, error::INVALID_URI);
         }
         let realm = self.sessions[session].realm;
-        let Some(best) = self.best(realm, &calling.procedure) else {
+        // What is reserved is the router's, whatever patterns are registered.
+        let ours = calling.procedure.starts_with("wamp.");
+        let Some(best) = self.best(realm, &calling.procedure).filter(|_| !ours) else {
             return Answer::Refused(48, error::NO_SUCH_PROCEDURE);
         };
         let registration = &mut self.registrations[best];
@@ -357,6 +359,8 @@ impl Model {
         let candidates = match registration.invoke {
             "single" | "first" => vec![callees[0]],
             "last" => vec![callees[callees.len() - 1]],
+            // A call that is refused for a limit that is not modelled has no turn.
+            "roundrobin" if self.limits.calls_pending_max < 1_000 => callees.clone(),
             "roundrobin" => vec![callees[registration.calls_count % callees.len()]],
             _ => callees.clone(),
         };
