@@ -31,6 +31,7 @@ impl Bottle {
             serializers: Serializer::ALL.to_vec(),
             websocket: false,
             rawsocket: true,
+            deflate: false,
         };
         let config = Config {
             realms: vec![realm],

@@ -89,6 +89,7 @@ fn config() -> Config {
             serializers: Serializer::ALL.to_vec(),
             websocket: false,
             rawsocket: true,
+            deflate: true,
         }],
         limits: Limits { outbox_bytes_max: 4_000, ..Limits::default() },
         agent: "fuzzed".into(),

@@ -172,6 +172,7 @@ fn config() -> Config {
         serializers: Serializer::ALL.to_vec(),
         websocket: true,
         rawsocket: true,
+        deflate: false,
     };
     Config {
         realms: vec![realm],

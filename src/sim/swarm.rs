@@ -149,6 +149,7 @@ impl Swarm {
                 serializers: Serializer::ALL.to_vec(),
                 websocket: true,
                 rawsocket: true,
+                deflate: true,
             }],
             limits,
             agent: "gigawamp".into(),

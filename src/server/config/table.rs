@@ -283,6 +283,17 @@ pub(super) const LISTENER: &[Key<ListenerSettings>] = &[
                   send its dialect BJData under that name, leave it out, and they choose another.",
     },
     Key {
+        name: "compression",
+        kind: Kind::Word(&[
+            ("off", |listener| listener.transport.deflate = false),
+            ("deflate", |listener| listener.transport.deflate = true),
+        ]),
+        preset: Preset::Literal("\"off\""),
+        meaning: "Whether WebSocket messages from 128 octets on are compressed for clients that \
+                  offer permessage-deflate. It saves bandwidth and costs CPU time, many times what \
+                  routing costs; memory only while a message is at hand.",
+    },
+    Key {
         name: "message_bytes_max",
         kind: Kind::Size(512..=MESSAGE_BYTES_CAP, |listener| {
             &mut listener.transport.message_bytes_max

@@ -30,6 +30,7 @@ backlog = 7
 transports = ["rawsocket"]
 paths = ["/a", "/b"]
 serializers = ["cbor", "json"]
+compression = "deflate"
 message_bytes_max = "16 MiB"
 
 [[listeners]]
@@ -74,6 +75,7 @@ fn the_least_file_has_every_preset() {
     assert_eq!(listener.transport.paths, ["/ws", "/"]);
     assert_eq!(listener.transport.serializers, Serializer::ALL);
     assert!(listener.transport.websocket && listener.transport.rawsocket);
+    assert!(!listener.transport.deflate);
     assert_eq!(listener.transport.message_bytes_max, 1 << 20);
     assert_eq!((listener.backlog, listener.unix_mode), (1_024, None));
     assert_eq!((settings.shards, settings.io, settings.pin), (None, Io::Auto, None));
@@ -95,6 +97,7 @@ fn every_option_can_be_written() {
     let [tcp, unix] = &settings.listeners[..] else { panic!("two listeners") };
     assert_eq!(tcp.backlog, 7);
     assert!(!tcp.transport.websocket && tcp.transport.rawsocket);
+    assert!(tcp.transport.deflate && !unix.transport.deflate);
     assert_eq!(tcp.transport.paths, ["/a", "/b"]);
     assert_eq!(tcp.transport.serializers, [Serializer::Cbor, Serializer::Json]);
     assert_eq!(tcp.transport.message_bytes_max, 16 << 20);

@@ -114,6 +114,7 @@ pub(crate) fn config(lines: &[Line]) -> Config {
             serializers: Serializer::ALL.to_vec(),
             websocket: true,
             rawsocket: true,
+            deflate: true,
         }],
         limits,
         agent: "gigawamp-under-test".into(),
