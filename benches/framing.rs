@@ -18,6 +18,8 @@ fn options() -> TransportOptions {
         serializers: Serializer::ALL.to_vec(),
         websocket: true,
         rawsocket: true,
+        longpoll: true,
+        longpoll_path: "/lp".into(),
     }
 }
 

@@ -31,6 +31,8 @@ impl Bottle {
             serializers: Serializer::ALL.to_vec(),
             websocket: false,
             rawsocket: true,
+            longpoll: true,
+            longpoll_path: "/lp".into(),
         };
         let config = Config {
             realms: vec![realm],

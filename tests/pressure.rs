@@ -39,6 +39,8 @@ impl Bottle {
             serializers: Serializer::ALL.to_vec(),
             websocket: true,
             rawsocket: true,
+            longpoll: true,
+            longpoll_path: "/lp".into(),
         };
         let mut config = Config {
             realms: vec![realm],

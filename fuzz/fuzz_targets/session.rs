@@ -81,6 +81,8 @@ fn config() -> Config {
             serializers: Serializer::ALL.to_vec(),
             websocket: false,
             rawsocket: true,
+            longpoll: true,
+            longpoll_path: "/lp".into(),
         }],
         limits: Limits { outbox_bytes_max: 4_000, ..Limits::default() },
         agent: "fuzzed".into(),

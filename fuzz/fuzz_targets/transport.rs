@@ -22,6 +22,7 @@ enum Got {
     Message(Vec<u8>),
     Alive,
     Finished,
+    Request(String),
     Failed(Failure),
 }
 
@@ -43,6 +44,7 @@ impl End {
             Ok(Some(Incoming::Message(message))) => Some(Got::Message(message.to_vec())),
             Ok(Some(Incoming::Alive)) => Some(Got::Alive),
             Ok(Some(Incoming::Finished)) => Some(Got::Finished),
+            Ok(Some(Incoming::Request(request))) => Some(Got::Request(format!("{request:?}"))),
             Err(failure) => Some(Got::Failed(failure)),
         }
     }
@@ -55,6 +57,8 @@ fn options() -> TransportOptions {
         serializers: Serializer::ALL.to_vec(),
         websocket: true,
         rawsocket: true,
+        longpoll: true,
+        longpoll_path: "/lp".into(),
     }
 }
 

@@ -172,6 +172,8 @@ fn config() -> Config {
         serializers: Serializer::ALL.to_vec(),
         websocket: true,
         rawsocket: true,
+        longpoll: true,
+        longpoll_path: "/lp".into(),
     };
     Config {
         realms: vec![realm],

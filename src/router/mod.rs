@@ -19,6 +19,7 @@ pub mod deadline;
 mod dealer;
 mod directory;
 mod filter;
+mod longpoll;
 mod meta;
 pub mod pattern;
 mod peers;
@@ -32,12 +33,14 @@ pub use crate::session::{ConnectionId, ShardId};
 pub use relay::Batch;
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 
 use crate::env::{Instant, Map, Random, hash_key};
 use crate::session::{Outbox, Phase};
 use config::Config;
 use conversation::Deadline;
 use deadline::Wheel;
+use longpoll::LongPoll;
 use meta::News;
 use peers::Peers;
 use realm::{Context, Realm, SharedRealm};
@@ -139,6 +142,8 @@ pub struct Shared {
     pub shards_count: u16,
     config: Arc<Config>,
     realms: Vec<Arc<SharedRealm>>,
+    /// Long-poll transports of all shards.
+    longpoll_transports: Arc<AtomicUsize>,
 }
 
 impl Shared {
@@ -148,7 +153,8 @@ impl Shared {
         let mut random = Random::from_seed(seed);
         let realm = |realm| Arc::new(SharedRealm::new(realm, &hash_key(&mut random)));
         let realms = config.realms.iter().map(realm).collect();
-        Arc::new(Self { shards_count, config, realms })
+        let longpoll_transports = Arc::default();
+        Arc::new(Self { shards_count, config, realms, longpoll_transports })
     }
 
     /// Whether no subscription and no registration is left in any realm.
@@ -179,6 +185,7 @@ pub struct Router {
     shutting_down: bool,
     /// What the meta API will tell; empty between two inputs.
     news: Vec<News>,
+    longpoll: LongPoll,
     /// What the transport in hand has to say; empty between two inputs.
     reply: Vec<u8>,
 }
@@ -212,6 +219,7 @@ impl Router {
             held: false,
             shutting_down: false,
             news: Vec::new(),
+            longpoll: LongPoll::new(&shared.longpoll_transports),
             reply: Vec::new(),
             shards_count: shared.shards_count,
             config,
@@ -236,6 +244,7 @@ impl Router {
         }
         self.end_condemned();
         self.end_doomed();
+        self.serve_polls();
         self.mind_the_mesh();
     }
 
@@ -288,6 +297,7 @@ impl Router {
             && self.peers.sessions.is_empty()
             && self.realms.iter().all(Realm::is_empty)
             && self.relays.is_empty()
+            && self.longpoll.is_empty()
             && self.deadlines.is_empty()
     }
 
@@ -311,7 +321,9 @@ impl Router {
 
     fn on_relayed(&mut self, batch: &Batch) {
         for (realm, relay) in batch.iter() {
-            self.in_realm(realm, |realm, context| realm.on_relay(&relay, context));
+            if !self.on_poll_relay(&relay) {
+                self.in_realm(realm, |realm, context| realm.on_relay(&relay, context));
+            }
         }
     }
 
@@ -340,6 +352,7 @@ impl Router {
         } else if self.held && waiting <= limit / 2 {
             self.held = false;
             self.peers.outputs.push_back(Output::Release);
+            self.resume_polls();
         }
     }
 }

@@ -188,14 +188,19 @@ fn describe(address: &str, settings: &ListenerSettings) -> String {
     let names = transport.serializers.iter();
     let names = names.map(|serializer| serializer.subprotocol().trim_start_matches("wamp.2."));
     let serializers = names.collect::<Vec<_>>().join(" ");
+    let longpoll = match transport.longpoll {
+        true => format!("; longpoll {}", transport.longpoll_path),
+        false => String::new(),
+    };
     if !transport.websocket {
-        return format!("listening {address} ({serializers}; rawsocket)");
+        let rawsocket = if transport.rawsocket { "; rawsocket" } else { "" };
+        return format!("listening {address} ({serializers}{rawsocket}{longpoll})");
     }
     let path = transport.paths.first().map_or("/", String::as_str);
-    let rawsocket = if transport.rawsocket { "; rawsocket too" } else { "" };
+    let more = format!("{}{longpoll}", if transport.rawsocket { "; rawsocket too" } else { "" });
     match address.strip_prefix("tcp:") {
-        Some(address) => format!("listening ws://{address}{path} ({serializers}{rawsocket})"),
-        None => format!("listening {address} ({serializers}; websocket {path}{rawsocket})"),
+        Some(address) => format!("listening ws://{address}{path} ({serializers}{more})"),
+        None => format!("listening {address} ({serializers}; websocket {path}{more})"),
     }
 }
 
@@ -296,7 +301,16 @@ mod tests {
     fn listeners_are_described_as_clients_need_it() {
         let text = "[[realms]]\nname = \"a\"\n[[listeners]]\naddress = \"127.0.0.1:80\"\n";
         for (more, address, expected) in [
-            ("", "tcp:[::1]:80", "listening ws://[::1]:80/ws (json msgpack cbor; rawsocket too)"),
+            (
+                "",
+                "tcp:[::1]:80",
+                "listening ws://[::1]:80/ws (json msgpack cbor; rawsocket too; longpoll /lp)",
+            ),
+            (
+                "transports = [\"longpoll\"]\nlongpoll_path = \"/a/b\"",
+                "tcp:127.0.0.1:80",
+                "listening tcp:127.0.0.1:80 (json msgpack cbor; longpoll /a/b)",
+            ),
             (
                 "transports = [\"websocket\"]\nserializers = [\"cbor\"]\npaths = [\"/a\"]",
                 "tcp:127.0.0.1:80",
@@ -307,7 +321,12 @@ mod tests {
                 "tcp:127.0.0.1:80",
                 "listening tcp:127.0.0.1:80 (json msgpack cbor; rawsocket)",
             ),
-            ("", "unix:/a", "listening unix:/a (json msgpack cbor; websocket /ws; rawsocket too)"),
+            (
+                "",
+                "unix:/a",
+                "listening unix:/a \
+                 (json msgpack cbor; websocket /ws; rawsocket too; longpoll /lp)",
+            ),
         ] {
             let settings = config::read_text(&format!("{text}{more}")).unwrap();
             assert_eq!(describe(address, &settings.listeners[0]), expected);

@@ -147,6 +147,8 @@ impl Swarm {
                 serializers: Serializer::ALL.to_vec(),
                 websocket: true,
                 rawsocket: true,
+                longpoll: true,
+                longpoll_path: "/lp".into(),
             }],
             limits,
             agent: "gigawamp".into(),

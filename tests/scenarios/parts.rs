@@ -50,6 +50,7 @@ fn a_callee_without_parts_is_not_called_in_parts() {
     for features in ["progressive_call_invocations", "call_canceling"] {
         check(&format!(
             r#"
+            // not by long-poll: there request ids may come in any order
             ann: joins realm1 {{callee: {{features: {{{features}}}}}}}
             bob: joins realm1 {CALLER}
             ann: REGISTER 1 {{}} com.p -> REGISTERED 1 $r
@@ -118,6 +119,7 @@ fn a_part_must_fit_to_what_is_under_way() {
     ] {
         check_parts(&format!(
             r#"
+            // not by long-poll: there request ids may come in any order
             bob: CALL 1 {{progress}} com.p
             ann: <- INVOCATION 1 $r {{progress}}
             bob: {offence} -> ABORT {{message: *}} wamp.error.protocol_violation
@@ -134,6 +136,7 @@ fn a_part_must_fit_to_what_is_under_way() {
 fn parts_behind_the_end_are_dropped() {
     check_parts(
         r#"
+        // not by long-poll: there request ids may come in any order
         bob: CALL 1 {progress} com.p [1]
         ann: <- INVOCATION 1 $r {progress} [1]
         ann: YIELD 1 {} [enough]
@@ -199,6 +202,7 @@ fn leaving_between_two_parts() {
 fn canceling_between_two_parts() {
     check_parts(
         r#"
+        // not by long-poll: there request ids may come in any order
         bob: CALL 1 {progress} com.p [1]
         ann: <- INVOCATION 1 $r {progress} [1]
         bob: CANCEL 1 {} -> ERROR CALL 1 {} wamp.error.canceled

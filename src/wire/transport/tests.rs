@@ -16,6 +16,7 @@ pub(crate) enum Got {
     Message(Vec<u8>),
     Alive,
     Finished,
+    Request(String),
     Failed(Failure),
 }
 
@@ -26,6 +27,7 @@ impl From<Incoming<'_>> for Got {
             Incoming::Message(message) => Self::Message(message.to_vec()),
             Incoming::Alive => Self::Alive,
             Incoming::Finished => Self::Finished,
+            Incoming::Request(request) => Self::Request(format!("{request:?}")),
         }
     }
 }
@@ -45,6 +47,8 @@ pub(crate) fn options() -> TransportOptions {
         serializers: Serializer::ALL.to_vec(),
         websocket: true,
         rawsocket: true,
+        longpoll: true,
+        longpoll_path: "/lp".into(),
     }
 }
 
@@ -116,7 +120,7 @@ fn a_connection_is_small() {
 
 #[test]
 fn strangers_are_dropped_without_an_answer() {
-    let no_websocket = TransportOptions { websocket: false, ..options() };
+    let no_websocket = TransportOptions { websocket: false, longpoll: false, ..options() };
     let no_rawsocket = TransportOptions { rawsocket: false, ..options() };
     let tables: [(&TransportOptions, &[u8]); 7] = [
         (&no_websocket, b"GET /ws HTTP/1.1\r\n\r\n"),
