@@ -46,11 +46,12 @@ impl Client {
         matches!(self, Self::AutobahnPython | Self::Xconn)
     }
 
-    /// `ws` for WebSocket, `rs` for RawSocket.
+    /// `ws` for WebSocket, `rs` for RawSocket, `lp` for long-poll.
     pub(crate) const fn transports(self) -> &'static [&'static str] {
         match self {
             Self::WampyJs => &["ws"],
-            Self::AutobahnPython | Self::AutobahnJs | Self::Xconn => &["ws", "rs"],
+            Self::AutobahnPython | Self::Xconn => &["ws", "rs"],
+            Self::AutobahnJs => &["ws", "rs", "lp"],
         }
     }
 
@@ -58,7 +59,7 @@ impl Client {
     pub(crate) fn serializers(self, transport: &str) -> &'static [&'static str] {
         match (self, transport) {
             (Self::AutobahnPython, _) => &["default", "json", "msgpack", "cbor"],
-            (Self::AutobahnJs, "rs") => &["json"],
+            (Self::AutobahnJs, "rs" | "lp") => &["json"],
             _ => &SERIALIZERS,
         }
     }

@@ -9,6 +9,7 @@ mod commands;
 mod crowd;
 mod flood;
 mod late;
+mod longpoll;
 mod order;
 mod panics;
 mod peer;
