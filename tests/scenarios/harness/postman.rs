@@ -65,29 +65,19 @@ impl<'s, S: Stage> Postman<'s, S> {
         let connection = self.lines[line].up.connection;
         while self.lines[line].up.unanswered > 0 {
             self.lines[line].up.unanswered -= 1;
-            self.answer(line)?;
+            self.lines[line].up.answer(self.stage)?;
         }
         self.stage.write(connection, &request(path, body));
-        self.answer(line)
-    }
-
-    fn answer(&mut self, line: usize) -> Option<(u16, Vec<u8>)> {
-        loop {
-            let up = &mut self.lines[line].up;
-            if let Some(answer) = take_answer(&mut up.octets) {
-                return Some(answer);
-            }
-            match self.stage.read(up.connection, true) {
-                Brought::Octets(octets) => self.lines[line].up.octets.extend(octets),
-                Brought::End | Brought::Nothing => return None,
-            }
-        }
+        self.lines[line].up.answer(self.stage)
     }
 
     /// Does what the peer has written.
     fn carry(&mut self, line: usize, waits: bool) {
         if self.lines[line].transport.is_none() && !self.lines[line].is_over {
             self.open(line);
+        }
+        if self.lines[line].is_over {
+            return self.lines[line].said.clear();
         }
         let mut messages = Vec::new();
         while let Some((kind, payload)) = take_frame(&mut self.lines[line].said) {
@@ -128,6 +118,9 @@ impl<'s, S: Stage> Postman<'s, S> {
         line.transport = Some(name.to_owned());
         line.serializer = serializer;
         line.heard.extend([handshake[0], handshake[1], 0, 0]);
+        // A router that stops has no patience with connections that have said nothing yet.
+        self.stage.write(line.down.connection, &request("nothing", b""));
+        let _ = line.down.answer(self.stage);
         self.stage.write(line.down.connection, &request(&format!("{name}/receive"), b""));
     }
 
@@ -168,6 +161,21 @@ impl<'s, S: Stage> Postman<'s, S> {
         }
         if let Some(name) = &line.transport {
             self.stage.write(line.down.connection, &request(&format!("{name}/receive"), b""));
+        }
+    }
+}
+
+impl Wire {
+    /// Waits for the answer to a request; nothing if the connection ends.
+    fn answer(&mut self, stage: &mut impl Stage) -> Option<(u16, Vec<u8>)> {
+        loop {
+            if let Some(answer) = take_answer(&mut self.octets) {
+                return Some(answer);
+            }
+            match stage.read(self.connection, true) {
+                Brought::Octets(octets) => self.octets.extend(octets),
+                Brought::End | Brought::Nothing => return None,
+            }
         }
     }
 }
