@@ -57,7 +57,7 @@ fn options() -> TransportOptions {
         serializers: Serializer::ALL.to_vec(),
         websocket: true,
         rawsocket: true,
-        longpoll: true,
+        longpoll: false,
         longpoll_path: "/lp".into(),
     }
 }

@@ -1,5 +1,7 @@
 //! HTTP long-poll from outside: requests over plain sockets, on whichever shards they are.
 
+#![expect(clippy::disallowed_methods, reason = "a request that is held takes its time")]
+
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::thread;
@@ -129,6 +131,7 @@ fn with_both_shards(limits: &str, test: impl Fn(&str, Http, Http)) {
     });
 }
 
+// spec: A-LP-03, A-LP-04, A-LP-05, A-LP-06, A-LP-10
 #[test]
 fn a_session_is_served_on_every_shard() {
     with_both_shards("", |address, mut one, mut other| {
@@ -160,6 +163,7 @@ fn a_session_is_served_on_every_shard() {
     });
 }
 
+// spec: A-LP-04, A-LP-09
 #[test]
 fn a_receive_is_held_until_something_comes_or_its_time_is_over() {
     with_both_shards("longpoll_hold = \"500ms\"", |_, mut one, mut other| {
@@ -190,6 +194,7 @@ fn a_receive_is_held_until_something_comes_or_its_time_is_over() {
     });
 }
 
+// spec: A-LP-10
 #[test]
 fn requests_on_one_connection_are_answered_in_order() {
     with_both_shards("", |_, mut one, mut other| {
@@ -214,6 +219,7 @@ fn requests_on_one_connection_are_answered_in_order() {
     });
 }
 
+// spec: A-LP-05, A-LP-09, A-LP-11
 #[test]
 fn who_breaks_the_protocol_is_told_twice() {
     with_both_shards("", |_, mut one, mut other| {
@@ -234,6 +240,7 @@ fn who_breaks_the_protocol_is_told_twice() {
     });
 }
 
+// spec: A-LP-09
 #[test]
 fn a_silent_client_is_given_up() {
     let limits = "longpoll_idle = \"400ms\"\nhandshake = \"300ms\"\nlongpoll_hold = \"300ms\"";
@@ -260,6 +267,7 @@ fn a_silent_client_is_given_up() {
     });
 }
 
+// spec: A-LP-09
 #[test]
 fn there_are_only_so_many_transports() {
     with_both_shards("longpoll_transports_max = 2", |_, mut one, mut other| {

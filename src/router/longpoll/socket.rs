@@ -150,12 +150,13 @@ impl Router {
         let is_last = self.shutting_down && self.longpoll.is_unused();
         let closes = transport.answer(verdict, (serializer, &body), is_last, &mut out);
         connection.silences = 0;
+        let is_read = connection.outbox.is_empty();
         self.peers.queue_reply(id, &out);
         out.clear();
         self.reply = out;
         if let Some(asked) = self.peers.slot(id).and_then(|slot| slot.asked.as_mut()) {
             asked.open = None;
-            asked.given = address.filter(|_| is_given).or(asked.given);
+            asked.given = address.filter(|_| is_given).or(asked.given.filter(|_| !is_read));
         }
         if closes {
             self.finish(id);

@@ -105,9 +105,9 @@ impl Router {
         // spec: basic/building_blocks#protocol-errors — nothing behind an offence is processed
         while self.is_listening(id) {
             match messages.next() {
-                Ok(Some(message)) => self.on_bytes(id, message),
-                Ok(None) => break,
-                Err(Malformed(text)) => self.on_violation(id, Violation(text.into())),
+                None => break,
+                Some(Ok(message)) => self.on_bytes(id, message),
+                Some(Err(Malformed(text))) => self.on_violation(id, Violation(text.into())),
             }
         }
         if !self.is_listening(id) {

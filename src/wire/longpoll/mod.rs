@@ -297,26 +297,30 @@ impl<'a> Messages<'a> {
         Self { rest: body, serializer, is_batched, is_begun: false }
     }
 
-    /// The next one, or nothing behind the last.
-    ///
-    /// # Errors
-    ///
-    /// If the body is no batch although it should be one.
+    /// Takes the first message of the batch that is left.
     // spec: advanced/transport_http_longpoll — the batches are those of WebSocket
-    pub fn next(&mut self) -> Result<Option<&'a [u8]>, Malformed> {
+    fn take(&mut self) -> Result<&'a [u8], Malformed> {
+        const CUT: Malformed = Malformed("a batch that ends inside a message");
+        let rest = std::mem::take(&mut self.rest);
+        let first = batch::first(Opcode::of(self.serializer), rest).map_err(|_| CUT)?;
+        self.rest = rest.get(first.end..).ok_or(CUT)?;
+        rest.get(first.message).ok_or(CUT)
+    }
+}
+
+/// Nothing comes behind what is no batch although it should be one.
+impl<'a> Iterator for Messages<'a> {
+    type Item = Result<&'a [u8], Malformed>;
+
+    fn next(&mut self) -> Option<Self::Item> {
         let is_first = !std::mem::replace(&mut self.is_begun, true);
         if !self.is_batched {
-            return Ok(is_first.then_some(self.rest));
+            return is_first.then_some(Ok(self.rest));
         }
         if self.rest.is_empty() {
-            let empty = Malformed("an empty batch");
-            return if is_first { Err(empty) } else { Ok(None) };
+            return is_first.then_some(Err(Malformed("an empty batch")));
         }
-        let cut = Malformed("a batch that ends inside a message");
-        let first = batch::first(Opcode::of(self.serializer), self.rest).map_err(|_| cut)?;
-        let message = self.rest.get(first.message).ok_or(cut)?;
-        self.rest = self.rest.get(first.end..).ok_or(cut)?;
-        Ok(Some(message))
+        Some(self.take())
     }
 }
 

@@ -1,7 +1,5 @@
 //! Requests, sound and unsound, cut every way.
 
-#![expect(clippy::indexing_slicing, reason = "a test may fail by a panic")]
-
 use super::*;
 use crate::wire::transport::tests::options;
 use crate::wire::{Incoming, Transport};
@@ -83,6 +81,7 @@ fn post(path: &str, more: &str) -> String {
     format!("POST {path} HTTP/1.1\r\n{HOST}{more}\r\n")
 }
 
+// spec: A-LP-01, A-LP-02, A-LP-07
 #[test]
 fn sound_requests_are_understood() {
     let open = r#"{"protocols": ["foo", "wamp.2.cbor.batched", "wamp.2.json"], "x": [1]}"#;
@@ -158,6 +157,7 @@ fn what_is_no_sound_request_is_answered_and_ends_the_connection() {
     }
 }
 
+// spec: A-LP-01, A-LP-03
 #[test]
 fn what_cannot_be_done_is_said_and_the_connection_stays() {
     let open = |body: &str| post("/lp/open", &format!("Content-Length: {}\r\n", body.len())) + body;
@@ -214,6 +214,7 @@ fn a_request_waits_for_the_answer_to_the_one_before_it() {
     assert!(transport.answer(Verdict::Done, (Serializer::Json, b""), true, &mut reply));
 }
 
+// spec: A-LP-08
 #[test]
 fn a_connection_stays_as_long_as_the_client_wants() {
     for (request, closes, header) in [
@@ -276,6 +277,7 @@ fn pages_of_any_origin_may_ask() {
     assert!(head.reply.starts_with("HTTP/1.1 405 ") && head.reply.ends_with("\r\n\r\n"));
 }
 
+// spec: A-LP-09, A-LP-11
 #[test]
 fn bodies_are_what_their_serializer_is_called() {
     for (serializer, media_type) in [
@@ -307,6 +309,7 @@ fn other_paths_are_websockets_unless_there_are_none() {
     assert_eq!(statuses(&talk), [200, 404]);
 }
 
+// spec: A-LP-04, A-LP-11
 #[test]
 fn a_batch_holds_what_was_stored() {
     let (mut stored, messages) = (Vec::new(), [&b"[1]"[..], b"", b"[2,3]"]);
@@ -317,24 +320,19 @@ fn a_batch_holds_what_was_stored() {
     for serializer in Serializer::ALL {
         let mut batch = Vec::new();
         write_batch(&stored, serializer, &mut batch);
-        let (mut found, mut read) = (Vec::new(), Messages::of(&batch, serializer, true));
-        while let Some(message) = read.next().unwrap() {
-            found.push(message);
-        }
+        let found: Vec<_> = Messages::of(&batch, serializer, true).map(Result::unwrap).collect();
         assert_eq!(found, messages, "{serializer:?}");
     }
     let longest = crate::limits::MESSAGE_BYTES_CAP;
     assert_eq!(stored_length(rawsocket::message_head(longest)), longest);
 }
 
+// spec: A-LP-05, A-LP-11
 #[test]
 fn a_body_is_one_message_or_a_sound_batch() {
     let all = |body: &[u8], serializer, is_batched| {
-        let (mut found, mut read) = (Vec::new(), Messages::of(body, serializer, is_batched));
-        while let Some(message) = read.next()? {
-            found.push(message.to_vec());
-        }
-        Ok::<_, Malformed>(found)
+        let messages = Messages::of(body, serializer, is_batched);
+        messages.map(|message| message.map(<[u8]>::to_vec)).collect::<Result<Vec<_>, _>>()
     };
     assert_eq!(all(b"[1]\x18", Serializer::Json, false), Ok(vec![b"[1]\x18".to_vec()]));
     assert_eq!(all(b"", Serializer::Cbor, false), Ok(vec![Vec::new()]));
