@@ -9,6 +9,7 @@ use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_m
 use gigawamp::wire::cbor::CborReader;
 use gigawamp::wire::json::JsonReader;
 use gigawamp::wire::msgpack::MsgPackReader;
+use gigawamp::wire::ubjson::UbjsonReader;
 use gigawamp::wire::{Malformed, Reader, Serializer, transcode};
 
 const SIZES: [(&str, usize); 3] = [("100B", 100), ("1KB", 1_000), ("16KB", 16_000)];
@@ -62,6 +63,9 @@ fn skipping(criterion: &mut Criterion) {
                     bencher.iter(|| skip::<MsgPackReader<'_>>(black_box(payload)));
                 }
                 Serializer::Cbor => bencher.iter(|| skip::<CborReader<'_>>(black_box(payload))),
+                Serializer::Ubjson => {
+                    bencher.iter(|| skip::<UbjsonReader<'_>>(black_box(payload)));
+                }
             });
         }
     }

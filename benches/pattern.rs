@@ -49,7 +49,7 @@ fn shuffled(count: usize) -> Vec<String> {
 
 fn look_up(criterion: &mut Criterion) {
     for policy in [Exact, Prefix, Wildcard] {
-        for count in [1_000, 100_000] {
+        for count in [1_000, 100_000, 1_000_000] {
             let (index, uris) = (filled(policy, count), shuffled(count));
             let mut next = uris.iter().cycle();
             let name = format!("pattern/matches/{policy:?}/{count}").to_lowercase();
@@ -120,5 +120,24 @@ fn masks(criterion: &mut Criterion) {
     }
 }
 
-criterion_group!(benches, look_up, remember, change, masks);
+/// A prefix of every length there can be, and a URI so long that all must be tried; none matches.
+fn prefixes(criterion: &mut Criterion) {
+    for lengths in [10, 100, 1_000] {
+        let index = Index::new(hash_key(&mut Random::from_number(1)));
+        for length in 1..=lengths {
+            let pattern = "x".repeat(length - 1) + "y";
+            index.write().insert(Prefix, &pattern, Arc::new(length));
+        }
+        let uri = "x".repeat(lengths + 1);
+        criterion.bench_function(&format!("pattern/prefixes without match/{lengths}"), |bencher| {
+            bencher.iter(|| {
+                let mut found = 0;
+                index.matches(black_box(&uri), &mut |_| found += 1);
+                found
+            });
+        });
+    }
+}
+
+criterion_group!(benches, look_up, remember, change, masks, prefixes);
 criterion_main!(benches);

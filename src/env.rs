@@ -144,6 +144,17 @@ pub type Map<K, V> = std::collections::HashMap<K, V, ahash::RandomState>;
 #[expect(clippy::disallowed_types, reason = "this is the keyed set all others use")]
 pub type Set<K> = std::collections::HashSet<K, ahash::RandomState>;
 
+/// Gives back what a map holds beyond its need, once that is most of it.
+///
+/// To be called after each removal from maps that may grow large: its cost is paid for by as many
+/// removals.
+pub fn shrink<K: Eq + std::hash::Hash, V>(map: &mut Map<K, V>) {
+    const SMALL: usize = 64;
+    if map.capacity() > SMALL && map.len() < map.capacity() / 8 {
+        map.shrink_to(map.len() * 2);
+    }
+}
+
 /// The key of a [`Map`] or [`Set`], drawn from `random`.
 #[must_use]
 pub fn hash_key(random: &mut Random) -> ahash::RandomState {
@@ -169,6 +180,18 @@ mod tests {
             seen[usize::try_from(random.below(7)).unwrap()] += 1;
         }
         assert!(seen.iter().all(|&count| (800..1_200).contains(&count)), "{seen:?}");
+    }
+
+    #[test]
+    fn a_map_that_was_large_gives_back_what_it_does_not_need() {
+        let mut map = Map::with_hasher(hash_key(&mut Random::from_number(1)));
+        map.extend((0..10_000).map(|n| (n, n)));
+        for n in 0..9_990 {
+            map.remove(&n);
+            shrink(&mut map);
+        }
+        assert!(map.capacity() < 200, "{}", map.capacity());
+        assert!((9_990..10_000).all(|n| map[&n] == n));
     }
 
     #[test]

@@ -12,7 +12,7 @@ pub const MESSAGE_BYTES_CAP: usize = 1 << 24;
 
 /// How deep lists and dicts of a message may be nested, the message itself being depth 1.
 ///
-/// All three serializers share it, so that what one peer may send every other can receive.
+/// All serializers share it, so that what one peer may send every other can receive.
 pub const DEPTH_MAX: u32 = 64;
 
 /// Octets of a URI. Long enough for any sane name, short enough for every index.

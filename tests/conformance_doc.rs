@@ -167,7 +167,7 @@ const HEAD: &str = "\
 # Conformance
 
 Each requirement of WAMP's Basic Profile on a router, and the tests that show it. The numbers are
-this project's own; the tests name them. Scenarios run over both transports, three serializers and
+this project's own; the tests name them. Scenarios run over both transports, four serializers and
 1, 2 and 5 shards in the simulator, and against the real process over real sockets.
 
 This file is made by `GIGAWAMP_WRITE_DOCS=1 cargo test --test conformance_doc` and checked by the same

@@ -95,11 +95,11 @@ impl Shard {
     }
 }
 
-fn try_all(depth: usize, count: usize) {
+fn try_all(depth: usize, weight_max: usize, count: usize) {
     let mut model = loom::model::Builder::new();
     model.preemption_bound = Some(4);
     model.check(move || {
-        let line = Arc::new(Line::new(depth));
+        let line = Arc::new(Line::new(depth, weight_max));
         let (sender, taker) = (Arc::new(Shard::new()), Arc::new(Shard::new()));
         let (to, from, at) = (Arc::clone(&line), Arc::clone(&sender), Arc::clone(&taker));
         let thread = thread::spawn(move || {
@@ -107,7 +107,7 @@ fn try_all(depth: usize, count: usize) {
                 while !to.has_room() {
                     from.sleep_unless(|| to.has_room());
                 }
-                to.send(PlainArc::new(number));
+                to.send(PlainArc::new(number), 1);
                 at.ring();
             }
         });
@@ -131,10 +131,15 @@ fn try_all(depth: usize, count: usize) {
 
 #[test]
 fn the_taker_never_sleeps_over_something_to_take() {
-    try_all(2, 2);
+    try_all(2, 9, 2);
 }
 
 #[test]
 fn the_sender_never_sleeps_over_room() {
-    try_all(1, 3);
+    try_all(1, 9, 3);
+}
+
+#[test]
+fn the_sender_never_sleeps_over_room_that_is_a_matter_of_weight() {
+    try_all(2, 1, 3);
 }

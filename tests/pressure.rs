@@ -256,3 +256,153 @@ fn an_answer_to_a_call_that_was_given_up_is_none_to_the_next_of_that_id() {
     assert_begins(&bottle.hear(&mut ann), &["[50,5,{},[\"new\"]]"]);
     assert_eq!(bottle.machine.routers[0].counters().late_answers, 1);
 }
+
+// spec: B-SESS-17, B-PS-19
+#[test]
+fn nothing_is_processed_behind_what_overflows() {
+    let mut bottle = Bottle::new(1, |config| config.limits.outbox_bytes_max = 4_096);
+    let mut ann = bottle.join(0, Framing::RawSocket);
+    let mut bob = bottle.join(0, Framing::RawSocket);
+    bottle.say(&mut bob, r#"[32,1,{},"com.u"]"#);
+    bottle.say(&mut ann, r#"[32,1,{},"com.t"]"#);
+    assert_begins(&bottle.hear(&mut ann), &["[33,1,"]);
+    let long = "x".repeat(3_000);
+    for request in 2..=3 {
+        let text = format!(r#"[16,{request},{{"exclude_me":false}},"com.t",["{long}"]]"#);
+        bottle.send(&mut ann, &text);
+    }
+    bottle.say(&mut ann, r#"[16,4,{},"com.u"]"#);
+    assert_begins(&bottle.hear(&mut bob), &["[33,1,"]);
+    let heard = bottle.hear(&mut ann);
+    assert!(heard.last().is_some_and(|last| last.starts_with("[3,")), "{heard:?}");
+    assert_eq!(bottle.machine.routers[0].counters().slow_sessions_ended, 1);
+}
+
+// spec: A-SMA-08, B-TRN-09
+#[test]
+fn whoever_takes_only_short_messages_is_dismissed_without_the_long_text() {
+    let mut bottle = Bottle::new(1, |config| config.realms[0].options.meta_kill = true);
+    let mut eve = bottle.join(0, Framing::RawSocket);
+    for (long, told) in [("\"message\"", "my.reason"), ("\"reason\"", "wamp.close.killed")] {
+        let mut ann = bottle.connect(0, Framing::RawSocket, 512);
+        bottle.say(&mut ann, r#"[1,"realm1",{"roles":{"caller":{}}}]"#);
+        let welcome = bottle.hear(&mut ann);
+        let id = welcome[0].split(',').nth(1).expect("the session's id");
+        let mut keywords = vec![format!("{long}:\"{}\"", "x".repeat(600))];
+        if told == "my.reason" {
+            keywords.push("\"reason\":\"my.reason\"".into());
+        }
+        let request = if told == "my.reason" { 1 } else { 2 };
+        let keywords = keywords.join(",");
+        let call = format!(r#"[48,{request},{{}},"wamp.session.kill",[{id}],{{{keywords}}}]"#);
+        bottle.say(&mut eve, &call);
+        assert_begins(&bottle.hear(&mut eve), &["[50,"]);
+        assert_eq!(bottle.hear(&mut ann), [format!(r#"[6,{{}},"{told}"]"#)]);
+    }
+    assert_eq!(bottle.machine.routers[0].counters().slow_sessions_ended, 0);
+}
+
+// spec: A-SMA-17, B-SESS-20
+#[test]
+fn nothing_follows_a_goodbye_that_hardly_fits() {
+    let mut bottle = Bottle::new(1, |config| {
+        config.realms[0].options.meta_kill = true;
+        config.limits.outbox_bytes_max = 4_096;
+    });
+    let mut eve = bottle.join(0, Framing::RawSocket);
+    let mut ann = bottle.connect(0, Framing::RawSocket, 1 << 20);
+    bottle.say(&mut ann, r#"[1,"realm1",{"roles":{"subscriber":{}}}]"#);
+    let welcome = bottle.hear(&mut ann);
+    let id = welcome[0].split(',').nth(1).expect("the session's id");
+    bottle.say(&mut ann, r#"[32,1,{},"com.t"]"#);
+    assert_begins(&bottle.hear(&mut ann), &["[33,1,"]);
+    bottle.machine.links[ann.link].down.stalled = true;
+    let (long, message) = ("x".repeat(3_900), "y".repeat(300));
+    bottle.say(&mut eve, &format!(r#"[16,1,{{}},"com.t",["{long}"]]"#));
+    let keywords = format!(r#"{{"message":"{message}"}}"#);
+    bottle.say(&mut eve, &format!(r#"[48,2,{{}},"wamp.session.kill",[{id}],{keywords}]"#));
+    bottle.machine.links[ann.link].down.stalled = false;
+    assert_begins(&bottle.hear(&mut ann), &["[36,", "[6,{\"message\":\"yyy"]);
+    assert_eq!(bottle.machine.routers[0].counters().slow_sessions_ended, 0);
+}
+
+// spec: B-SESS-33, A-SMA-06
+#[test]
+fn calls_of_meta_procedures_are_answered_before_goodbye() {
+    let mut bottle = Bottle::new(2, |_| ());
+    let mut ann = bottle.join(0, Framing::RawSocket);
+    bottle.send(&mut ann, r#"[48,1,{},"wamp.session.list"]"#);
+    let withheld = |action| action == Action::Relay { from: 1, to: 0 };
+    bottle.settle_but(withheld);
+    bottle.machine.shut_down(0);
+    bottle.settle_but(withheld);
+    assert_begins(&bottle.hear(&mut ann), &["[8,48,1,{},\"wamp.error.canceled\"]", "[6,"]);
+}
+
+// spec: B-TRN-09
+#[test]
+fn a_message_that_was_begun_must_end_in_time() {
+    let mut bottle = Bottle::new(1, |config| config.limits.message = seconds(30));
+    for framing in [Framing::RawSocket, Framing::WebSocket] {
+        let mut ann = bottle.join(0, framing);
+        let mut frame = Vec::new();
+        let text = format!(r#"[16,1,{{}},"com.t",["{}"]]"#, "x".repeat(1_000));
+        ann.client.frame(text.as_bytes(), &mut frame);
+        // Who is slow but ends in time goes on, message after message.
+        for (request, part) in [(1, 300), (2, 600)] {
+            let text = text.replace("[16,1,", &format!("[16,{request},"));
+            let mut frame = Vec::new();
+            ann.client.frame(text.as_bytes(), &mut frame);
+            for half in [&frame[..part], &frame[part..]] {
+                bottle.machine.links[ann.link].up.push(half);
+                bottle.settle();
+                bottle.wait(seconds(20));
+                assert!(bottle.is_open(&ann), "{framing:?}");
+            }
+        }
+        // One octet now and then is a sign of life, but no message.
+        bottle.machine.links[ann.link].up.push(&frame[..10]);
+        for octet in &frame[10..70] {
+            bottle.wait(seconds(1));
+            bottle.machine.links[ann.link].up.push(&[*octet]);
+            bottle.settle();
+            let pongs = bottle.hear(&mut ann);
+            assert_eq!(pongs.len(), 0);
+            if !bottle.is_open(&ann) {
+                break;
+            }
+        }
+        assert!(!bottle.is_open(&ann), "{framing:?}");
+    }
+    assert_eq!(bottle.machine.routers[0].counters().violations, 2);
+}
+
+// spec: A-PCR-13, A-PCR-10, B-RPC-20
+#[test]
+fn a_caller_that_does_not_read_its_results_is_ended_and_its_callee_told() {
+    for shards_count in [1, 2] {
+        let mut bottle = Bottle::new(shards_count, |config| {
+            config.limits.outbox_bytes_pause = 10_000;
+            config.limits.outbox_bytes_max = 50_000;
+        });
+        let mut ann = bottle.join(0, Framing::RawSocket);
+        let mut bob = bottle.join(usize::from(shards_count) - 1, Framing::RawSocket);
+        bottle.say(&mut bob, r#"[64,1,{},"com.p"]"#);
+        bottle.say(&mut ann, r#"[48,1,{"receive_progress":true},"com.p"]"#);
+        assert_begins(&bottle.hear(&mut bob), &["[65,1,", "[68,1,"]);
+        bottle.machine.links[ann.link].down.stalled = true;
+        let part = format!(r#"[70,1,{{"progress":true}},["{}"]]"#, "x".repeat(4_000));
+        for _ in 0..40 {
+            bottle.say(&mut bob, &part);
+        }
+        assert_begins(&bottle.hear(&mut bob), &[r#"[69,1,{"mode":"killnowait"}]"#]);
+        bottle.machine.links[ann.link].down.stalled = false;
+        let heard = bottle.hear(&mut ann);
+        let (last, parts) = heard.split_last().expect("it is told");
+        assert!(last.starts_with("[3,") && last.contains("slow_peer"), "{last}");
+        // Nothing that fitted is missing.
+        assert!((10..40).contains(&parts.len()), "{}", parts.len());
+        assert!(parts.iter().all(|part| part.starts_with(r#"[50,1,{"progress":true}"#)));
+        assert_eq!(bottle.machine.routers[0].counters().slow_sessions_ended, 1);
+    }
+}

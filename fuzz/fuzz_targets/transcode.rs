@@ -10,6 +10,7 @@ use gigawamp::wire::cbor::CborReader;
 use gigawamp::wire::json::JsonReader;
 use gigawamp::wire::msgpack::MsgPackReader;
 use gigawamp::wire::transcode::{self, Unrepresentable};
+use gigawamp::wire::ubjson::UbjsonReader;
 use gigawamp::wire::{Malformed, Serializer};
 use libfuzzer_sys::fuzz_target;
 
@@ -18,8 +19,8 @@ fuzz_target!(|input: &[u8]| {
     let Some((&way, element)) = input.split_first() else {
         return;
     };
-    let from = Serializer::ALL[usize::from(way) % 3];
-    let to = Serializer::ALL[usize::from(way) / 3 % 3];
+    let from = Serializer::ALL[usize::from(way) % 4];
+    let to = Serializer::ALL[usize::from(way) / 4 % 4];
     let Ok(met) = check(from, element) else {
         // Nobody asks for this, but nothing may break either.
         let _ = carried(from, to, element);
@@ -42,6 +43,7 @@ fn check(serializer: Serializer, element: &[u8]) -> Result<Met, Malformed> {
         Serializer::Json => elements::check::<JsonReader<'_>>(element),
         Serializer::MessagePack => elements::check::<MsgPackReader<'_>>(element),
         Serializer::Cbor => elements::check::<CborReader<'_>>(element),
+        Serializer::Ubjson => elements::check::<UbjsonReader<'_>>(element),
     }
 }
 

@@ -43,7 +43,7 @@ Where:
   --router-pid PID       a running router's process, for its CPU and memory
   --relay                then the same over a bare relay, and the ratio
   --pin-load CPU, --pin-router CPU[,CPU...]
-  --serializer NAME      msgpack, json or cbor (default: msgpack)
+  --serializer NAME      msgpack, json, cbor or ubjson (default: msgpack)
   --realm NAME           (default: realm1)
 
 How much:
@@ -53,7 +53,8 @@ How much:
   --payload BYTES        text in each payload, at least 32 (default: 64)
   --duration SECONDS     (default: 5)
   --warmup SECONDS       (default: 1)
-  --exact N  --prefix N  --wildcard N  --cycles N  --flood publish|call
+  --exact N  --prefix N  --wildcard N  --cycles N
+  --flood publish|call|meta
   --spin                 this program never sleeps
 
   --json                 print JSON
@@ -116,6 +117,8 @@ pub enum Flood {
     Publish,
     /// Calls the measured callee, and never reads a result.
     Call,
+    /// Lists, counts and kills sessions in a loop.
+    Meta,
 }
 
 /// How a relay is told what to do.
@@ -314,7 +317,8 @@ impl Options {
                 self.flood = Some(match parser.value()?.string()?.as_str() {
                     "publish" => Flood::Publish,
                     "call" => Flood::Call,
-                    other => return Err(format!("--flood {other}: publish or call").into()),
+                    "meta" => Flood::Meta,
+                    other => return Err(format!("--flood {other}: publish, call or meta").into()),
                 });
                 return Ok(true);
             }
@@ -378,7 +382,8 @@ fn serializer(name: &str) -> Result<Serializer, String> {
         "json" => Ok(Serializer::Json),
         "msgpack" => Ok(Serializer::MessagePack),
         "cbor" => Ok(Serializer::Cbor),
-        _ => Err("msgpack, json or cbor is wanted".to_owned()),
+        "ubjson" => Ok(Serializer::Ubjson),
+        _ => Err("msgpack, json, cbor or ubjson is wanted".to_owned()),
     }
 }
 

@@ -71,7 +71,7 @@ impl RouterOptions {
         };
         format!(
             "shards = {}\nio = {:?}\nbusy_poll = \"{}us\"\nlog_level = \"warn\"\n\n\
-             [[realms]]\nname = {realm:?}\n\n\
+             [[realms]]\nname = {realm:?}\nmeta_kill = true\n\n\
              [[listeners]]\naddress = {address:?}\nmessage_bytes_max = \"16 MiB\"\n{paths}",
             self.shards,
             self.io,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use gigawamp::env::Instant;
-use gigawamp::router::config::{Config, Limits, RealmConfig, RequestIds, UriCheck};
+use gigawamp::router::config::{Config, Limits, RealmConfig, RealmOptions, RequestIds, UriCheck};
 use gigawamp::router::{ConnectionId, Input, Origin, Output, Router, ShardId, Shared};
 use gigawamp::wire::{Serializer, TransportOptions};
 
@@ -164,7 +164,7 @@ fn config() -> Config {
         name: "realm1".to_owned(),
         uri_check: UriCheck::Loose,
         request_ids: RequestIds::Sequential,
-        options: Default::default(),
+        options: RealmOptions { meta_kill: true, ..RealmOptions::default() },
     };
     let listener = TransportOptions {
         message_bytes_max: 1 << 24,

@@ -29,6 +29,7 @@ pub struct Session {
     socket: Socket,
     client: Client,
     serializer: Serializer,
+    id: u64,
     /// What arrived; what lies before `taken` has been read.
     input: Vec<u8>,
     taken: usize,
@@ -51,13 +52,17 @@ impl Door {
         socket.write_all(&hello)?;
         let serializer = self.serializer;
         let input = Vec::new();
-        let mut session = Session { socket, client, serializer, input, taken: 0, requests: 0 };
+        let mut session =
+            Session { socket, client, serializer, id: 0, input, taken: 0, requests: 0 };
         let negotiated = session.next().map_err(|trouble| refused(trouble.to_string()))?;
         assert_eq!(negotiated, None, "the handshake comes before any message");
         session.send(&self.hello())?;
         let answer = session.receive().map_err(|trouble| refused(trouble.to_string()))?;
         match parse(serializer, &answer)? {
-            Message::Welcome(_) => Ok(session),
+            Message::Welcome(welcome) => {
+                session.id = welcome.session.0;
+                Ok(session)
+            }
             other => Err(refused(describe(&other))),
         }
     }
@@ -162,6 +167,12 @@ impl Session {
         }
     }
 
+    /// Its id; 0 if that was forgotten.
+    #[must_use]
+    pub const fn id(&self) -> u64 {
+        self.id
+    }
+
     /// The serializer of its messages.
     #[must_use]
     pub const fn serializer(&self) -> Serializer {
@@ -182,7 +193,7 @@ impl Session {
     /// A session around the parts of one that was opened before.
     #[must_use]
     pub fn from_parts((socket, client): (Socket, Client), serializer: Serializer) -> Self {
-        Self { socket, client, serializer, input: Vec::new(), taken: 0, requests: 0 }
+        Self { socket, client, serializer, id: 0, input: Vec::new(), taken: 0, requests: 0 }
     }
 
     /// The next message, or `None` if the handshake was finished instead.

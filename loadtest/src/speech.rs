@@ -9,6 +9,7 @@ use gigawamp::message::{Message, Payload, RequestId};
 use gigawamp::wire::cbor::CborWriter;
 use gigawamp::wire::json::JsonWriter;
 use gigawamp::wire::msgpack::MsgPackWriter;
+use gigawamp::wire::ubjson::UbjsonWriter;
 use gigawamp::wire::{Serializer, Writer};
 
 use crate::stamp::{STAMP_BYTES, Stamp};
@@ -37,8 +38,23 @@ impl Template {
         payload_bytes: usize,
         build: impl for<'a> Fn(RequestId, Payload<'a>) -> Message<'a>,
     ) -> Self {
-        let arguments = arguments(serializer, payload_bytes);
-        let payload = Payload::from_elements(serializer, (&arguments, &[]), false);
+        let template = Self::with(serializer, &arguments(serializer, payload_bytes), build);
+        assert_eq!(template.stamp_at.is_some(), payload_bytes > 0, "a payload has a stamp");
+        template
+    }
+
+    /// The template of what `build` makes of a request id and these arguments.
+    ///
+    /// # Panics
+    ///
+    /// If the message has no request id.
+    #[must_use]
+    pub fn with(
+        serializer: Serializer,
+        arguments: &[u8],
+        build: impl for<'a> Fn(RequestId, Payload<'a>) -> Message<'a>,
+    ) -> Self {
+        let payload = Payload::from_elements(serializer, (arguments, &[]), false);
         let write = |id| {
             let mut bytes = Vec::new();
             build(RequestId(id), payload).write(serializer, &mut bytes);
@@ -51,7 +67,6 @@ impl Template {
         let after_id = bytes[id_at + 1..].to_vec();
         let stamp_at =
             after_id.windows(STAMP_BYTES).position(|window| *window == [MARK; STAMP_BYTES]);
-        assert_eq!(stamp_at.is_some(), payload_bytes > 0, "a payload has room for a stamp");
         Self {
             serializer: Some(serializer),
             before_id: bytes[..id_at].to_vec(),
@@ -141,6 +156,7 @@ impl Scanner {
             Serializer::MessagePack => (msgpack_id(message, self.code)?, 0),
             Serializer::Json => (json_id(message, self.code)?, 3),
             Serializer::Cbor => (cbor_id(message, self.code)?, 0),
+            Serializer::Ubjson => (ubjson_id(message, self.code)?, 2),
         };
         let start = message.len().checked_sub(closers + self.payload_bytes)?;
         Some(Heard { id, stamp: self.stamp(message, start)? })
@@ -171,7 +187,11 @@ impl Scanner {
             return Ok(Heard { id, stamp: Stamp::default() });
         }
         let arguments = parsed.payload().and_then(Payload::arguments).unwrap_or_default();
-        let closers = if serializer == Serializer::Json { 2 } else { 0 };
+        let closers = match serializer {
+            Serializer::Json => 2,
+            Serializer::Ubjson => 1,
+            Serializer::MessagePack | Serializer::Cbor => 0,
+        };
         let stamp = arguments
             .len()
             .checked_sub(closers + self.payload_bytes)
@@ -204,6 +224,24 @@ const MARK: u8 = b'P';
 /// What a payload is filled with.
 const FILLER: u8 = b'x';
 
+/// Arguments with one id.
+#[must_use]
+pub fn id_as_arguments(serializer: Serializer, id: u64) -> Vec<u8> {
+    fn write<'o, W: Writer<'o>>(mut writer: W, id: u64) {
+        writer.list(1);
+        writer.integer(id);
+        writer.end_list();
+    }
+    let mut out = Vec::new();
+    match serializer {
+        Serializer::Json => write(JsonWriter::open(&mut out), id),
+        Serializer::MessagePack => write(MsgPackWriter::open(&mut out), id),
+        Serializer::Cbor => write(CborWriter::open(&mut out), id),
+        Serializer::Ubjson => write(UbjsonWriter::open(&mut out), id),
+    }
+    out
+}
+
 /// Arguments with one text of `payload_bytes` octets; empty if that is zero.
 fn arguments(serializer: Serializer, payload_bytes: usize) -> Vec<u8> {
     fn write<'o, W: Writer<'o>>(mut writer: W, text: &str) {
@@ -224,6 +262,7 @@ fn arguments(serializer: Serializer, payload_bytes: usize) -> Vec<u8> {
         Serializer::Json => write(JsonWriter::open(&mut out), &text),
         Serializer::MessagePack => write(MsgPackWriter::open(&mut out), &text),
         Serializer::Cbor => write(CborWriter::open(&mut out), &text),
+        Serializer::Ubjson => write(UbjsonWriter::open(&mut out), &text),
     }
     out
 }
@@ -234,6 +273,7 @@ fn write_integer(serializer: Serializer, value: u64, out: &mut Vec<u8>) {
         Serializer::Json => JsonWriter::open(out).integer(value),
         Serializer::MessagePack => MsgPackWriter::open(out).integer(value),
         Serializer::Cbor => CborWriter::open(out).integer(value),
+        Serializer::Ubjson => UbjsonWriter::open(out).integer(value),
     }
 }
 
@@ -272,6 +312,22 @@ fn cbor_id(message: &[u8], code: u8) -> Option<u64> {
         0x19 => u64::from(u16::from_be_bytes(*rest.first_chunk()?)),
         0x1A => u64::from(u32::from_be_bytes(*rest.first_chunk()?)),
         0x1B => u64::from_be_bytes(*rest.first_chunk()?),
+        _ => return None,
+    })
+}
+
+/// The id behind the code `code` at the beginning of a UBJSON message.
+#[inline]
+fn ubjson_id(message: &[u8], code: u8) -> Option<u64> {
+    let [b'[', b'U', found, width, rest @ ..] = message else { return None };
+    if *found != code {
+        return None;
+    }
+    Some(match width {
+        b'U' => u64::from(*rest.first()?),
+        b'I' => u64::from(u16::from_be_bytes(*rest.first_chunk()?)),
+        b'l' => u64::from(u32::from_be_bytes(*rest.first_chunk()?)),
+        b'L' => u64::from_be_bytes(*rest.first_chunk()?),
         _ => return None,
     })
 }

@@ -96,7 +96,7 @@ fn other_subscriptions_and_stuck_subscribers_change_nothing() {
         (options.exact, options.prefix, options.wildcard) = (300, 200, 9_000);
         options.subscribers = 5;
     });
-    assert_eq!(report.rows.len(), 2);
+    assert_eq!(report.rows.len(), 3);
     assert!(report.rows.iter().all(|row| row.delivered > 100), "{}", report.table());
     let report = router.run(Scenario::Slow, RAWSOCKET, |options| options.payload = 4_096);
     assert!(report.remarks[0].contains("without a gap"), "{}", report.table());
@@ -111,6 +111,11 @@ fn a_flooder_is_survived() {
         assert_eq!(report.rows.len(), 2);
         assert!(report.remarks[0].starts_with("flooder: wrote"), "{}", report.table());
     }
+    let report = router.run(Scenario::Pingpong, RAWSOCKET, |options| {
+        (options.flood, options.sessions) = (Some(Flood::Meta), 3);
+    });
+    let remark = &report.remarks[0];
+    assert!(remark.contains(", 0 of them errors, killed 3 sessions"), "{}", report.table());
 }
 
 #[test]

@@ -26,6 +26,7 @@ use std::borrow::Cow;
 use crate::wire::cbor::{CborReader, CborWriter};
 use crate::wire::json::{JsonReader, JsonWriter};
 use crate::wire::msgpack::{MsgPackReader, MsgPackWriter};
+use crate::wire::ubjson::{UbjsonReader, UbjsonWriter};
 use crate::wire::{Malformed, Reader, Sequence, Serializer, Writer};
 use layout::{Field, messages};
 
@@ -156,6 +157,7 @@ impl<'a> Message<'a> {
             Serializer::Json => Self::read(&mut JsonReader::open(bytes)),
             Serializer::MessagePack => Self::read(&mut MsgPackReader::open(bytes)),
             Serializer::Cbor => Self::read(&mut CborReader::open(bytes)),
+            Serializer::Ubjson => Self::read(&mut UbjsonReader::open(bytes)),
         }
     }
 
@@ -177,6 +179,7 @@ impl<'a> Message<'a> {
             Serializer::Json => self.write_elements(&mut JsonWriter::open(out)),
             Serializer::MessagePack => self.write_elements(&mut MsgPackWriter::open(out)),
             Serializer::Cbor => self.write_elements(&mut CborWriter::open(out)),
+            Serializer::Ubjson => self.write_elements(&mut UbjsonWriter::open(out)),
         }
     }
 

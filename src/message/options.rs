@@ -335,6 +335,15 @@ attributes! { <'a>
     }
 }
 
+impl Passthru<'_> {
+    /// Whether the payload is one that only its ends can read. A scheme without a name is none.
+    // spec: advanced/payload_passthru_mode#ppt_scheme
+    #[must_use]
+    pub fn is_used(&self) -> bool {
+        self.ppt_scheme.as_ref().is_some_and(|scheme| !scheme.is_empty())
+    }
+}
+
 impl Receivers<'_> {
     /// Whether a list has more than [`LIST_ITEMS_MAX`] items.
     #[must_use]

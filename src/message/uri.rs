@@ -168,7 +168,7 @@ pub mod error {
     pub const SLOW_PEER: &str = "gigawamp.error.slow_peer";
 }
 
-/// Reasons of GOODBYE, and of ABORT when the router goes down.
+/// Reasons of GOODBYE, of ABORT when the router goes down, and of revocations.
 // spec: basic/uri_reference
 #[expect(missing_docs, reason = "the names say it; their use is the specification's")]
 pub mod close {
@@ -176,6 +176,8 @@ pub mod close {
     pub const CLOSE_REALM: &str = "wamp.close.close_realm";
     pub const KILLED: &str = "wamp.close.killed";
     pub const GOODBYE_AND_OUT: &str = "wamp.close.goodbye_and_out";
+    /// Ours: another callee took the procedure over.
+    pub const TAKEN_OVER: &str = "gigawamp.close.taken_over";
 }
 
 #[cfg(test)]

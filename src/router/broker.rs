@@ -29,8 +29,8 @@ use super::peers::Undeliverable;
 use super::realm::{Context, Refusal, SharedRealm};
 use super::relay::{Details, EventHead, Head, Relay};
 use super::retention::Found;
-use super::subscriptions::{Local, Replayed, ShardSet, Subscribers, Subscription};
-use crate::env::Map;
+use super::subscriptions::{Local, Replays, ShardSet, Subscribers, Subscription};
+use crate::env::{Map, shrink};
 use crate::message::layout::Element;
 use crate::message::uri::Pattern;
 use crate::message::{
@@ -83,24 +83,28 @@ impl Broker {
             return Err(Refusal::new(uri::error::LIMIT_EXCEEDED));
         }
         // spec: basic/publish_subscribe#subscribing — subscribing twice gives the same id
-        let fresh = held.is_none();
+        let (fresh, news_before) = (held.is_none(), context.news.len());
         let id = match held {
             Some(held) => held.id,
             None => self.join(slot, policy, &subscribe.topic, context),
         };
         let retained = match subscribe.options.get_retained {
             Some(true) => self.retained(slot, (id, fresh), context),
-            Some(false) | None => Vec::new(),
+            Some(false) | None => Ok(Vec::new()),
         };
+        if retained.is_err() && fresh {
+            // It has never been: nobody was told yet.
+            self.leave_one(slot, id, context);
+            context.news.truncate(news_before);
+        }
+        let retained = retained?;
 
         // spec: basic/security_model#ordering — SUBSCRIBED goes out before any EVENT.
         // Other shards see the entry from here on, but what they send is handled by
         // this shard after this function, so it can only be queued behind SUBSCRIBED.
         let subscribed = Subscribed { request: subscribe.request, subscription: id };
         context.peers.tell(slot, subscribed);
-        for found in &retained {
-            self.replay(slot, id, found, context);
-        }
+        self.replay_all(slot, id, &retained, context);
         Ok(())
     }
 
@@ -112,14 +116,9 @@ impl Broker {
         unsubscribe: &Unsubscribe<'_>,
         context: &mut Context<'_>,
     ) -> Result<(), Refusal> {
-        let Some(session) = context.peers.session(slot) else {
-            return Ok(());
-        };
-        if !session.subscriptions.remove(&unsubscribe.subscription) {
+        if !self.leave_one(slot, unsubscribe.subscription, context) {
             return Err(Refusal::new(uri::error::NO_SUCH_SUBSCRIPTION));
         }
-        let session = session.id;
-        self.part(session, unsubscribe.subscription, context);
         let request = unsubscribe.request;
         context.peers.tell(slot, Unsubscribed { request, details: None });
         Ok(())
@@ -173,7 +172,7 @@ impl Broker {
             return Err(Refusal::new(uri::error::DISCLOSURE_NOT_ALLOWED));
         }
         let event = (topic, publish.payload);
-        let publication = self.publish((publisher, &identity), options, event, context)?;
+        let publication = self.publish((publisher, &identity), options, event, context);
         if options.acknowledge == Some(true) {
             context.peers.tell(slot, Published { request: publish.request, publication });
         }
@@ -187,7 +186,7 @@ impl Broker {
         options: &PublishOptions<'_>,
         (topic, payload): (&str, Payload<'_>),
         context: &mut Context<'_>,
-    ) -> Result<PublicationId, Refusal> {
+    ) -> PublicationId {
         let realm = &self.shared.options;
         let mut details = EventDetails { passthru: options.passthru.clone(), ..Default::default() };
         details.trustlevel = realm.trust_level(&identity.authrole, topic);
@@ -220,10 +219,12 @@ impl Broker {
             payload,
         };
         if options.retain == Some(true) {
-            self.shared.retention.keep(&event, &self.shared.options)?;
+            // spec: advanced/pubsub_event_retention — best effort: what is not kept is delivered
+            let kept = self.shared.retention.keep(&event, &self.shared.options);
+            context.peers.counters.retentions_refused += u64::from(!kept);
         }
         self.spread(&event, context);
-        Ok(publication)
+        publication
     }
 
     /// Delivers what this or another shard's broker published.
@@ -290,8 +291,7 @@ impl Broker {
             let payload = Payload::from_elements(payload.serializer, elements, false);
             let (publisher, event) =
                 ((session.id, &session.identity), (&*testament.topic, payload));
-            // Nobody is left who could be told that there was no room to retain it.
-            let _ = self.publish(publisher, &options, event, context);
+            self.publish(publisher, &options, event, context);
         }
     }
 
@@ -318,8 +318,21 @@ impl Broker {
         }
     }
 
+    /// Ends a subscription of the session in `slot`, if it has it.
+    fn leave_one(&mut self, slot: u32, id: SubscriptionId, context: &mut Context<'_>) -> bool {
+        let session = context.peers.session(slot);
+        let Some(session) = session.filter(|session| session.subscriptions.contains(&id)) else {
+            return false;
+        };
+        session.subscriptions.remove(&id);
+        let session = session.id;
+        self.part(session, id, context);
+        true
+    }
+
     /// What is retained for a subscription of the session in `slot`, in the order in which each
-    /// shard published it.
+    /// shard published it. More than half of what its outbox may hold is refused: it has no order
+    /// in which a part of it would be the better one.
     ///
     /// The session is in the index already. A publisher retains before it looks there, so what is
     /// not found here comes as an event. What is found may come as well, if the subscription is
@@ -330,21 +343,42 @@ impl Broker {
         slot: u32,
         (id, fresh): (SubscriptionId, bool),
         context: &mut Context<'_>,
-    ) -> Vec<Found> {
-        let here = context.peers.shard;
+    ) -> Result<Vec<Found>, Refusal> {
+        let (here, hasher) = (context.peers.shard, self.local.hasher().clone());
         let local = self.local.get_mut(&id).expect("the session has just joined it");
-        let Some(session) = context.peers.session(slot) else { return Vec::new() };
+        let waiting = context.peers.waiting(slot);
+        let Some(session) = context.peers.session(slot) else { return Ok(Vec::new()) };
         let pattern = Pattern { policy: local.policy, uri: local.uri.clone() };
         let found = self.shared.retention.find(&pattern, session);
+        let bytes_count = found.iter().map(Found::bytes_count).sum::<usize>();
+        // One alone is bounded like any event.
+        if found.len() > 1 && waiting + bytes_count > context.limits.outbox_bytes_max / 2 {
+            return Err(Refusal::new(uri::error::LIMIT_EXCEEDED));
+        }
         for found in found.iter().filter(|found| fresh && found.event.head.origin != here) {
             let EventHead { origin, sequence, .. } = found.event.head;
-            let known = |mark: &&mut Replayed| (mark.session, mark.origin) == (session.id, origin);
-            match local.replayed.iter_mut().find(known) {
-                Some(mark) => mark.sequence = mark.sequence.max(sequence),
-                None => local.replayed.push(Replayed { session: session.id, origin, sequence }),
+            local.replayed.note(session.id, (origin, sequence), &hasher);
+        }
+        Ok(found)
+    }
+
+    /// Sends what is retained for a subscription to the session in `slot`.
+    fn replay_all(
+        &mut self,
+        slot: u32,
+        id: SubscriptionId,
+        retained: &[Found],
+        context: &mut Context<'_>,
+    ) {
+        let room = context.limits.outbox_bytes_max / 4 * 3;
+        for found in retained {
+            // What grows in this peer's serializer must not be the end of it.
+            if retained.len() > 1 && context.peers.waiting(slot) > room {
+                context.peers.counters.undeliverable_events += 1;
+            } else {
+                self.replay(slot, id, found, context);
             }
         }
-        found
     }
 
     /// Sends a retained event to the session in `slot`.
@@ -400,8 +434,7 @@ impl Broker {
         context: &mut Context<'_>,
     ) {
         let Some(local) = self.local.get_mut(&id) else { return };
-        let passed = |mark: &Replayed| mark.origin == head.origin && mark.sequence < head.sequence;
-        local.replayed.retain(|mark| !passed(mark));
+        let replayed = local.replayed.at(head.origin, head.sequence);
         let Details::Event(details) = &event.details else { unreachable!("an event has its own") };
         let mut details = details.clone();
         // spec: advanced/pubsub_pattern_based_subscription — the concrete topic is told
@@ -413,8 +446,9 @@ impl Broker {
             if head.exclude_publisher && head.publisher == session {
                 continue;
             }
-            let replayed = |mark: &Replayed| mark.session == session && mark.origin == head.origin;
-            if local.replayed.iter().any(replayed) {
+            if let Some(replayed) = replayed
+                && replayed.get(&session).is_some_and(|last| *last >= head.sequence)
+            {
                 continue;
             }
             if let Some(filter) = &head.filter
@@ -475,17 +509,17 @@ impl Broker {
         let local = self.local.entry(id).or_insert_with(|| Local {
             uri: topic.into(),
             policy,
-            subscribers: Subscribers::new(Map::with_hasher(hasher)),
-            replayed: Vec::new(),
+            subscribers: Subscribers::default(),
+            replayed: Replays::default(),
         });
-        local.subscribers.insert(slot, session);
+        local.subscribers.insert(slot, session, &hasher);
         id
     }
 
     fn part(&mut self, session: SessionId, id: SubscriptionId, context: &mut Context<'_>) {
         let local = self.local.get_mut(&id).expect("a session knows what it subscribed to");
         local.subscribers.remove(session);
-        local.replayed.retain(|mark| mark.session != session);
+        local.replayed.forget(session);
         let tell = !uri::is_reserved(&local.uri);
         if tell {
             context.news.push(News::Unsubscribed(session, id.0));
@@ -494,6 +528,7 @@ impl Broker {
             return;
         }
         let local = self.local.remove(&id).expect("it was there a line ago");
+        shrink(&mut self.local);
         let mut writer = self.shared.subscriptions.write();
         let entry = writer.get(local.policy, &local.uri).expect("others know what we hold");
         let shards = entry.shards.without(context.peers.shard);

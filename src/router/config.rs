@@ -142,9 +142,12 @@ pub struct Limits {
     pub handshake: Duration,
     /// How long a peer may take to answer GOODBYE, and to read what we sent before we close.
     pub goodbye: Duration,
-    /// WebSocket pings to a silent peer; it is given up after two without a sign of life.
-    /// Zero: never ping.
+    /// WebSocket pings to a silent peer; it is given up after two without a sign of life. On TCP
+    /// the kernel probes silent peers as often, and gives them up after three. Zero: never ask.
     pub ping_interval: Duration,
+    /// How long a peer with a session may take to send a message it has begun, within once and
+    /// twice that time. What it is not read for does not count.
+    pub message: Duration,
     /// How long an outbox may hold bytes without the peer reading any.
     pub stall: Duration,
     /// Octets one outbox may hold; past it the session ends.
@@ -180,6 +183,7 @@ impl Default for Limits {
             handshake: Duration::from_secs(10),
             goodbye: Duration::from_secs(5),
             ping_interval: Duration::from_secs(30),
+            message: Duration::from_secs(30),
             stall: Duration::from_secs(30),
             outbox_bytes_max: 16 << 20,
             outbox_bytes_pause: 1 << 20,

@@ -9,6 +9,7 @@ use std::fmt::Write;
 use super::config::{RealmOptions, RequestIds};
 use super::peers::is_poll;
 use super::{ConnectionId, Origin, Output, Router};
+use crate::env::shrink;
 use crate::message::uri::{self, close, error};
 use crate::message::{
     Abort, AbortDetails, Attributes, Features, Goodbye, GoodbyeDetails, Hello, Message, Payload,
@@ -78,17 +79,21 @@ impl Router {
             return;
         }
         connection.heard = true;
+        let mut midway_since = connection.midway_since;
         let mut transport = std::mem::take(&mut connection.transport);
         let mut reply = std::mem::take(&mut self.reply);
         let config = std::sync::Arc::clone(&self.config);
         // spec: basic/building_blocks#protocol-errors — nothing behind an offence is processed
-        while self.is_listening(id) {
+        while self.is_listening(id) && !self.peers.is_doomed(id) {
             let incoming = transport.next(&config.listeners[listener], &mut bytes, &mut reply);
             self.peers.queue_reply(id, &reply);
             reply.clear();
             match incoming {
                 Ok(None) => break,
-                Ok(Some(Incoming::Message(message))) => self.on_bytes(id, message),
+                Ok(Some(Incoming::Message(message))) => {
+                    midway_since = None;
+                    self.on_bytes(id, message);
+                }
                 Ok(Some(Incoming::Alive)) => {}
                 Ok(Some(Incoming::Request(request))) => self.on_request(id, request),
                 Ok(Some(Incoming::Negotiated(negotiated))) => {
@@ -103,8 +108,11 @@ impl Router {
             }
         }
         self.reply = reply;
+        let now = self.now;
         if let Some(connection) = self.peers.connection(id) {
             let is_http = transport.longpoll().is_some();
+            let midway = transport.is_midway();
+            connection.midway_since = midway.then(|| midway_since.unwrap_or(now));
             connection.transport = transport;
             if matches!(connection.phase, Phase::Flushing) {
                 self.part(id);
@@ -181,9 +189,7 @@ impl Router {
                 continue;
             }
             self.end_session_quietly(id, condemned.silently);
-            let message = condemned.message.as_deref().map(Text::Borrowed);
-            let (details, reason) = (GoodbyeDetails { message }, (*condemned.reason).into());
-            self.peers.tell(id.slot, Goodbye { details, reason });
+            self.peers.dismiss(id.slot, &condemned.reason, condemned.message.as_deref());
             self.set_deadline(id, Deadline::Goodbye(id), self.config.limits.goodbye);
         }
     }
@@ -273,8 +279,9 @@ impl Router {
         let given = self.config.realms[usize::from(realm)].request_ids;
         let request_ids = if is_poll(id.slot) { RequestIds::Any } else { given };
         let keys = (request_ids, &self.hash_key);
-        let session = Session::new(session_id, realm, identity, roles, keys);
         let connection = self.peers.connection(id).expect("it said HELLO");
+        let session = Session::new(session_id, realm, identity, roles, keys);
+        let session = session.after(connection.request_before);
         connection.phase = Phase::Open(Box::new(session));
         (connection.heard, connection.silences) = (true, 0);
         self.peers.sessions.insert(session_id, id.slot);
@@ -334,6 +341,11 @@ impl Router {
         if stalled.is_some_and(|time| time >= self.config.limits.stall) {
             return self.end_slow(id);
         }
+        if self.is_never_ending(id) {
+            self.peers.counters.violations += 1;
+            return self.close(id);
+        }
+        let connection = self.peers.connection(id).expect("its deadline was found");
         let mut ping = Vec::new();
         let pings = !self.config.limits.ping_interval.is_zero();
         if pings && silent && connection.transport.ping(&mut ping) {
@@ -345,11 +357,25 @@ impl Router {
         self.set_deadline(id, Deadline::Look(id), self.look_interval());
     }
 
+    /// Whether the peer has begun a message that it does not end in due time.
+    fn is_never_ending(&mut self, id: ConnectionId) -> bool {
+        let (now, held) = (self.now, self.held);
+        let slot = self.peers.slot(id).expect("its deadline was found");
+        let paused = slot.paused;
+        let connection = slot.connection.as_mut().expect("a slot that was found is taken");
+        let Some(since) = &mut connection.midway_since else { return false };
+        if paused || held {
+            *since = now;
+        }
+        now - *since >= self.config.limits.message
+    }
+
     fn look_interval(&self) -> std::time::Duration {
         let limits = &self.config.limits;
+        let patience = limits.stall.min(limits.message);
         match limits.ping_interval {
-            std::time::Duration::ZERO => limits.stall,
-            interval => interval.min(limits.stall),
+            std::time::Duration::ZERO => patience,
+            interval => interval.min(patience),
         }
     }
 
@@ -417,7 +443,9 @@ impl Router {
         let Phase::Open(session) = std::mem::replace(&mut connection.phase, Phase::Leaving) else {
             unreachable!("it was open a line ago")
         };
+        connection.request_before = Some(session.request_last());
         self.peers.sessions.remove(&session.id);
+        shrink(&mut self.peers.sessions);
         let gone = SessionRef { id: session.id, slot: id.slot, shard: self.peers.shard };
         self.in_realm(session.realm, |realm, context| {
             realm.leave(gone, &session, silently, context)

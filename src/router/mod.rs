@@ -93,8 +93,6 @@ pub enum Input<'a> {
     },
     /// The moment of [`Router::next_deadline`] has come.
     DeadlineReached,
-    /// The configuration changed.
-    Configured(Arc<Config>),
     /// Say goodbye to every session. Repeating it changes nothing.
     ShutDown,
 }
@@ -239,7 +237,6 @@ impl Router {
             Input::Closed { connection } => self.on_closed(connection),
             Input::Relayed { from: _, batch } => self.on_relayed(&batch),
             Input::DeadlineReached => self.on_deadlines(),
-            Input::Configured(config) => self.config = config,
             Input::ShutDown => self.on_shut_down(),
         }
         self.end_condemned();
@@ -377,4 +374,6 @@ pub struct Counters {
     /// EVENTs that were too long for their receiver, or had no form in its serializer, and were
     /// dropped.
     pub undeliverable_events: u64,
+    /// Events that were to be retained but were not, for lack of room.
+    pub retentions_refused: u64,
 }

@@ -13,7 +13,10 @@ use super::longpoll::{Asked, Poll};
 use super::meta::Condemned;
 use super::{Counters, Output};
 use crate::env::Map;
-use crate::message::{Message, Payload, Role, RouterRoles, SessionId, Welcome};
+use crate::message::uri::close;
+use crate::message::{
+    Goodbye, GoodbyeDetails, Message, Payload, Role, RouterRoles, SessionId, Welcome,
+};
 use crate::session::{Connection, ConnectionId, Phase, Session, SessionRef, ShardId};
 use crate::wire::{Framing, Negotiated};
 
@@ -250,6 +253,17 @@ impl Peers {
         }
     }
 
+    /// Queues GOODBYE for a session that others end; without what this peer's frames cannot hold.
+    pub(super) fn dismiss(&mut self, slot: u32, reason: &str, message: Option<&str>) {
+        for (reason, message) in [(reason, message), (reason, None), (close::KILLED, None)] {
+            let details = GoodbyeDetails { message: message.map(Into::into) };
+            let goodbye = Goodbye { details, reason: reason.into() };
+            if self.send(slot, &Message::Goodbye(goodbye)) != Err(Undeliverable::TooLong) {
+                return;
+            }
+        }
+    }
+
     /// Queues WELCOME; without features if the peer takes only shorter messages. Says whether the
     /// peer takes it at all.
     pub(super) fn welcome(&mut self, slot: u32, mut welcome: Welcome<'_>) -> bool {
@@ -329,6 +343,12 @@ impl Peers {
             connection.outbox.push(reply);
             self.touch(id.slot);
         }
+    }
+
+    /// Octets that wait for the peer in `slot`.
+    pub(super) fn waiting(&self, slot: u32) -> usize {
+        let connection = self.slots.get(slot).and_then(|slot| slot.connection.as_ref());
+        connection.map_or(0, |connection| connection.outbox.bytes_count())
     }
 
     /// What the handshake of the connection in `slot` settled, if it is open to messages.
@@ -411,6 +431,11 @@ impl Peers {
         None
     }
 
+    /// Whether the connection is to be ended once the input in hand is done.
+    pub(super) fn is_doomed(&mut self, id: ConnectionId) -> bool {
+        self.slot(id).is_some_and(|slot| slot.doomed)
+    }
+
     /// Lets something be queued again for a peer that did not read: what it is told at the end.
     pub(super) fn undoom(&mut self, id: ConnectionId) {
         if let Some(slot) = self.slot(id) {
@@ -473,8 +498,10 @@ impl Peers {
         let id = self.id_of(slot);
         let place = self.place_mut(slot);
         // An HTTP client is asked to read by not being answered any more.
+        // spec: basic/sessions#session-closing — behind GOODBYE nothing follows, no ABORT either
         let ending = |connection: &Connection| {
-            matches!(connection.phase, Phase::Flushing) || connection.transport.longpoll().is_some()
+            let is_over = matches!(connection.phase, Phase::Leaving | Phase::Flushing);
+            is_over || connection.transport.longpoll().is_some()
         };
         if place.connection.as_ref().is_some_and(|peer| !ending(peer)) && !place.doomed {
             place.doomed = true;

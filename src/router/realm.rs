@@ -138,9 +138,11 @@ impl Realm {
                 (self.broker.on_unsubscribe(slot, unsubscribe, context), unsubscribe.request)
             }
             Message::Call(call) => {
-                let meta = uri::is_reserved(&call.procedure);
-                let answered = meta.then(|| self.on_meta_call(slot, call, context)).flatten();
-                let answered = answered.unwrap_or_else(|| self.dealer.on_call(slot, call, context));
+                // What is reserved is ours alone, whatever patterns others have registered.
+                let answered = match uri::is_reserved(&call.procedure) {
+                    true => self.on_meta_call(slot, call, context),
+                    false => self.dealer.on_call(slot, call, context),
+                };
                 (answered, call.request)
             }
             Message::Cancel(cancel) => {
@@ -221,6 +223,7 @@ impl Realm {
     /// Ends all calls of the session in `slot`, which is about to be told goodbye.
     pub(super) fn cancel_calls(&mut self, slot: u32, context: &mut Context<'_>) {
         self.dealer.cancel_calls(slot, context);
+        self.cancel_meta_calls(slot, context);
     }
 
     /// Ends a call that took too long.

@@ -1,6 +1,5 @@
 //! Registrations: what all shards know of them, and who of the callees gets a call.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::directory::Identified;
@@ -88,8 +87,9 @@ pub(super) struct Registration {
     pub(super) invoke: InvokePolicy,
     /// In the order in which they registered; never empty.
     pub(super) callees: Box<[Callee]>,
-    /// Calls so far, for round robin: one count for all shards.
-    cursor: Arc<AtomicU64>,
+    /// For round robin: how many places have had their turn, in this round or in all since the
+    /// callees were last others. One count for all shards.
+    cursor: AtomicU64,
 }
 
 impl Registration {
@@ -102,7 +102,7 @@ impl Registration {
         callee: Callee,
     ) -> Self {
         let callees = Box::new([callee]);
-        let (uri, cursor) = (uri.into(), Arc::default());
+        let (uri, cursor) = (uri.into(), AtomicU64::default());
         Self { id, uri, created_ms, policy, invoke, callees, cursor }
     }
 
@@ -110,7 +110,7 @@ impl Registration {
     #[must_use]
     pub(super) fn with(&self, callee: Callee) -> Self {
         let callees = self.callees.iter().copied().chain([callee]).collect();
-        self.replaced(callees)
+        self.replaced(callees, self.turns())
     }
 
     /// The same without the callee `session`; `None` if nobody is left.
@@ -118,7 +118,10 @@ impl Registration {
     pub(super) fn without(&self, session: SessionId) -> Option<Self> {
         let left = self.callees.iter().copied().filter(|callee| callee.session.id != session);
         let callees: Box<[Callee]> = left.collect();
-        (!callees.is_empty()).then(|| self.replaced(callees))
+        let turns = self.turns();
+        let had_turn = self.callees.iter().take(turns as usize);
+        let gone = had_turn.filter(|callee| callee.session.id == session).count() as u64;
+        (!callees.is_empty()).then(|| self.replaced(callees, turns - gone))
     }
 
     /// Whether `session` is one of the callees.
@@ -163,8 +166,16 @@ impl Registration {
         }
     }
 
-    fn replaced(&self, callees: Box<[Callee]>) -> Self {
-        Self { callees, uri: self.uri.clone(), cursor: Arc::clone(&self.cursor), ..*self }
+    /// How many callees have had their turn in the round that is going on; all of them if it is
+    /// just over, so that a callee that comes now is the next.
+    fn turns(&self) -> u64 {
+        let turns = self.cursor.load(Ordering::Relaxed);
+        turns.checked_sub(1).map_or(0, |last| last % self.callees.len() as u64 + 1)
+    }
+
+    /// Others take turns from where these are, so that nobody is passed over or called twice.
+    fn replaced(&self, callees: Box<[Callee]>, turns: u64) -> Self {
+        Self { callees, uri: self.uri.clone(), cursor: AtomicU64::new(turns), ..*self }
     }
 
     // spec: advanced/meta_api_registrations — RegistrationDetails

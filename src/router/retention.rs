@@ -13,10 +13,9 @@ use ahash::RandomState;
 
 use super::config::RealmOptions;
 use super::pattern::Index;
-use super::realm::Refusal;
 use super::relay::{Details, EventHead, Head, Relay};
 use crate::message::layout::{Attributes, Element};
-use crate::message::uri::{self, Pattern};
+use crate::message::uri::Pattern;
 use crate::message::{EventDetails, MatchPolicy, Payload};
 use crate::session::{KeptPayload, Session};
 use crate::wire::msgpack::{MsgPackReader, MsgPackWriter};
@@ -61,13 +60,19 @@ impl Retention {
         Self { topics: Index::new(hash_key.clone()), bytes_count: AtomicUsize::new(0) }
     }
 
-    /// Keeps an event in place of those before it.
+    /// Keeps an event in place of those before it. Says whether it did, or was not to.
     ///
-    /// One for some receivers only stands beside the last that is for all, up to a bound.
+    /// One for some receivers only stands beside the last that is for all, up to a bound. What
+    /// there is no room for leaves things as they are: retention is best effort.
     // spec: advanced/pubsub_event_retention
-    pub(super) fn keep(&self, event: &Relay<'_>, options: &RealmOptions) -> Result<(), Refusal> {
+    #[must_use]
+    pub(super) fn keep(&self, event: &Relay<'_>, options: &RealmOptions) -> bool {
         if options.retained_topics_max == 0 {
-            return Ok(());
+            return true;
+        }
+        // Most of what does not fit is found out before anything is copied.
+        if event.payload.len() > options.retained_bytes_max || self.is_full(event.text, options) {
+            return false;
         }
         let retained = Retained::new(event);
         let restricted = retained.head.filter.is_some();
@@ -86,13 +91,13 @@ impl Retention {
         let bytes_count = others + topic.bytes_count();
         let full = known.is_none() && self.topics.len() >= options.retained_topics_max;
         if full || bytes_count > options.retained_bytes_max {
-            return Err(Refusal::new(uri::error::LIMIT_EXCEEDED));
+            return false;
         }
         writer.insert(MatchPolicy::Exact, event.text, Arc::new(topic));
         self.bytes_count.store(bytes_count, Ordering::Relaxed);
         drop(writer);
         fence(Ordering::SeqCst);
-        Ok(())
+        true
     }
 
     /// For each topic of `pattern` the latest event that `session` could have received, in the
@@ -119,7 +124,23 @@ impl Retention {
         found.dedup_by_key(|found| found.event.head.publication);
         found
     }
+
+    /// Whether there is surely no room for one topic more, and `topic` would be one.
+    fn is_full(&self, topic: &str, options: &RealmOptions) -> bool {
+        self.topics.len() >= options.retained_topics_max
+            && self.topics.get(MatchPolicy::Exact, topic).is_none()
+    }
 }
+
+impl Found {
+    /// Roughly the octets of its EVENT.
+    pub(super) fn bytes_count(&self) -> usize {
+        EVENT_BYTES + self.topic.len() + self.event.details.len() + self.event.payload().len()
+    }
+}
+
+/// Octets of an EVENT beside what was published, at most.
+const EVENT_BYTES: usize = 64;
 
 impl Topic {
     fn bytes_count(&self) -> usize {
@@ -165,6 +186,7 @@ impl Retained {
 
     fn bytes_count(&self) -> usize {
         let payload = self.payload.arguments.len() + self.payload.arguments_kw.len();
-        size_of::<Self>() + self.details.len() + payload
+        let filter = self.head.filter.as_ref().map_or(0, |filter| filter.bytes_count());
+        size_of::<Self>() + self.details.len() + payload + filter
     }
 }

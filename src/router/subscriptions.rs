@@ -1,5 +1,7 @@
 //! Subscriptions: what all shards know of them, and who holds them on this one.
 
+use ahash::RandomState;
+
 use super::directory::Identified;
 use crate::env::{Map, rfc3339};
 use crate::limits::SHARDS_MAX;
@@ -106,42 +108,109 @@ pub(super) struct Local {
     pub(super) policy: MatchPolicy,
     pub(super) subscribers: Subscribers,
     /// What subscribers have had replayed that may still be on its way to them.
-    pub(super) replayed: Vec<Replayed>,
+    pub(super) replayed: Replays,
 }
 
-/// A session was replayed what a shard had published up to that number: what comes from there is
-/// older, and dropped, until the first that is newer.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Replayed {
-    pub(super) session: SessionId,
-    pub(super) origin: ShardId,
-    pub(super) sequence: u64,
+/// What sessions were replayed, by the shards that had published it: what comes from there and is
+/// not newer was replayed or is older, and dropped.
+///
+/// A shard's events come in the order of their numbers, so one that is newer than all that was
+/// replayed from there shows that nothing of it is under way any more.
+#[derive(Debug, Default)]
+pub(super) struct Replays(Vec<Replay>);
+
+/// What was replayed that one shard had published.
+#[derive(Debug)]
+struct Replay {
+    origin: ShardId,
+    /// The number of the last event that anybody was replayed.
+    newest: u64,
+    /// The number of the last event that each session was replayed.
+    sequences: Map<SessionId, u64>,
+}
+
+impl Replays {
+    /// Notes that `session` was replayed the publication `sequence` of `origin`.
+    pub(super) fn note(
+        &mut self,
+        session: SessionId,
+        (origin, sequence): (ShardId, u64),
+        hasher: &RandomState,
+    ) {
+        let known = self.0.iter().position(|replay| replay.origin == origin);
+        let place = known.unwrap_or_else(|| {
+            let sequences = Map::with_hasher(hasher.clone());
+            self.0.push(Replay { origin, newest: 0, sequences });
+            self.0.len() - 1
+        });
+        let replay = &mut self.0[place];
+        replay.newest = replay.newest.max(sequence);
+        let last = replay.sequences.entry(session).or_default();
+        *last = sequence.max(*last);
+    }
+
+    /// The event `sequence` of `origin` has come: who was replayed what from there, if anybody
+    /// may have had it already.
+    #[inline]
+    pub(super) fn at(&mut self, origin: ShardId, sequence: u64) -> Option<&Map<SessionId, u64>> {
+        if self.0.is_empty() {
+            return None;
+        }
+        let place = self.0.iter().position(|replay| replay.origin == origin)?;
+        if self.0[place].newest < sequence {
+            self.0.swap_remove(place);
+            return None;
+        }
+        Some(&self.0[place].sequences)
+    }
+
+    /// Forgets a session that is no subscriber any more.
+    pub(super) fn forget(&mut self, session: SessionId) {
+        for replay in &mut self.0 {
+            replay.sequences.remove(&session);
+        }
+        self.0.retain(|replay| !replay.sequences.is_empty());
+    }
 }
 
 /// Sessions with their slots: walked in an order that no hash decides, left in constant time.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Subscribers {
     list: Vec<(u32, SessionId)>,
-    places: Map<SessionId, usize>,
+    /// Where in the list each session is, once there are many: most topics have one subscriber or
+    /// two, and a million of them should not have a map each.
+    places: Option<Box<Map<SessionId, usize>>>,
 }
 
 impl Subscribers {
-    pub(super) fn new(places: Map<SessionId, usize>) -> Self {
-        Self { list: Vec::new(), places }
-    }
+    /// Among so many a session is found by looking at each.
+    const FEW: usize = 16;
 
-    pub(super) fn insert(&mut self, slot: u32, session: SessionId) {
-        self.places.insert(session, self.list.len());
+    pub(super) fn insert(&mut self, slot: u32, session: SessionId, hasher: &RandomState) {
+        if self.places.is_none() && self.list.len() == Self::FEW {
+            let mut places = Map::with_hasher(hasher.clone());
+            places.extend(
+                self.list.iter().enumerate().map(|(place, (_, session))| (*session, place)),
+            );
+            self.places = Some(Box::new(places));
+        }
+        if let Some(places) = &mut self.places {
+            places.insert(session, self.list.len());
+        }
         self.list.push((slot, session));
     }
 
     pub(super) fn remove(&mut self, session: SessionId) {
-        let Some(place) = self.places.remove(&session) else {
+        let place = match &mut self.places {
+            Some(places) => places.remove(&session),
+            None => self.list.iter().position(|(_, other)| *other == session),
+        };
+        let Some(place) = place else {
             return;
         };
         self.list.swap_remove(place);
-        if let Some((_, moved)) = self.list.get(place) {
-            self.places.insert(*moved, place);
+        if let (Some(places), Some((_, moved))) = (&mut self.places, self.list.get(place)) {
+            places.insert(*moved, place);
         }
     }
 
@@ -172,16 +241,37 @@ mod tests {
     }
 
     #[test]
+    fn what_was_replayed_is_known_until_something_newer_comes() {
+        let hasher = hash_key(&mut Random::from_number(1));
+        let (mut replays, here, there) = (Replays::default(), ShardId(1), ShardId(2));
+        assert!(replays.at(here, 1).is_none());
+        replays.note(SessionId(7), (here, 5), &hasher);
+        replays.note(SessionId(8), (here, 9), &hasher);
+        replays.note(SessionId(8), (here, 3), &hasher);
+        replays.note(SessionId(8), (there, 2), &hasher);
+        let at = replays.at(here, 6).expect("9 is on its way");
+        assert_eq!((at.get(&SessionId(7)), at.get(&SessionId(8))), (Some(&5), Some(&9)));
+        replays.forget(SessionId(8));
+        assert!(replays.at(there, 1).is_none(), "the only one who cared is gone");
+        assert!(replays.at(here, 9).is_some());
+        assert!(replays.at(here, 10).is_none() && replays.at(here, 1).is_none());
+        assert!(replays.0.is_empty());
+    }
+
+    #[test]
     fn subscribers_come_and_go() {
         let key = hash_key(&mut Random::from_number(1));
-        let mut subscribers = Subscribers::new(Map::with_hasher(key));
-        (0..10).for_each(|n| subscribers.insert(n, SessionId(u64::from(n))));
-        for gone in [3, 0, 9, 5] {
-            subscribers.remove(SessionId(gone));
-            assert!(subscribers.iter().all(|(_, session)| session.0 != gone));
+        let mut subscribers = Subscribers::default();
+        for count in [10, 40] {
+            (0..count).for_each(|n| subscribers.insert(n, SessionId(u64::from(n)), &key));
+            for gone in [3, 0, 9, 5] {
+                subscribers.remove(SessionId(gone));
+                assert!(subscribers.iter().all(|(_, session)| session.0 != gone));
+            }
+            assert_eq!(subscribers.iter().count(), count as usize - 4);
+            (0..count).for_each(|n| subscribers.remove(SessionId(u64::from(n))));
+            assert!(subscribers.is_empty());
         }
-        assert_eq!(subscribers.iter().count(), 6);
-        (0..10).for_each(|n| subscribers.remove(SessionId(n)));
-        assert!(subscribers.is_empty() && subscribers.places.is_empty());
+        assert!(subscribers.places.is_some_and(|places| places.is_empty()));
     }
 }

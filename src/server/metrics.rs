@@ -17,6 +17,7 @@ pub(super) fn total(shards: &[Counters]) -> Counters {
             violations,
             late_answers,
             undeliverable_events,
+            retentions_refused,
         } = *shard;
         Counters {
             connections: sum.connections + connections,
@@ -27,6 +28,7 @@ pub(super) fn total(shards: &[Counters]) -> Counters {
             violations: sum.violations + violations,
             late_answers: sum.late_answers + late_answers,
             undeliverable_events: sum.undeliverable_events + undeliverable_events,
+            retentions_refused: sum.retentions_refused + retentions_refused,
         }
     })
 }
@@ -43,6 +45,7 @@ pub(super) fn log_summary(shards: &[Counters], stalls: u64) {
         violations = sum.violations,
         late_answers = sum.late_answers,
         undeliverable_events = sum.undeliverable_events,
+        retentions_refused = sum.retentions_refused,
         stalls,
         "served"
     );
@@ -63,10 +66,11 @@ mod tests {
             violations: 6,
             late_answers: 7,
             undeliverable_events: 8,
+            retentions_refused: 9,
         };
         let sum = total(&[one, one]);
         assert_eq!(sum.sessions, 4);
-        assert_eq!(sum.undeliverable_events, 16);
+        assert_eq!((sum.undeliverable_events, sum.retentions_refused), (16, 18));
         assert_eq!(total(&[]), Counters::default());
     }
 }

@@ -304,12 +304,13 @@ mod tests {
             (
                 "",
                 "tcp:[::1]:80",
-                "listening ws://[::1]:80/ws (json msgpack cbor; rawsocket too; longpoll /lp)",
+                "listening ws://[::1]:80/ws \
+                 (json msgpack cbor ubjson; rawsocket too; longpoll /lp)",
             ),
             (
                 "transports = [\"longpoll\"]\nlongpoll_path = \"/a/b\"",
                 "tcp:127.0.0.1:80",
-                "listening tcp:127.0.0.1:80 (json msgpack cbor; longpoll /a/b)",
+                "listening tcp:127.0.0.1:80 (json msgpack cbor ubjson; longpoll /a/b)",
             ),
             (
                 "transports = [\"websocket\"]\nserializers = [\"cbor\"]\npaths = [\"/a\"]",
@@ -319,13 +320,13 @@ mod tests {
             (
                 "transports = [\"rawsocket\"]",
                 "tcp:127.0.0.1:80",
-                "listening tcp:127.0.0.1:80 (json msgpack cbor; rawsocket)",
+                "listening tcp:127.0.0.1:80 (json msgpack cbor ubjson; rawsocket)",
             ),
             (
                 "",
                 "unix:/a",
                 "listening unix:/a \
-                 (json msgpack cbor; websocket /ws; rawsocket too; longpoll /lp)",
+                 (json msgpack cbor ubjson; websocket /ws; rawsocket too; longpoll /lp)",
             ),
         ] {
             let settings = config::read_text(&format!("{text}{more}")).unwrap();

@@ -2,7 +2,7 @@
 
 use super::{Outbox, Session, Violation};
 use crate::env::Instant;
-use crate::message::Message;
+use crate::message::{Message, RequestId};
 use crate::wire::{Negotiated, Transport};
 
 /// What a message is for, once it is known to be legal now.
@@ -43,6 +43,8 @@ pub struct Connection {
     pub negotiated: Option<Negotiated>,
     /// Where the conversation stands.
     pub phase: Phase,
+    /// The last request id of the session before, if there was one.
+    pub request_before: Option<RequestId>,
     /// Bytes that wait to be written.
     pub outbox: Outbox,
     /// Something was received since the last look.
@@ -51,6 +53,8 @@ pub struct Connection {
     pub progressed: bool,
     /// The first look since something was written last, if something has waited ever since.
     pub stalled_since: Option<Instant>,
+    /// When the message began of which a part has come, if one has.
+    pub midway_since: Option<Instant>,
     /// Looks in a row at which the peer had been silent.
     pub silences: u8,
 }

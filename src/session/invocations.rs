@@ -4,7 +4,7 @@ use ahash::RandomState;
 
 use super::{CallRef, PendingInvocation};
 use crate::env::Map;
-use crate::message::{RegistrationId, RequestId};
+use crate::message::RequestId;
 
 /// Invocations without a final answer, and the calls they serve.
 ///
@@ -44,12 +44,6 @@ impl Invocations {
     #[must_use]
     pub fn get(&self, id: RequestId) -> Option<PendingInvocation> {
         self.pending.get(&id).copied()
-    }
-
-    /// How many of them came by `registration`.
-    #[must_use]
-    pub fn count_of(&self, registration: RegistrationId) -> usize {
-        self.pending.values().filter(|pending| pending.registration == registration).count()
     }
 
     /// Notes that the callee of the invocation `id` was asked to stop. False if it was before.
@@ -107,7 +101,7 @@ impl Invocations {
 mod tests {
     use super::*;
     use crate::env::{Random, hash_key};
-    use crate::message::SessionId;
+    use crate::message::{RegistrationId, SessionId};
     use crate::session::{SessionRef, ShardId};
 
     fn call(number: u64) -> CallRef {

@@ -189,8 +189,14 @@ pub struct Session {
     pub invocations: Invocations,
     /// What it leaves: first the `detached` testaments, then the `destroyed`.
     pub testaments: [Vec<Testament>; 2],
+    /// What runs by registrations that were left meanwhile.
+    left_running: Option<Box<Map<RegistrationId, u32>>>,
+    /// Calls that ended before their last part was said, where ids do not show it.
+    unfinished: Vec<RequestId>,
     request_ids: RequestIds,
     request_last: RequestId,
+    /// The last one of the session before on the same transport, if there was one.
+    request_before: Option<RequestId>,
     calls_count: u64,
     invocation_last: RequestId,
 }
@@ -216,11 +222,28 @@ impl Session {
             meta_calls: 0,
             invocations: Invocations::new(hash_key),
             testaments: [Vec::new(), Vec::new()],
+            left_running: None,
+            unfinished: Vec::new(),
             request_ids,
             request_last: RequestId(0),
+            request_before: None,
             calls_count: 0,
             invocation_last: RequestId(0),
         }
+    }
+
+    /// The same, with the last request id of the session before it on the same transport: it may
+    /// count on from there, as maintained clients do if they join again.
+    #[must_use]
+    pub const fn after(mut self, request_before: Option<RequestId>) -> Self {
+        self.request_before = request_before;
+        self
+    }
+
+    /// The id of the peer's last request.
+    #[must_use]
+    pub const fn request_last(&self) -> RequestId {
+        self.request_last
     }
 
     /// Whether the peer, as a callee, announced `feature`.
@@ -243,7 +266,15 @@ impl Session {
     /// Takes a call out of the pending ones, if it is one of them.
     pub fn finish_call(&mut self, call: CallRef) -> Option<PendingCall> {
         self.pending_mut(call)?;
-        self.calls.remove(&call.request)
+        let pending = self.calls.remove(&call.request)?;
+        let in_parts = pending.kept.as_ref().is_some_and(|kept| kept.in_parts);
+        if in_parts && self.request_ids == RequestIds::Any {
+            if self.unfinished.len() == UNFINISHED_MAX {
+                self.unfinished.remove(0);
+            }
+            self.unfinished.push(call.request);
+        }
+        Some(pending)
     }
 
     /// Whether the peer, as a subscriber, announced `feature`.
@@ -278,25 +309,52 @@ impl Session {
     /// Forgets the invocation `id`: nothing more is expected of the callee, or taken from it.
     pub fn finished(&mut self, id: RequestId) -> Option<PendingInvocation> {
         let pending = self.invocations.remove(id)?;
-        if let Some(held) = self.registrations.get_mut(&pending.registration) {
+        let registration = pending.registration;
+        if let Some(held) = self.registrations.get_mut(&registration) {
             held.running -= 1;
+        } else if let Some(left) = &mut self.left_running {
+            if let Some(running) = left.get_mut(&registration) {
+                *running -= 1;
+                if *running == 0 {
+                    left.remove(&registration);
+                }
+            }
+            if left.is_empty() {
+                self.left_running = None;
+            }
         }
         Some(pending)
+    }
+
+    /// Notes that the peer is no callee of `id` any more; what runs by it may still be answered.
+    /// Gives what it held.
+    pub fn unregistered(&mut self, id: RegistrationId) -> Option<HeldRegistration> {
+        let held = self.registrations.remove(&id)?;
+        if held.running > 0 {
+            let none = || Box::new(Map::with_hasher(self.registrations.hasher().clone()));
+            self.left_running.get_or_insert_with(none).insert(id, held.running);
+        }
+        Some(held)
     }
 
     /// Notes that the peer is a callee of `id`. It may have been one before, and still be at work
     /// on what it was asked then.
     pub fn registered(&mut self, id: RegistrationId, mut held: HeldRegistration) {
-        let running = self.invocations.count_of(id);
-        held.running = u32::try_from(running).unwrap_or(u32::MAX);
-        self.registrations.entry(id).or_insert(held);
+        if self.registrations.contains_key(&id) {
+            return;
+        }
+        let left = self.left_running.as_mut().and_then(|left| left.remove(&id));
+        held.running = left.unwrap_or(0);
+        self.registrations.insert(id, held);
     }
 
     /// Checks the id of a request that the peer just made.
     // spec: basic/building_blocks#protocol-errors — request ids are sequential
     fn on_request(&mut self, request: RequestId) -> Result<(), Violation> {
         let legal = match self.request_ids {
-            RequestIds::Sequential => request == self.request_last.next(),
+            RequestIds::Sequential => {
+                request == self.request_last.next() || self.counts_on(request)
+            }
             RequestIds::Any => request.0 != 0 && !self.calls.contains_key(&request),
         };
         if !legal {
@@ -306,6 +364,12 @@ impl Session {
         }
         self.request_last = request;
         Ok(())
+    }
+
+    /// Whether `request` is the first of this session and the next of the one before it.
+    fn counts_on(&self, request: RequestId) -> bool {
+        let follows = self.request_before.is_some_and(|before| request == before.next());
+        follows && self.request_last.0 == 0
     }
 
     /// Checks the id in an answer to an INVOCATION: one that was never issued is a violation, one
@@ -381,6 +445,14 @@ impl Session {
             }
             return Err(Violation("Call.request: in use by a call that has no more parts".into()));
         }
+        if in_parts
+            && let Some(place) = self.unfinished.iter().position(|known| *known == call.request)
+        {
+            if call.options.progress != Some(true) {
+                self.unfinished.remove(place);
+            }
+            return Ok(Admitted::Ignored);
+        }
         let over = call.request.0 != 0 && call.request <= self.request_last;
         if in_parts && over && self.request_ids == RequestIds::Sequential {
             return Ok(Admitted::Ignored);
@@ -398,6 +470,9 @@ impl Session {
     }
 }
 
+/// Calls of which it is remembered that more of their parts may come, though they have ended.
+const UNFINISHED_MAX: usize = 1_024;
+
 fn has(role: Option<&Role>, feature: impl Fn(&Features) -> Option<bool>) -> bool {
     let features = role.and_then(|role| role.features.as_ref());
     features.and_then(feature).unwrap_or(false)
@@ -406,7 +481,7 @@ fn has(role: Option<&Role>, feature: impl Fn(&Features) -> Option<bool>) -> bool
 /// A payload that only its ends can read may be sent by those who announced that they do so.
 // spec: advanced/payload_passthru_mode
 fn admit_passthru(role: Option<&Role>, passthru: Option<&Passthru<'_>>) -> Result<(), Violation> {
-    let used = passthru.is_some_and(|passthru| passthru.ppt_scheme.is_some());
+    let used = passthru.is_some_and(Passthru::is_used);
     if used && !has(role, |features| features.payload_passthru_mode) {
         return Err(Violation("ppt_scheme: payload_passthru_mode was not announced".into()));
     }

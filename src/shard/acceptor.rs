@@ -80,6 +80,15 @@ impl Listener {
         Ok(listener)
     }
 
+    /// Has the kernel look after silent peers; see [`sys::keep_alive`]. Unix sockets need none: the
+    /// kernel knows when their peers are gone.
+    pub(super) fn keep_alive(&self, interval: Duration) -> io::Result<()> {
+        match &self.place {
+            Place::Internet(_) => sys::keep_alive(self.socket.as_fd(), interval),
+            Place::Unix(_) => Ok(()),
+        }
+    }
+
     /// Where it listens: `tcp:127.0.0.1:8080`, `tcp:[::1]:8080`, `unix:/path`.
     #[must_use]
     pub fn local_addr(&self) -> String {
@@ -309,6 +318,25 @@ mod tests {
             let taken = place.trim_start_matches("tcp:").parse().unwrap();
             let error = Listener::bind_tcp(taken, 16).unwrap_err();
             assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
+        }
+    }
+
+    #[test]
+    fn silent_peers_are_looked_after() {
+        let listener = Listener::bind_tcp("127.0.0.1:0".parse().unwrap(), 16).unwrap();
+        listener.keep_alive(Duration::from_secs(30)).unwrap();
+        let address = listener.local_addr().trim_start_matches("tcp:").to_owned();
+        let _peer = std::net::TcpStream::connect(address).unwrap();
+        let sources = [listener.socket.as_fd()];
+        wait(&sources, None);
+        let (socket, _) = listener.accept().unwrap();
+        for (level, option, value) in [
+            (libc::SOL_SOCKET, libc::SO_KEEPALIVE, 1),
+            (libc::IPPROTO_TCP, libc::TCP_KEEPIDLE, 30),
+            (libc::IPPROTO_TCP, libc::TCP_KEEPINTVL, 30),
+            (libc::IPPROTO_TCP, libc::TCP_KEEPCNT, 3),
+        ] {
+            assert_eq!(sys::option(socket.as_fd(), (level, option)).unwrap(), value);
         }
     }
 

@@ -23,6 +23,8 @@ pub(super) trait Core: 'static {
     fn outbox(&mut self, connection: ConnectionId) -> Option<&mut Outbox>;
     /// Takes what waits for the shard `to`.
     fn take_batch(&mut self, to: ShardId) -> Self::Batch;
+    /// The memory that a batch holds, in octets.
+    fn bytes_count(batch: &Self::Batch) -> usize;
     /// Connections it knows.
     fn connections_count(&self) -> usize;
     /// What happened so far, counted.
@@ -54,6 +56,10 @@ impl Core for Router {
 
     fn take_batch(&mut self, to: ShardId) -> Self::Batch {
         Self::take_batch(self, to)
+    }
+
+    fn bytes_count(batch: &Self::Batch) -> usize {
+        batch.bytes_count()
     }
 
     fn connections_count(&self) -> usize {

@@ -13,12 +13,12 @@
 #[cfg(not(loom))]
 use crossbeam_queue::ArrayQueue;
 #[cfg(not(loom))]
-use std::sync::atomic::{AtomicBool, Ordering, fence};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering, fence};
 
 #[cfg(loom)]
 use super::ArrayQueue;
 #[cfg(loom)]
-use loom::sync::atomic::{AtomicBool, Ordering, fence};
+use loom::sync::atomic::{AtomicBool, AtomicUsize, Ordering, fence};
 
 /// Whether one thread sleeps.
 #[derive(Debug)]
@@ -60,18 +60,28 @@ impl Sleeper {
     }
 }
 
-/// What one thread sends another, in order, never more than a fixed number.
+/// What one thread sends another, in order, never more than a fixed number, and nothing more once
+/// it weighs too much.
 #[derive(Debug)]
 pub(crate) struct Line<T> {
-    queue: ArrayQueue<T>,
+    queue: ArrayQueue<(T, usize)>,
+    /// Of all that is in the queue.
+    weight: AtomicUsize,
+    weight_max: usize,
     /// The sender found it full and wants to hear when it is not any more.
     congested: AtomicBool,
 }
 
 impl<T> Line<T> {
-    /// An empty one that holds up to `depth`, which must not be zero.
-    pub(crate) fn new(depth: usize) -> Self {
-        Self { queue: ArrayQueue::new(depth), congested: AtomicBool::new(false) }
+    /// An empty one that holds up to `depth`, and none behind what weighs `weight_max` together.
+    /// Neither may be zero.
+    pub(crate) fn new(depth: usize, weight_max: usize) -> Self {
+        Self {
+            queue: ArrayQueue::new(depth),
+            weight: AtomicUsize::new(0),
+            weight_max,
+            congested: AtomicBool::new(false),
+        }
     }
 
     /// Asked by the sender: whether it may [`send`](Self::send) one. If not, the taker is told to
@@ -81,27 +91,36 @@ impl<T> Line<T> {
     /// said then may have been heard, and answered while it was awake.
     #[must_use]
     pub(crate) fn has_room(&self) -> bool {
-        if !self.queue.is_full() {
+        if !self.is_full() {
             return true;
         }
         // An exchange for the same reason as in `lie_down`.
         self.congested.swap(true, Ordering::AcqRel);
         fence(Ordering::SeqCst);
-        !self.queue.is_full()
+        !self.is_full()
     }
 
-    /// Appends `item`. The sender must then ask whether the taker has to be woken.
+    /// Appends `item`, which weighs `weight`. The sender must then ask whether the taker has to be woken.
     ///
     /// # Panics
     ///
     /// If there is no room: the one sender has to ask before.
-    pub(crate) fn send(&self, item: T) {
-        assert!(self.queue.push(item).is_ok(), "the sender asked for room and is the only one");
+    pub(crate) fn send(&self, item: T, weight: usize) {
+        // Added before the taker can take it off.
+        self.weight.fetch_add(weight, Ordering::Relaxed);
+        let pushed = self.queue.push((item, weight));
+        assert!(pushed.is_ok(), "the sender asked for room and is the only one");
     }
 
     /// Takes the oldest item.
     pub(crate) fn take(&self) -> Option<T> {
-        self.queue.pop()
+        let (item, weight) = self.queue.pop()?;
+        self.weight.fetch_sub(weight, Ordering::Relaxed);
+        Some(item)
+    }
+
+    fn is_full(&self) -> bool {
+        self.queue.is_full() || self.weight.load(Ordering::Relaxed) >= self.weight_max
     }
 
     /// Whether there is nothing to take.

@@ -29,6 +29,10 @@ use crate::router::{Counters, Origin, ShardId};
 /// bounded in octets, by the sending router.
 pub(super) const MESH_DEPTH: usize = 64;
 
+/// Octets in one line behind which nothing more is sent: what one shard holds for another that
+/// does not take it is bounded by this, by the sending router's own bound, and by one batch.
+const LINE_BYTES_MAX: usize = 4 << 20;
+
 /// Connections that were accepted but not yet seen by their shard.
 const NEWCOMERS_MAX: usize = 1_024;
 
@@ -141,7 +145,8 @@ pub(super) struct Mesh<B> {
 impl<B> Mesh<B> {
     /// For as many shards as there are `gates`, with up to `depth` batches per line.
     pub(super) fn new(gates: Arc<[Gate]>, depth: usize) -> Self {
-        let lines = (0..gates.len() * gates.len()).map(|_| Line::new(depth)).collect();
+        let lines =
+            (0..gates.len() * gates.len()).map(|_| Line::new(depth, LINE_BYTES_MAX)).collect();
         let remaining = AtomicUsize::new(gates.len());
         Self { lines, gates, remaining }
     }
@@ -163,9 +168,10 @@ impl<B> Mesh<B> {
         self.line(from, to).has_room()
     }
 
-    /// Appends a batch, after [`has_room`](Self::has_room), and wakes the receiver.
-    pub(super) fn send(&self, from: ShardId, to: ShardId, batch: B) {
-        self.line(from, to).send(batch);
+    /// Appends a batch of so many octets, after [`has_room`](Self::has_room), and wakes the
+    /// receiver.
+    pub(super) fn send(&self, (from, to): (ShardId, ShardId), batch: B, bytes_count: usize) {
+        self.line(from, to).send(batch, bytes_count);
         self.gate(to).ring();
     }
 
@@ -215,17 +221,30 @@ mod tests {
     #[test]
     fn lines_are_ordered_bounded_and_separate() {
         let (mesh, a, b) = (mesh(2, 2), ShardId(0), ShardId(1));
-        mesh.send(a, b, 1);
-        mesh.send(a, b, 2);
+        mesh.send((a, b), 1, 1);
+        mesh.send((a, b), 2, 1);
         assert!(!mesh.has_room(a, b));
         assert!(mesh.has_room(b, a));
         assert!(mesh.has_mail(b) && !mesh.has_mail(a));
         assert_eq!(mesh.take(b, a), None);
         assert_eq!(mesh.take(a, b), Some(1));
         assert!(mesh.has_room(a, b));
-        mesh.send(a, b, 3);
+        mesh.send((a, b), 3, 1);
         assert_eq!((mesh.take(a, b), mesh.take(a, b)), (Some(2), Some(3)));
         assert_eq!(mesh.take(a, b), None);
+    }
+
+    #[test]
+    fn a_line_that_weighs_too_much_is_full() {
+        let (mesh, a, b) = (mesh(2, 64), ShardId(0), ShardId(1));
+        mesh.send((a, b), 1, LINE_BYTES_MAX - 1);
+        assert!(mesh.has_room(a, b));
+        mesh.send((a, b), 2, LINE_BYTES_MAX);
+        assert!(!mesh.has_room(a, b));
+        assert_eq!(mesh.take(a, b), Some(1));
+        assert!(!mesh.has_room(a, b));
+        assert_eq!(mesh.take(a, b), Some(2));
+        assert!(mesh.has_room(a, b));
     }
 
     #[test]
@@ -238,10 +257,10 @@ mod tests {
         };
         mesh.gate(a).sleeper().get_up();
         mesh.gate(b).sleeper().get_up();
-        mesh.send(a, b, 1);
+        mesh.send((a, b), 1, 1);
         assert!(!rings(b));
         mesh.gate(b).sleeper().lie_down();
-        mesh.send(a, b, 2);
+        mesh.send((a, b), 2, 1);
         assert!(rings(b) && !rings(a));
         mesh.gate(b).bell().clear();
         assert!(!mesh.gate(b).sleeper().must_be_woken(), "it was told already");

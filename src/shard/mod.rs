@@ -165,6 +165,12 @@ impl Shards {
         }
         drop(sender);
         shards.await_up()?;
+        // RawSocket has no ping that all clients know, so the kernel asks whether a silent peer
+        // is still there.
+        let interval = options.config.limits.ping_interval;
+        for listener in options.listeners.iter().filter(|_| !interval.is_zero()) {
+            listener.keep_alive(interval).map_err(named("keepalive"))?;
+        }
         let acceptor = Acceptor::start(options.listeners, gates, options.connections_max);
         shards.acceptor = Some(acceptor.map_err(named("acceptor"))?);
         Ok(shards)

@@ -30,7 +30,8 @@ impl Cargo {
             }
             keywords.write(serializer, &mut tail);
         }
-        if serializer == Serializer::Json {
+        // As the router writes them, lists of these two have an end; the others have a count.
+        if matches!(serializer, Serializer::Json | Serializer::Ubjson) {
             tail.push(b']');
         }
         Self { arguments, keywords, serializer, tail }

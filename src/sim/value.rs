@@ -6,6 +6,8 @@
 
 #![expect(clippy::wildcard_enum_match_arm, reason = "whatever a value is not, it is not")]
 
+mod ubjson;
+
 use std::fmt::Write as _;
 
 use base64::Engine as _;
@@ -112,6 +114,7 @@ impl Value {
             Serializer::Json => cursor.json(),
             Serializer::MessagePack => cursor.msgpack(),
             Serializer::Cbor => cursor.cbor(),
+            Serializer::Ubjson => cursor.ubjson(),
         }?;
         if serializer == Serializer::Json {
             cursor.space();
@@ -128,6 +131,7 @@ impl Value {
             Serializer::Json => self.write_json(out),
             Serializer::MessagePack => self.write_msgpack(out),
             Serializer::Cbor => self.write_cbor(out),
+            Serializer::Ubjson => self.write_ubjson(out),
         }
     }
 

@@ -253,8 +253,8 @@ impl Workload {
         let empty = || Value::Dict(Vec::new());
         let next = peer.known.request_last + 1;
         let message = match self.random.below(9) {
-            // A request id that is not the next.
-            0 => vec![32.into(), (next + 1).into(), empty(), "a".into()],
+            // A request id that is not the next, and not that of the session before either.
+            0 => vec![32.into(), (next + 1_000_000).into(), empty(), "a".into()],
             1 => vec![16.into(), (next - 1).into(), empty(), "a".into()],
             2 => vec![1.into(), "realm1".into(), empty()],
             3 => vec![70.into(), (peer.known.invocation_last + 1_000).into(), empty()],

@@ -1,4 +1,4 @@
-//! Where a reader stands in its bytes, and how deep: what all three serializers share.
+//! Where a reader stands in its bytes, and how deep: what all serializers share.
 //!
 //! Every step forward is checked against the bytes that are really there, and every container
 //! that is entered against [`DEPTH_MAX`]. No reader needs another check of either.

@@ -22,7 +22,7 @@ pub enum Kind {
     Float,
     /// Text in UTF-8. In JSON also the `"\0"`-prefixed form of binary.
     Text,
-    /// Octets; never seen in JSON.
+    /// Octets; never seen in JSON. In UBJSON a typed list of unsigned octets.
     Binary,
     /// A list.
     List,
@@ -42,11 +42,23 @@ pub struct Sequence {
     pub(super) first: bool,
     /// True for a dict.
     pub(super) dict: bool,
+    /// The type that all items share, where the serializer can say so;
+    /// [`Sequence::UNTYPED`] where each has its own.
+    pub(super) item: u8,
 }
 
 impl Sequence {
     /// The number of items is not known before the end is met.
     pub(super) const UNCOUNTED: u64 = u64::MAX;
+
+    /// The items have types of their own.
+    pub(super) const UNTYPED: u8 = 0;
+
+    /// Before the first of `left` items.
+    #[inline]
+    pub(super) const fn new(left: u64, dict: bool) -> Self {
+        Self { left, first: true, dict, item: Self::UNTYPED }
+    }
 }
 
 /// A cursor over the elements of one message.
@@ -78,7 +90,7 @@ pub trait Reader<'a>: Sized {
     /// Consumes a whole number that is not negative.
     ///
     /// A number above 2^64 − 1, a negative one and a float are errors; but for a whole double from
-    /// 2^32 to 2^53, as which JavaScript clients write large ids in MessagePack and CBOR.
+    /// 2^32 to 2^53, as which JavaScript clients write large ids, in every serializer but JSON.
     fn integer(&mut self) -> Result<u64, Malformed>;
 
     /// Consumes a boolean.

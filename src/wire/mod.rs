@@ -5,8 +5,9 @@
 //! - *Transports* cut a byte stream into whole messages and frame outgoing ones:
 //!   [`Transport`] sniffs the first octet and becomes [`rawsocket`], [`websocket`] or, where no
 //!   message comes alone but HTTP requests do, [`longpoll`].
-//! - *Serializers* read and write the elements of one message: [`json`], [`msgpack`] and [`cbor`]
-//!   implement [`Reader`] and [`Writer`]; [`transcode`] carries a payload from one to another.
+//! - *Serializers* read and write the elements of one message: [`json`], [`msgpack`], [`cbor`] and
+//!   [`ubjson`] implement [`Reader`] and [`Writer`]; [`transcode`] carries a payload from one to
+//!   another.
 //!
 //! Every length in here comes from a peer that may be hostile: nothing is allocated from an
 //! announced length, nothing recurses without a bound, nothing is indexed unchecked.
@@ -24,6 +25,7 @@ mod payload;
 pub mod rawsocket;
 pub mod transcode;
 pub mod transport;
+pub mod ubjson;
 pub mod websocket;
 
 pub use client::{Client, ClientOptions};
@@ -43,11 +45,13 @@ pub enum Serializer {
     MessagePack,
     /// `wamp.2.cbor`, RawSocket serializer 3.
     Cbor,
+    /// `wamp.2.ubjson`, RawSocket serializer 4.
+    Ubjson,
 }
 
 impl Serializer {
     /// All of them, in the order of their RawSocket numbers.
-    pub const ALL: [Self; 3] = [Self::Json, Self::MessagePack, Self::Cbor];
+    pub const ALL: [Self; 4] = [Self::Json, Self::MessagePack, Self::Cbor, Self::Ubjson];
 
     /// A dense number from 0, for tables with one place per serializer.
     #[must_use]
@@ -62,6 +66,7 @@ impl Serializer {
             Self::Json => "wamp.2.json",
             Self::MessagePack => "wamp.2.msgpack",
             Self::Cbor => "wamp.2.cbor",
+            Self::Ubjson => "wamp.2.ubjson",
         }
     }
 
@@ -73,6 +78,7 @@ impl Serializer {
             Self::Json => "wamp.2.json.batched",
             Self::MessagePack => "wamp.2.msgpack.batched",
             Self::Cbor => "wamp.2.cbor.batched",
+            Self::Ubjson => "wamp.2.ubjson.batched",
         }
     }
 

@@ -12,7 +12,7 @@ use super::{Reader, Sequence, Writer};
 pub(super) type Carried = Result<Option<Sequence>, Unrepresentable>;
 
 pub(super) const KEY_NOT_TEXT: Unrepresentable =
-    Unrepresentable("a key that is not a text, towards JSON");
+    Unrepresentable("a key that is not a text, towards JSON or UBJSON");
 
 /// A reader that takes whatever comes.
 ///

@@ -5,6 +5,7 @@
 
 const autobahn = require("autobahn");
 
+const { AutobahnJs } = require("./features/autobahn_js.js");
 const { BURST, KWARGS, LARGE, OCTETS, REALM, VALUES } = require("./steps.js");
 const { Queue, Skip, Steps, asBuffer, expect, fault, octets, untilStdinCloses } =
   require("./steps.js");
@@ -12,7 +13,8 @@ const { Queue, Skip, Steps, asBuffer, expect, fault, octets, untilStdinCloses } 
 const { JSONSerializer, MsgpackSerializer, CBORSerializer } = autobahn.serializer;
 const SERIALIZERS = { json: JSONSerializer, msgpack: MsgpackSerializer, cbor: CBORSerializer };
 
-const [url, serializer, role = "check", name] = process.argv.slice(2);
+const [url, serializer, role = "check", ...names] = process.argv.slice(2);
+const [name] = names;
 
 // Its long-poll is written for browsers; this is as much of one as it needs.
 globalThis.XMLHttpRequest = class {
@@ -46,20 +48,22 @@ function transport() {
   return { type: "websocket", url, serializers: [new SERIALIZERS[serializer]()] };
 }
 
-/** A session, and how to end it: `leave()` resolves with the router's reason. */
-function join() {
+/** A session; `leave_()` ends it, and `left` resolves with the router's reason however it ends. */
+function join(realm = REALM) {
   return new Promise((resolve, reject) => {
     const connection = new autobahn.Connection({
-      realm: REALM,
+      realm,
       transports: [transport()],
       max_retries: 0,
     });
     connection.onopen = (session) => {
-      session.leave_ = () =>
-        new Promise((left) => {
-          connection.onclose = (reason, details) => left(details.reason);
-          connection.close();
-        });
+      session.left = new Promise((left) => {
+        connection.onclose = (reason, details) => left(details.reason);
+      });
+      session.leave_ = () => {
+        connection.close();
+        return session.left;
+      };
       resolve(session);
     };
     connection.onclose = (reason, details) => {
@@ -247,7 +251,8 @@ async function call(steps) {
 }
 
 const steps = new Steps();
-const roles = { check, serve, call };
+const features = (steps) => new AutobahnJs(join).run(steps, names);
+const roles = { check, serve, call, features };
 roles[role](steps).then(
   () => steps.finish(),
   (fault) => {

@@ -2,16 +2,20 @@
 
 import asyncio
 import sys
+from functools import partial
 
 import txaio
 
 txaio.use_asyncio()
 
 from autobahn.asyncio.wamp import ApplicationRunner, ApplicationSession
+from autobahn.wamp import message
 from autobahn.wamp import serializer as serializers
 from autobahn.wamp.exception import ApplicationError
-from autobahn.wamp.types import CallOptions, CallResult, PublishOptions, RegisterOptions, SubscribeOptions
+from autobahn.wamp.types import CallOptions, CallResult
+from autobahn.wamp.types import PublishOptions, RegisterOptions, SubscribeOptions
 
+from features.autobahn_python import AutobahnPython
 from steps import BINARY, BURST, KWARGS, LARGE, REALM, VALUES
 from steps import Skip, Steps, expect, next_of, silence_of, until_stdin_closes
 
@@ -19,6 +23,7 @@ SERIALIZERS = {
     "json": serializers.JsonSerializer,
     "msgpack": serializers.MsgPackSerializer,
     "cbor": serializers.CBORSerializer,
+    "ubjson": serializers.UBJSONSerializer,
 }
 
 ACKNOWLEDGED = PublishOptions(acknowledge=True)
@@ -31,6 +36,13 @@ class Client(ApplicationSession):
         super().__init__(config)
         self.joined = asyncio.get_running_loop().create_future()
         self.left = asyncio.get_running_loop().create_future()
+        self.revoked = asyncio.Queue()
+        self.stays = False
+
+    def onMessage(self, msg):
+        if isinstance(msg, message.Unregistered) and msg.request == 0:
+            self.revoked.put_nowait(msg.registration)
+        super().onMessage(msg)
 
     async def onJoin(self, details):
         self.joined.set_result(details)
@@ -40,7 +52,8 @@ class Client(ApplicationSession):
             self.joined.set_exception(RuntimeError(f"{details.reason}: {details.message}"))
         if not self.left.done():
             self.left.set_result(details.reason)
-        self.disconnect()
+        if not self.stays:
+            self.disconnect()
 
     def onUserError(self, fail, message):
         """Errors of handlers are what some steps want; they show at the caller."""
@@ -49,10 +62,20 @@ class Client(ApplicationSession):
         self.leave()
         return await self.left
 
+    async def leave_for_another(self):
+        """Leaves, and joins again on the same transport."""
+        self.stays = True
+        await self.gone()
+        self.stays = False
+        self.joined = asyncio.get_running_loop().create_future()
+        self.left = asyncio.get_running_loop().create_future()
+        self.join(REALM)
+        await self.joined
 
-async def join(url, serializer):
-    chosen = None if serializer == "default" else [SERIALIZERS[serializer]()]
-    runner = ApplicationRunner(url, REALM, serializers=chosen)
+
+async def join(url, serializer, realm=REALM, batched=False):
+    chosen = None if serializer == "default" else [SERIALIZERS[serializer](batched=batched)]
+    runner = ApplicationRunner(url, realm, serializers=chosen)
     sessions = []
 
     def make(config):
@@ -312,6 +335,13 @@ async def serve(url, serializer, name):
     async def said(*args, **kwargs):
         session.publish(f"interop.{name}.heard", *args, **kwargs)
 
+    async def progress(count, details):
+        for number in range(count):
+            details.progress(number)
+        return "done"
+
+    options = RegisterOptions(details=True)
+    await session.register(progress, f"interop.{name}.progress", options=options)
     await session.register(echo, f"interop.{name}.echo")
     await session.register(fail, f"interop.{name}.fail")
     await session.subscribe(said, f"interop.{name}.said")
@@ -442,6 +472,8 @@ async def main():
         await gone(url, serializer, name[0], steps)
     elif role == "crossing":
         await crossing(url, serializer, int(name[0]), steps)
+    elif role == "features":
+        await AutobahnPython(partial(join, url, serializer)).run(steps, name)
     steps.finish()
 
 

@@ -6,62 +6,107 @@ use std::sync::mpsc::channel;
 use std::thread;
 
 use crate::SERIALIZERS;
+use crate::features::FEATURES;
 use crate::program::PATIENCE;
+
+/// What is installed, and in which version.
+const REQUIREMENTS: &str = include_str!("requirements.txt");
+const OLDER: &str = include_str!("requirements-older.txt");
+const PACKAGE: &str = include_str!("package.json");
 
 /// A client that somebody else wrote.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Client {
     AutobahnPython,
+    /// A release that speaks UBJSON; newer ones speak a dialect of it under the same name.
+    AutobahnPythonOlder,
     AutobahnJs,
     WampyJs,
     Xconn,
 }
 
 impl Client {
-    pub(crate) const ALL: [Self; 4] =
-        [Self::AutobahnPython, Self::AutobahnJs, Self::WampyJs, Self::Xconn];
+    pub(crate) const ALL: [Self; 5] = [
+        Self::AutobahnPython,
+        Self::AutobahnPythonOlder,
+        Self::AutobahnJs,
+        Self::WampyJs,
+        Self::Xconn,
+    ];
 
     /// Its name.
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::AutobahnPython => "autobahn-python",
+            Self::AutobahnPythonOlder => "autobahn-python 24",
             Self::AutobahnJs => "autobahn-js",
             Self::WampyJs => "wampy.js",
             Self::Xconn => "xconn",
         }
     }
 
-    /// Its name as part of a URI, and of its script.
+    /// Its name and version.
+    pub(crate) fn release(self) -> String {
+        let (name, text, before) = match self {
+            Self::AutobahnPython => ("autobahn-python", REQUIREMENTS, "autobahn[serialization]=="),
+            Self::AutobahnPythonOlder => ("autobahn-python", OLDER, "autobahn[serialization]=="),
+            Self::AutobahnJs => ("autobahn-js", PACKAGE, "\"autobahn\": \""),
+            Self::WampyJs => ("wampy.js", PACKAGE, "\"wampy\": \""),
+            Self::Xconn => ("xconn", REQUIREMENTS, "xconn=="),
+        };
+        let (_, behind) = text.split_once(before).unwrap();
+        let version = behind.split(['"', '\n']).next().unwrap();
+        format!("{name} {version}")
+    }
+
+    /// Its name as part of a URI.
     pub(crate) const fn word(self) -> &'static str {
         match self {
-            Self::AutobahnPython => "autobahn_python",
+            Self::AutobahnPythonOlder => "autobahn_python_24",
+            Self::AutobahnPython | Self::AutobahnJs | Self::WampyJs | Self::Xconn => self.script(),
+        }
+    }
+
+    /// The name of its script.
+    pub(crate) const fn script(self) -> &'static str {
+        match self {
+            Self::AutobahnPython | Self::AutobahnPythonOlder => "autobahn_python",
             Self::AutobahnJs => "autobahn_js",
             Self::WampyJs => "wampy_js",
             Self::Xconn => "xconn_python",
         }
     }
 
-    /// Whether Python runs it; otherwise Node does.
-    pub(crate) const fn is_python(self) -> bool {
-        matches!(self, Self::AutobahnPython | Self::Xconn)
+    /// The folder of the Python that runs it; `None` if Node does.
+    pub(crate) const fn python(self) -> Option<&'static str> {
+        match self {
+            Self::AutobahnPython | Self::Xconn => Some("venv"),
+            Self::AutobahnPythonOlder => Some("venv-older"),
+            Self::AutobahnJs | Self::WampyJs => None,
+        }
     }
 
     /// `ws` for WebSocket, `rs` for RawSocket, `lp` for long-poll.
     pub(crate) const fn transports(self) -> &'static [&'static str] {
         match self {
             Self::WampyJs => &["ws"],
-            Self::AutobahnPython | Self::Xconn => &["ws", "rs"],
+            Self::AutobahnPython | Self::AutobahnPythonOlder | Self::Xconn => &["ws", "rs"],
             Self::AutobahnJs => &["ws", "rs", "lp"],
         }
     }
 
-    /// What it can say over `transport`; `default` leaves the choice to the client.
+    /// What it can say over `transport`.
     pub(crate) fn serializers(self, transport: &str) -> &'static [&'static str] {
         match (self, transport) {
-            (Self::AutobahnPython, _) => &["default", "json", "msgpack", "cbor"],
+            (Self::AutobahnPythonOlder, _) => &["json", "msgpack", "cbor", "ubjson"],
             (Self::AutobahnJs, "rs" | "lp") => &["json"],
             _ => &SERIALIZERS,
         }
+    }
+
+    /// Whether it can be left to choose the serializer, or offers several, in batches or not.
+    pub(crate) const fn chooses(self) -> bool {
+        matches!(self, Self::AutobahnPython | Self::AutobahnPythonOlder)
     }
 }
 
@@ -76,6 +121,8 @@ pub(crate) enum Role {
     Call(String),
     /// See that nothing is served by that name any more.
     Gone(String),
+    /// Every advanced feature that it implements, between sessions of its own.
+    Features,
     /// Hold sessions on this many shards that all talk to each other.
     Crossing(usize),
 }
@@ -116,6 +163,10 @@ impl Run {
         let mut arguments = vec![url, self.serializer.to_owned()];
         arguments.extend(match &self.role {
             Role::Check => vec!["check".to_owned()],
+            Role::Features => {
+                let keys = FEATURES.iter().map(|key| (*key).to_owned());
+                std::iter::once("features".to_owned()).chain(keys).collect()
+            }
             Role::Serve(name) => vec!["serve".to_owned(), name.clone()],
             Role::Call(name) => vec!["call".to_owned(), name.clone()],
             Role::Gone(name) => vec!["gone".to_owned(), name.clone()],

@@ -17,6 +17,10 @@ const RUNS_AT_ONCE: usize = 3;
 /// The longest a client may take for all of its steps.
 const RUN_TIMEOUT: Duration = Duration::from_secs(180);
 
+/// The installations of Python: the folder of each, and the file that says what belongs into it.
+const PYTHONS: [(&str, &str); 2] =
+    [("venv", "requirements.txt"), ("venv-older", "requirements-older.txt")];
+
 /// The folder that everything foreign is installed in.
 pub(crate) struct Environment {
     folder: PathBuf,
@@ -47,29 +51,33 @@ impl Environment {
 
         let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent();
         let folder = target.expect("it lies in the target folder").join("interop");
-        let (requirements, package) = (script("requirements.txt"), script("package.json"));
-        let wanted = [&requirements, &package].map(|path| fs::read_to_string(path).unwrap());
+        let package = script("package.json");
+        let requirements = PYTHONS.map(|(_, name)| script(name));
+        let wanted = requirements.iter().chain([&package]);
+        let wanted: String = wanted.map(|path| fs::read_to_string(path).unwrap()).collect();
         let stamp = folder.join("installed");
-        if fs::read_to_string(&stamp).is_ok_and(|installed| installed == wanted.concat()) {
+        if fs::read_to_string(&stamp).is_ok_and(|installed| installed == wanted) {
             return Ok(Self { folder });
         }
         announce("installing foreign clients with pip and npm; only the first time");
         let _ = fs::remove_dir_all(&folder);
         fs::create_dir_all(&folder).unwrap();
-        let venv = folder.join("venv");
-        finish(Command::new("python3").args(["-m", "venv"]).arg(&venv))?;
-        finish(
-            Command::new(venv.join("bin/python"))
-                .args(["-m", "pip", "install", "--quiet", "--requirement"])
-                .arg(&requirements),
-        )?;
+        for ((name, _), requirements) in PYTHONS.iter().zip(&requirements) {
+            let venv = folder.join(name);
+            finish(Command::new("python3").args(["-m", "venv"]).arg(&venv))?;
+            finish(
+                Command::new(venv.join("bin/python"))
+                    .args(["-m", "pip", "install", "--quiet", "--requirement"])
+                    .arg(requirements),
+            )?;
+        }
         fs::copy(&package, folder.join("package.json")).unwrap();
         finish(
             Command::new("npm")
                 .args(["install", "--no-audit", "--no-fund", "--ignore-scripts"])
                 .current_dir(&folder),
         )?;
-        fs::write(&stamp, wanted.concat()).unwrap();
+        fs::write(&stamp, wanted).unwrap();
         Ok(Self { folder })
     }
 
@@ -109,9 +117,9 @@ impl Environment {
     }
 
     fn command(&self, address: &str, run: &Run) -> Command {
-        let mut command = if run.client.is_python() {
-            let mut python = Command::new(self.folder.join("venv/bin/python"));
-            python.arg(script(&format!("{}.py", run.client.word())));
+        let mut command = if let Some(installation) = run.client.python() {
+            let mut python = Command::new(self.folder.join(installation).join("bin/python"));
+            python.arg(script(&format!("{}.py", run.client.script())));
             python
         } else {
             let mut node = Command::new("node");
@@ -119,7 +127,7 @@ impl Environment {
                 // It wants the WebSocket of its host, which Node has by default from 22 on.
                 node.arg("--experimental-websocket");
             }
-            node.arg(script(&format!("{}.js", run.client.word())));
+            node.arg(script(&format!("{}.js", run.client.script())));
             node
         };
         command.args(run.arguments(address));

@@ -1,17 +1,19 @@
 //! Foreign clients against the real router: each does what clients do, and all talk to each other.
 //!
 //! The clients are installed once, into `target/interop`, with the versions that
-//! `requirements.txt` and `package.json` name. Where Python or Node is missing, the tests say so
+//! `requirements.txt`, `requirements-older.txt` and `package.json` name. Where Python or Node is missing, the tests say so
 //! loudly and pass; with `CI=true` they fail.
 //!
 //! A script takes a URL, a serializer and what to do: `check` is everything one client can do
-//! between two sessions of its own; `serve NAME` and `call NAME` are for two different clients.
-//! It prints a line per step: `ok STEP`, `skip STEP why` or `FAIL STEP why`.
+//! between two sessions of its own; `serve NAME` and `call NAME` are for two different clients;
+//! `features KEY …` are those of the Advanced Profile, one by one. It prints a line per step:
+//! `ok STEP`, `skip STEP why`, `part STEP why` or `FAIL STEP why`.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod client;
 mod environment;
+mod features;
 mod matrix;
 #[path = "../process/program.rs"]
 #[expect(dead_code, reason = "the tests of the process use the rest")]
@@ -22,10 +24,11 @@ use std::path::Path;
 
 use client::{Client, Role, Run};
 use environment::Environment;
+use features::Table;
 use matrix::Matrix;
 use program::Router;
 
-/// What clients of every kind are run with.
+/// What clients of nearly every kind are run with.
 const SERIALIZERS: [&str; 3] = ["json", "msgpack", "cbor"];
 
 /// Sessions of one shard must reach those of another.
@@ -36,9 +39,14 @@ const REALMS: usize = 32;
 
 /// A router on a free port, and where it is.
 fn router(name: &str) -> (Router, String) {
-    let mut text = format!("shards = {SHARDS}\n");
+    router_with(name, "", "")
+}
+
+/// The same with `options` for each realm, and further `realms`.
+fn router_with(name: &str, options: &str, realms: &str) -> (Router, String) {
+    let mut text = format!("shards = {SHARDS}\n{realms}");
     for realm in 1..=REALMS {
-        text += &format!("[[realms]]\nname = \"realm{realm}\"\n");
+        text += &format!("[[realms]]\nname = \"realm{realm}\"\n{options}");
     }
     text += "[[listeners]]\naddress = \"127.0.0.1:0\"\n";
     let router = Router::start(name, &text);
@@ -55,7 +63,8 @@ fn each_client_gets_on_with_the_router() {
     let mut runs = Vec::new();
     for client in Client::ALL {
         for transport in client.transports() {
-            for serializer in client.serializers(transport) {
+            let left_to_it = client.chooses().then_some(&"default");
+            for serializer in client.serializers(transport).iter().chain(left_to_it) {
                 let realm = format!("realm{}", runs.len() + 1);
                 runs.push(Run::new(client, transport, serializer, Role::Check).in_realm(&realm));
             }
@@ -67,6 +76,18 @@ fn each_client_gets_on_with_the_router() {
 }
 
 #[test]
+fn features_by_client_and_serializer() {
+    let Some(environment) = Environment::get() else {
+        return;
+    };
+    let realms = features::shared_realm();
+    let (_router, address) = router_with("interop-features", features::REALM_OPTIONS, &realms);
+    let table = Table::of_all(environment, &address);
+    table.print_and_judge();
+    table.check_document();
+}
+
+#[test]
 fn clients_understand_each_other() {
     let Some(environment) = Environment::get() else {
         return;
@@ -75,12 +96,9 @@ fn clients_understand_each_other() {
     // Every client serves with each serializer once, over whatever transport comes round.
     let mut servers = Vec::new();
     for (index, client) in Client::ALL.into_iter().enumerate() {
-        for serializer in SERIALIZERS {
-            let transports = client.transports();
-            let transport = transports[index % transports.len()];
-            if !client.serializers(transport).contains(&serializer) {
-                continue;
-            }
+        let transports = client.transports();
+        let transport = transports[index % transports.len()];
+        for serializer in client.serializers(transport) {
             let name = format!("{}_{serializer}", client.word());
             let run = Run::new(client, transport, serializer, Role::Serve(name));
             servers.push(environment.start(&address, &run));
@@ -89,7 +107,8 @@ fn clients_understand_each_other() {
     let mut runs = Vec::new();
     for (index, server) in servers.iter().enumerate() {
         for (turn, client) in Client::ALL.into_iter().enumerate() {
-            let serializer = SERIALIZERS[(index + turn) % SERIALIZERS.len()];
+            let serializers = client.serializers("ws");
+            let serializer = serializers[(index + turn) % serializers.len()];
             let role = Role::Call(server.name().to_owned());
             runs.push(Run::new(client, "ws", serializer, role));
         }

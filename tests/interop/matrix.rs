@@ -4,6 +4,65 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use crate::client::{Role, Run};
+use crate::features::FEATURES;
+
+/// How a step went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    Passed,
+    /// The client can do part of it, and that part went well.
+    Partial,
+    Lacking,
+    Failed,
+}
+
+impl Outcome {
+    /// Whether it works, as an answer.
+    pub(crate) const fn word(self) -> &'static str {
+        match self {
+            Self::Passed => "yes",
+            Self::Partial => "part",
+            Self::Lacking => "no",
+            Self::Failed => "FAILED",
+        }
+    }
+
+    /// The same in one character.
+    pub(crate) const fn mark(self) -> &'static str {
+        match self {
+            Self::Passed => "+",
+            Self::Partial => "/",
+            Self::Lacking => "-",
+            Self::Failed => "!",
+        }
+    }
+}
+
+/// What a script says of a step.
+#[derive(Clone, Debug)]
+pub(crate) struct Line {
+    pub(crate) outcome: Outcome,
+    pub(crate) step: String,
+    pub(crate) reason: String,
+}
+
+impl Line {
+    /// Those among all that was printed.
+    pub(crate) fn all(report: &str) -> impl Iterator<Item = Self> {
+        report.lines().filter_map(|line| {
+            let mut words = line.splitn(3, ' ');
+            let outcome = match words.next()? {
+                "ok" => Outcome::Passed,
+                "part" => Outcome::Partial,
+                "skip" => Outcome::Lacking,
+                "FAIL" => Outcome::Failed,
+                _ => return None,
+            };
+            let step = words.next()?.to_owned();
+            Some(Self { outcome, step, reason: words.next().unwrap_or_default().to_owned() })
+        })
+    }
+}
 
 /// The outcome of every step of every run.
 pub(crate) struct Matrix {
@@ -25,24 +84,13 @@ impl Matrix {
     fn add(&mut self, run: &Run, report: &str) {
         let title = title(run);
         let mut steps = BTreeMap::new();
-        for line in report.lines() {
-            let mut words = line.splitn(3, ' ');
-            let (Some(outcome), Some(step)) = (words.next(), words.next()) else {
-                continue;
-            };
-            let mark = match outcome {
-                "ok" => "ok",
-                "skip" => "-",
-                "FAIL" => "FAIL",
-                _ => continue,
-            };
-            if mark == "FAIL" {
-                let reason = words.next().unwrap_or_default();
-                self.faults.push(format!("{title}: {step}: {reason}"));
+        for line in Line::all(report) {
+            if line.outcome == Outcome::Failed {
+                self.faults.push(format!("{title}: {}: {}", line.step, line.reason));
             }
-            steps.insert(step.to_owned(), mark);
+            steps.insert(line.step, line.outcome.word());
         }
-        let done = steps.values().filter(|mark| **mark == "ok").count();
+        let done = steps.values().filter(|word| **word == Outcome::Passed.word()).count();
         if done < steps_min(&run.role) {
             let what = format!("{title}: {done} good steps only, and it said:\n{report}");
             self.faults.push(what);
@@ -57,24 +105,21 @@ impl Matrix {
         assert!(self.faults.is_empty(), "{}", self.faults.join("\n"));
     }
 
-    /// A row per run: how many steps went well, which were left out (`-`) and which failed.
+    /// A row per run: how many steps went well, which were left out and which failed.
     fn table(&self) -> String {
         let steps = self.rows.iter().flat_map(|(_, steps)| steps.keys());
         let steps = steps.collect::<BTreeSet<_>>();
         let mut table = String::new();
         for (title, row) in &self.rows {
-            let mut by_mark = BTreeMap::<_, Vec<_>>::new();
+            let mut by_word = BTreeMap::<_, Vec<_>>::new();
             for step in &steps {
-                let mark = row.get(*step).copied().unwrap_or("-");
-                by_mark.entry(mark).or_default().push(step.as_str());
+                let word = row.get(*step).copied().unwrap_or(Outcome::Lacking.word());
+                by_word.entry(word).or_default().push(step.as_str());
             }
-            let _ = write!(table, "{title:<44}");
-            for (mark, steps) in by_mark {
-                if mark == "ok" {
-                    let _ = write!(table, " ok {:>2}", steps.len());
-                } else {
-                    let _ = write!(table, "  {mark} {}", steps.join(" "));
-                }
+            let passed = by_word.remove(Outcome::Passed.word()).unwrap_or_default();
+            let _ = write!(table, "{title:<44} {:>2} pass", passed.len());
+            for (word, steps) in by_word {
+                let _ = write!(table, "  {word}: {}", steps.join(" "));
             }
             table.push('\n');
         }
@@ -86,6 +131,7 @@ impl Matrix {
 const fn steps_min(role: &Role) -> usize {
     match role {
         Role::Check => 15,
+        Role::Features => FEATURES.len() / 2,
         Role::Call(_) | Role::Crossing(_) => 4,
         Role::Gone(_) => 1,
         Role::Serve(_) => 0,
@@ -96,6 +142,7 @@ fn title(run: &Run) -> String {
     let name = format!("{} {} {}", run.client.name(), run.transport, run.serializer);
     match &run.role {
         Role::Check => name,
+        Role::Features => format!("{name} features"),
         Role::Serve(served) => format!("{name} serves {served}"),
         Role::Call(served) => format!("{name} calls {served}"),
         Role::Gone(served) => format!("{name} misses {served}"),

@@ -1,6 +1,7 @@
 // What every JavaScript client does: named steps, one line of output each, and their values.
 //
-// A line is `ok STEP`, `FAIL STEP reason` or `skip STEP reason`; `main.rs` reads them.
+// A line is `ok STEP`, `FAIL STEP reason`, `skip STEP reason` or `part STEP reason`; `matrix.rs`
+// reads them.
 
 "use strict";
 
@@ -28,6 +29,10 @@ exports.BURST = 200;
 class Skip extends Error {}
 exports.Skip = Skip;
 
+/** This client can do part of this step, and that part went well. */
+class Part extends Error {}
+exports.Part = Part;
+
 const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 exports.sleep = sleep;
 
@@ -43,10 +48,8 @@ exports.Steps = class Steps {
       await Promise.race([step(), late]);
       console.log("ok", name);
     } catch (fault) {
-      if (fault instanceof Skip) {
-        console.log("skip", name, fault.message);
-        return;
-      }
+      if (fault instanceof Skip) return console.log("skip", name, fault.message);
+      if (fault instanceof Part) return console.log("part", name, fault.message);
       this.failed = true;
       console.log("FAIL", name, inspect(fault).replaceAll("\n", " ").slice(0, 500));
       if (name === "join") this.finish();
@@ -80,8 +83,17 @@ exports.Queue = class Queue {
   }
 };
 
+/** The same with numbers only: some clients read what is written in eight octets as a `BigInt`. */
+const plain = (value) => {
+  if (typeof value === "bigint") return Number(value);
+  if (Array.isArray(value)) return value.map(plain);
+  if (value?.constructor !== Object) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, plain(item)]));
+};
+exports.plain = plain;
+
 exports.expect = (value, wanted, what = "value") => {
-  if (isDeepStrictEqual(value, wanted)) return;
+  if (isDeepStrictEqual(plain(value), wanted)) return;
   const [is, should] = [value, wanted].map((side) => inspect(side).slice(0, 200));
   throw new Error(`${what}: ${is} instead of ${should}`);
 };

@@ -1,6 +1,7 @@
 """What every Python client does: named steps, one line of output each, and the values they carry.
 
-A line is `ok STEP`, `FAIL STEP reason` or `skip STEP reason`; `main.rs` reads them.
+A line is `ok STEP`, `FAIL STEP reason`, `skip STEP reason` or `part STEP reason`; `matrix.rs`
+reads them.
 """
 
 import asyncio
@@ -28,6 +29,10 @@ class Skip(Exception):
     """This client cannot do this step."""
 
 
+class Part(Exception):
+    """This client can do part of this step, and that part went well."""
+
+
 class Steps:
     """Runs steps and remembers whether all of them went well."""
 
@@ -40,6 +45,8 @@ class Steps:
             print("ok", name, flush=True)
         except Skip as skip:
             print("skip", name, skip, flush=True)
+        except Part as part:
+            print("part", name, part, flush=True)
         except BaseException as fault:
             self.failed = True
             reason = f"{type(fault).__name__}: {fault}".replace("\n", " ")[:500]

@@ -8,21 +8,28 @@ const { JsonSerializer } = require("wampy/JsonSerializer.js");
 const { MsgpackSerializer } = require("wampy/MsgpackSerializer.js");
 const { WebSocket } = require("ws");
 
+const { WampyJs } = require("./features/wampy_js.js");
 const { BURST, KWARGS, LARGE, OCTETS, REALM, VALUES } = require("./steps.js");
 const { Queue, Steps, asBuffer, expect, fault, octets, untilStdinCloses } =
   require("./steps.js");
 
 const SERIALIZERS = { json: JsonSerializer, msgpack: MsgpackSerializer, cbor: CborSerializer };
 
-const [url, serializer, role = "check", name] = process.argv.slice(2);
+const [url, serializer, role = "check", ...names] = process.argv.slice(2);
+const [name] = names;
 
-async function join() {
+/** A session; its `left` resolves when its connection is closed. */
+async function join(realm = REALM) {
+  const made = Object.entries(SERIALIZERS).map(([key, Serializer]) => [key, new Serializer()]);
+  const payloadSerializers = Object.fromEntries(made);
   const session = new Wampy(url, {
-    realm: REALM,
+    realm,
     ws: WebSocket,
     serializer: new SERIALIZERS[serializer](),
+    payloadSerializers,
     autoReconnect: false,
   });
+  session.left = new Promise((onClose) => session.setOptions({ onClose }));
   await session.connect();
   return session;
 }
@@ -203,7 +210,8 @@ async function call(steps) {
 }
 
 const steps = new Steps();
-const roles = { check, serve, call };
+const features = (steps) => new WampyJs(join, serializer).run(steps, names);
+const roles = { check, serve, call, features };
 roles[role](steps).then(
   () => steps.finish(),
   (fault) => {

@@ -2,12 +2,14 @@
 
 import asyncio
 import sys
+from functools import partial
 
 from wampproto import serializers
 from xconn import exception
 from xconn.async_client import AsyncClient
 from xconn.types import Result
 
+from features.xconn_python import XconnPython
 from steps import BINARY, BURST, KWARGS, LARGE, REALM, VALUES
 from steps import Skip, Steps, expect, next_of, silence_of, until_stdin_closes
 
@@ -20,8 +22,8 @@ SERIALIZERS = {
 ACKNOWLEDGED = {"acknowledge": True}
 
 
-async def join(url, serializer):
-    return await AsyncClient(serializer=SERIALIZERS[serializer]()).connect(url, REALM)
+async def join(url, serializer, realm=REALM):
+    return await AsyncClient(serializer=SERIALIZERS[serializer]()).connect(url, realm)
 
 
 async def echo(invocation):
@@ -211,6 +213,8 @@ async def main():
         await serve(url, serializer, name[0])
     elif role == "call":
         await call(url, serializer, name[0], steps)
+    elif role == "features":
+        await XconnPython(partial(join, url, serializer)).run(steps, name)
     steps.finish()
 
 

@@ -43,6 +43,7 @@ fn read_to_end(mut stream: &TcpStream) -> Vec<u8> {
     answer
 }
 
+// spec: A-RAW-21
 #[test]
 fn who_does_not_finish_its_handshake_is_sent_away() {
     with_each_driver("", "[limits]\nhandshake = \"300ms\"", |router| {
@@ -95,6 +96,7 @@ fn a_handshake_octet_by_octet_takes_no_longer() {
     });
 }
 
+// spec: A-RAW-18
 #[test]
 fn who_does_not_answer_pings_is_given_up() {
     with_each_driver("", "[limits]\nping_interval = \"150ms\"", |router| {

@@ -8,6 +8,7 @@
 mod commands;
 mod crowd;
 mod flood;
+mod greeting;
 mod late;
 mod longpoll;
 mod order;

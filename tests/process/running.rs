@@ -63,8 +63,9 @@ fn starts_says_where_and_stops_with_goodbyes() {
     assert!(messages[0].starts_with("starting gigawamp 0."), "{lines:#?}");
     assert_eq!(messages[1], "config standard input");
     assert_eq!(messages[2], "realms realm1 (anonymous)");
-    let listening =
-        format!("listening ws://{address}/ws (json msgpack cbor; rawsocket too; longpoll /lp)");
+    let listening = format!(
+        "listening ws://{address}/ws (json msgpack cbor ubjson; rawsocket too; longpoll /lp)"
+    );
     assert_eq!(messages[3], listening);
     assert!(messages[4].starts_with("ready in "), "{lines:#?}");
     assert_eq!(messages[5], "stopping on SIGTERM");
@@ -175,6 +176,7 @@ fn an_address_that_is_taken_is_an_error() {
     assert!(last.contains(&expected), "{}", ended.err);
 }
 
+// spec: A-RAW-19, A-UDS-01
 #[test]
 fn listens_on_a_unix_socket_with_its_permissions() {
     let folder = Folder::new("unix");

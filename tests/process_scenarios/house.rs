@@ -19,8 +19,8 @@ use crate::harness::notation::{Act, Line};
 use crate::peer::Peer;
 use crate::program::{Folder, Router, drivers, program};
 
-/// Plays that one router can have at once.
-const HOMES_COUNT: usize = 128;
+/// Plays that one router can have at once, and those that leave something behind.
+const HOMES_COUNT: usize = 256;
 
 /// Shards of every router.
 const SHARDS_COUNT: u64 = 2;
@@ -99,7 +99,11 @@ impl House {
 
     /// Two realms for one play.
     pub(crate) fn rent(&self) -> Home {
-        self.homes.lock().unwrap().pop().expect("more homes than threads")
+        self.homes
+            .lock()
+            .unwrap()
+            .pop()
+            .expect("more homes than threads and plays that leave something behind")
     }
 
     /// The play is over, and its peers are gone.
@@ -166,6 +170,7 @@ pub(crate) fn scaled(time: Duration) -> Duration {
 /// The configuration for `lines`, but for the driver and the path of the Unix socket.
 fn config(lines: &[Line]) -> Option<String> {
     let (mut of_realms, mut limits) = (String::new(), String::new());
+    let (mut trust, mut kills) = (Vec::new(), true);
     for line in lines {
         let Act::Given(given) = &line.act else {
             continue;
@@ -175,12 +180,28 @@ fn config(lines: &[Line]) -> Option<String> {
             None if given == "any_request_ids" => of_realms += "request_ids = \"any\"\n",
             None if given == "disclosure_denied" => of_realms += "disclosure = \"deny\"\n",
             None if given == "disclosure_always" => of_realms += "disclosure = \"always\"\n",
+            None if given == "force_reregister" => of_realms += "force_reregister = true\n",
+            None if given == "meta_kill_denied" => kills = false,
             // The program wants room for at least one message; with that, sockets take so much
             // that nobody is slow.
             Some(("outbox_bytes_max", _)) => return None,
-            Some((name, value)) => limits += &format!("{name} = {value}\n"),
+            Some(("trust", rule)) => trust.push(rule),
+            Some(("retained_bytes_max", size)) => {
+                of_realms += &format!("retained_bytes_max = \"{size} B\"\n");
+            }
+            Some((name @ "retained_topics_max", value)) => {
+                of_realms += &format!("{name} = {value}\n");
+            }
+            Some((name, value)) => match name.strip_suffix("_ms") {
+                Some(name) => of_realms += &format!("{name} = \"{value}ms\"\n"),
+                None => limits += &format!("{name} = {value}\n"),
+            },
             None => panic!("nothing is called {given}"),
         }
+    }
+    of_realms += &format!("meta_kill = {kills}\n");
+    if !trust.is_empty() {
+        of_realms += &format!("trust = {trust:?}\n");
     }
     if lines.iter().any(|line| matches!(line.act, Act::Waits(_))) {
         let millis = |seconds| scaled(Duration::from_secs(seconds)).as_millis();

@@ -1,6 +1,8 @@
 //! Routed procedure calls.
 
-use crate::check;
+use gigawamp::sim::Value;
+
+use crate::{check, check_often};
 
 // spec: B-RPC-01, B-RPC-08, B-RPC-09, B-MSG-87
 #[test]
@@ -37,7 +39,7 @@ fn a_callee_may_call_itself() {
     );
 }
 
-// spec: B-RPC-02, B-RPC-03, B-ERR-03, I-06
+// spec: B-RPC-02, B-RPC-03, B-ERR-03, A-SHR-03, I-06
 #[test]
 fn a_procedure_is_registered_once() {
     check(
@@ -387,4 +389,45 @@ fn a_caller_that_is_its_own_callee_may_just_leave() {
         bob: CALL 1 {} com.p -> ERROR CALL 1 {} wamp.error.no_such_procedure
     "#,
     );
+}
+
+/// How many of the messages that a caller heard end its call. None may come behind the end.
+fn ends_count(heard: &Value) -> usize {
+    let Value::List(heard) = heard else { panic!("a list") };
+    let is_end = |message: &Value| match message.items() {
+        // RESULT
+        [code, _, details, ..] if *code == Value::from(50) => details.get("progress").is_none(),
+        [code, ..] => *code == Value::from(8),
+        [] => false,
+    };
+    let end = heard.iter().position(is_end);
+    assert!(end.is_none_or(|end| end + 1 == heard.len()), "{heard:?}");
+    heard.iter().filter(|message| is_end(message)).count()
+}
+
+// spec: B-RPC-13, A-PCR-05, A-CAN-02, A-CAN-03, A-CAN-04
+#[test]
+fn a_call_ends_once_however_its_ends_cross() {
+    for mode in ["skip", "kill", "killnowait"] {
+        for end in ["YIELD 1 {} [2]", "ERROR INVOCATION 1 {} my.error", "ABORT {} my.reason"] {
+            check_often(
+                &format!(
+                    r#"
+                    bob: joins realm1
+                    ann: REGISTER 1 {{}} com.p -> REGISTERED 1 $r
+                    bob: CALL 1 {{receive_progress}} com.p
+                    ann: <- INVOCATION 1 $r {{receive_progress}}
+                    ann: begins YIELD 1 {{progress}} [1]
+                    bob: begins CANCEL 1 {{mode: {mode}}}
+                    ann: begins {end}
+                    bob: begins CANCEL 1 {{mode: kill}}
+                    bob: hears all $heard
+                    ann: hears all $ann
+                "#
+                ),
+                5,
+                |bindings| assert_eq!(ends_count(&bindings["heard"]), 1, "{mode}, {end}"),
+            );
+        }
+    }
 }

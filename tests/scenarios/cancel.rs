@@ -2,7 +2,7 @@
 
 use crate::check;
 
-// spec: A-CAN-01, A-CAN-04, A-CAN-06, A-CAN-08, A-CAN-13, A-CAN-16, B-RPC-30, D-03, D-08, I-03, B-ERR-07
+// spec: A-CAN-01, A-CAN-04, A-CAN-06, A-CAN-08, A-CAN-16, B-RPC-30, D-03, D-08, I-03, B-ERR-07
 #[test]
 fn killnowait_answers_at_once_and_interrupts() {
     for options in ["{mode: killnowait}", "{}"] {
@@ -69,7 +69,7 @@ fn kill_interrupts_and_waits_for_the_callee() {
     }
 }
 
-// spec: A-CAN-05, B-RPC-21
+// spec: A-CAN-05, A-FEAT-04, B-RPC-21
 #[test]
 fn a_callee_that_cannot_be_interrupted_is_skipped_whatever_the_mode() {
     for mode in ["kill", "killnowait", "skip"] {
@@ -121,7 +121,7 @@ fn an_unknown_mode_is_refused_and_the_call_goes_on() {
     );
 }
 
-// spec: A-CAN-09, D-04, B-PERR-20
+// spec: A-CAN-09, A-CAN-13, D-04, B-PERR-20
 #[test]
 fn canceling_what_is_over_does_nothing() {
     check(
@@ -210,4 +210,63 @@ fn a_callee_that_leaves_instead_of_stopping_ends_the_call() {
         bob: <- ERROR CALL 1 {} wamp.error.canceled
     "#,
     );
+}
+
+// spec: A-CAN-09
+#[test]
+fn nobody_cancels_the_calls_of_others() {
+    check(
+        r#"
+        ann: REGISTER 1 {} com.p -> REGISTERED 1 $r
+        bob: CALL 1 {} com.p
+        ann: <- INVOCATION 1 $r {}
+        cyd: CANCEL 1 {mode: kill} & CANCEL 1 {mode: skip}
+        ann: CANCEL 1 {}
+        cyd: silent
+        bob: silent
+        ann: silent
+        ann: YIELD 1 {} [done]
+        bob: <- RESULT 1 {} [done]
+    "#,
+    );
+}
+
+// spec: A-CAN-13
+#[test]
+fn an_interrupt_comes_behind_its_invocation() {
+    for mode in ["kill", "killnowait"] {
+        check(&format!(
+            r#"
+            ann: REGISTER 1 {{}} com.p -> REGISTERED 1 $r
+            bob: CALL 1 {{}} com.p & CANCEL 1 {{mode: {mode}}} & CALL 2 {{}} com.p
+            ann: <- INVOCATION 1 $r {{}}
+            ann: <- INTERRUPT 1 {{mode: {mode}}}
+            ann: <- INVOCATION 2 $r {{}}
+            ann: ERROR INVOCATION 1 {{}} wamp.error.canceled
+            bob: <- ERROR CALL 1 {{}} wamp.error.canceled
+        "#
+        ));
+    }
+}
+
+// spec: A-FEAT-04
+#[test]
+fn only_what_is_announced_for_a_callee_counts_for_callees() {
+    for roles in [
+        "{callee: {}, caller: {features: {call_canceling}}}",
+        "{callee: {features: {call_canceling: false}}}",
+        "{callee: {features: {call_canceling: null}}}",
+        "{callee: {features: {}}}",
+    ] {
+        check(&format!(
+            r#"
+            ann: joins realm1 {roles}
+            ann: REGISTER 1 {{}} com.p -> REGISTERED 1 $r
+            bob: CALL 1 {{}} com.p
+            ann: <- INVOCATION 1 $r {{}}
+            bob: CANCEL 1 {{mode: kill}} -> ERROR CALL 1 {{}} wamp.error.canceled
+            ann: silent
+        "#
+        ));
+    }
 }

@@ -2,7 +2,7 @@
 
 use crate::check;
 
-// spec: A-SHR-01
+// spec: X-OPT-02
 #[test]
 fn a_busy_callee_gets_the_next_call_when_it_has_finished_one() {
     check(
@@ -24,7 +24,7 @@ fn a_busy_callee_gets_the_next_call_when_it_has_finished_one() {
     );
 }
 
-// spec: A-SHR-01
+// spec: X-OPT-02
 #[test]
 fn a_busy_procedure_does_not_hold_up_another() {
     check(
@@ -44,7 +44,7 @@ fn a_busy_procedure_does_not_hold_up_another() {
     );
 }
 
-// spec: A-SHR-01
+// spec: X-OPT-02
 #[test]
 fn what_waits_can_be_canceled_and_is_answered_when_the_callee_goes() {
     check(
@@ -64,7 +64,7 @@ fn what_waits_can_be_canceled_and_is_answered_when_the_callee_goes() {
     );
 }
 
-// spec: A-SHR-01
+// spec: X-OPT-02
 #[test]
 fn so_many_calls_wait_and_no_more() {
     check(
@@ -81,7 +81,7 @@ fn so_many_calls_wait_and_no_more() {
     );
 }
 
-// spec: A-SHR-01, B-RPC-06
+// spec: X-OPT-02, B-RPC-06
 #[test]
 fn what_waits_is_answered_when_the_registration_goes() {
     check(
@@ -97,6 +97,52 @@ fn what_waits_is_answered_when_the_registration_goes() {
     );
 }
 
+// spec: X-OPT-02, A-PPT-04
+#[test]
+fn an_answer_in_part_that_is_refused_lets_the_next_call_go() {
+    check(
+        r#"
+        ann: joins realm1 {callee: {features: {payload_passthru_mode, progressive_call_results, call_canceling}}}
+        bob: joins realm1 {caller: {features: {progressive_call_results}}}
+        ann: REGISTER 1 {concurrency: 1} com.p -> REGISTERED 1 $p
+        bob: CALL 1 {receive_progress} com.p & CALL 2 {} com.p [2]
+        ann: <- INVOCATION 1 $p {receive_progress}
+        ann: YIELD 1 {progress, ppt_scheme: x_a} ["\u0000AQL/"] -> ERROR YIELD 1 {} wamp.error.feature_not_supported
+        ann: <- INVOCATION 2 $p {} [2]
+        bob: <- ERROR CALL 1 {} wamp.error.feature_not_supported
+        ann: YIELD 2 {}
+        bob: <- RESULT 2 {}
+    "#,
+    );
+}
+
+// spec: X-OPT-02, A-PCI-05
+#[test]
+fn a_part_for_which_there_is_no_room_takes_the_parts_before_it_along() {
+    let parts = "progressive_call_invocations, progressive_call_results, call_canceling";
+    check(&format!(
+        r#"
+        given: calls_queued_max 2
+        ann: joins realm1 {{callee: {{features: {{{parts}}}}}}}
+        bob: joins realm1 {{caller: {{features: {{{parts}}}}}}}
+        ann: REGISTER 1 {{concurrency: 1}} com.p -> REGISTERED 1 $p
+        cyd: CALL 1 {{}} com.p
+        ann: <- INVOCATION 1 $p {{}}
+        bob: CALL 1 {{progress}} com.p [1] & CALL 1 {{progress}} com.p [2] & CALL 1 {{progress}} com.p [3]
+        bob: <- ERROR CALL 1 {{}} gigawamp.error.limit_exceeded
+        bob: CALL 1 {{}} com.p [4]
+        cyd: CALL 2 {{}} com.p [c]
+        ann: YIELD 1 {{}}
+        cyd: <- RESULT 1 {{}}
+        ann: <- INVOCATION 2 $p {{}} [c]
+        ann: YIELD 2 {{}}
+        cyd: <- RESULT 2 {{}}
+        ann: silent
+    "#
+    ));
+}
+
+// spec: X-OPT-02
 #[test]
 fn a_callee_that_takes_none_is_refused() {
     check(
@@ -106,7 +152,7 @@ fn a_callee_that_takes_none_is_refused() {
     );
 }
 
-// spec: A-SHR-10
+// spec: X-OPT-02
 #[test]
 fn what_ran_before_counts_after_registering_again() {
     check(

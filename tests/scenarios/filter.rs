@@ -136,3 +136,65 @@ fn a_list_of_receivers_that_is_too_long_is_refused() {
         ));
     }
 }
+
+/// One way to restrict who may receive an event, as an option, and who is left by it of ann, bob,
+/// cyd and dan. Their identities are `$a`, `$b`, `$c` and `$d`, their role is `anonymous`.
+const RESTRICTIONS: [(&str, &str); 12] = [
+    ("exclude: [$ann]", "bob cyd dan"),
+    ("exclude: [$bob, 4711]", "ann cyd dan"),
+    ("exclude_authid: [$b, nobody]", "ann cyd dan"),
+    ("exclude_authid: [$c]", "ann bob dan"),
+    ("exclude_authrole: [admin]", "ann bob cyd dan"),
+    ("exclude_authrole: [admin, anonymous]", ""),
+    ("eligible: [$ann, $bob, $cyd]", "ann bob cyd"),
+    ("eligible: []", ""),
+    ("eligible_authid: [$b, $c, $d]", "bob cyd dan"),
+    ("eligible_authid: [nobody]", ""),
+    ("eligible_authrole: [anonymous, admin]", "ann bob cyd dan"),
+    ("eligible_authrole: [admin]", ""),
+];
+
+// spec: A-BWL-01, A-BWL-02, A-BWL-04
+#[test]
+fn an_event_is_for_those_whom_no_restriction_leaves_out() {
+    let names = ["ann", "bob", "cyd", "dan"];
+    let mut script = String::new();
+    for name in names {
+        script += &format!(
+            "{name}: connects\n\
+             {name}: HELLO realm1 {{roles: {{subscriber: {{}}}}}} \
+             -> WELCOME ${name} {{authid: ${}, ..}}\n\
+             {name}: SUBSCRIBE 1 {{}} com.t -> SUBSCRIBED 1 $s\n",
+            &name[..1]
+        );
+    }
+    let mut request = 0;
+    let mut publish = |options: &[&str], receivers: &dyn Fn(&str) -> bool| {
+        request += 1;
+        let options = options.join(", ");
+        script += &format!("eve: PUBLISH {request} {{{options}}} com.t [{request}]\n");
+        for name in names {
+            script += &match receivers(name) {
+                true => format!("{name}: <- EVENT $s * {{}} [{request}]\n"),
+                false => format!("{name}: silent\n"),
+            };
+        }
+    };
+    // Every pair of different options, and all six at once.
+    for (place, (one, left)) in RESTRICTIONS.iter().enumerate() {
+        for (other, left_too) in &RESTRICTIONS[place..] {
+            let key = |option: &str| option.split(':').next().map(str::to_owned);
+            let is_same = key(one) == key(other);
+            if is_same && one != other {
+                continue;
+            }
+            let options = if is_same { vec![*one] } else { vec![*one, *other] };
+            publish(&options, &|name| left.contains(name) && left_too.contains(name));
+        }
+    }
+    let all = [1, 3, 4, 6, 8, 10].map(|place| RESTRICTIONS[place]);
+    publish(&all.map(|(option, _)| option), &|name| {
+        all.iter().all(|(_, left)| left.contains(name))
+    });
+    check(&script);
+}

@@ -42,7 +42,7 @@ fn callers_tell_who_they_are_only_if_they_want_to() {
     );
 }
 
-// spec: A-CID-03, A-PUI-02, A-PUI-04, A-TST-08, D-09
+// spec: A-CID-03, A-PUI-02, A-PUI-04, A-TST-08, A-ERR-27, D-09
 #[test]
 fn where_it_is_denied_nobody_tells_who_it_is() {
     check(

@@ -15,7 +15,7 @@ fn unsubscribe_and_unregister_may_have_options() {
     );
 }
 
-// spec: X-MSG-337, D-13
+// spec: X-MSG-337, X-ACK-02, D-13
 #[test]
 fn event_received_is_ignored() {
     check(
@@ -74,7 +74,7 @@ fn carry(argument: &str, serializers: &[&str]) {
     }
 }
 
-const ALL: [&str; 3] = ["json", "msgpack", "cbor"];
+const ALL: [&str; 4] = ["json", "msgpack", "cbor", "ubjson"];
 
 // spec: B-SER-01, B-SER-02, B-SER-04, B-SER-14, B-MSG-84, B-MSG-87
 #[test]
@@ -191,10 +191,10 @@ fn every_legal_encoding_is_understood() {
     );
 }
 
-// spec: C-08, D-12
+// spec: A-PPT-14, C-08, D-12
 #[test]
 fn the_older_form_of_passthru_passes_between_peers_of_one_serializer() {
-    for serializer in ["msgpack", "cbor"] {
+    for serializer in ["msgpack", "cbor", "ubjson"] {
         check(&format!(
             r#"
             ann: connects {{serializer: {serializer}}}
@@ -209,4 +209,32 @@ fn the_older_form_of_passthru_passes_between_peers_of_one_serializer() {
         "#
         ));
     }
+}
+
+// spec: A-SDR-02, A-SDS-01, X-OPT-01, X-R2R-03
+#[test]
+fn what_drafts_and_other_routers_add_changes_nothing() {
+    let spoof = "forward_for: [{session: 5, authid: admin, authrole: admin}]";
+    check(&format!(
+        r#"
+        ann: SUBSCRIBE 1 {{nkey: some, {spoof}}} com.t -> SUBSCRIBED 1 $s
+        ann: REGISTER 2 {{{spoof}}} com.p -> REGISTERED 2 $r
+        bob: PUBLISH 1 {{rkey: other, transaction_hash: "0xab", disclose_me, {spoof}}} com.t
+        ann: <- EVENT $s * {{publisher: $bob, publisher_authid: *, publisher_authrole: anonymous}}
+        bob: PUBLISH 2 {{{spoof}}} com.t
+        ann: <- EVENT $s * {{}}
+        bob: CALL 3 {{runmode: partition, rkey: 7, disclose_me, {spoof}}} com.p
+        ann: <- INVOCATION 1 $r {{caller: $bob, caller_authid: *, caller_authrole: anonymous}}
+        ann: YIELD 1 {{{spoof}}}
+        bob: <- RESULT 3 {{}}
+        bob: CALL 4 {{runmode: all}} com.p
+        ann: <- INVOCATION 2 $r {{}}
+        bob: CANCEL 4 {{mode: kill, {spoof}}}
+        ann: <- INTERRUPT 2 {{mode: kill}}
+        ann: ERROR INVOCATION 2 {{{spoof}}} wamp.error.canceled
+        bob: <- ERROR CALL 4 {{}} wamp.error.canceled
+        ann: UNSUBSCRIBE 3 $s {{{spoof}}} -> UNSUBSCRIBED 3
+        ann: UNREGISTER 4 $r {{{spoof}}} -> UNREGISTERED 4
+    "#
+    ));
 }

@@ -1,6 +1,8 @@
 //! The meta API: sessions, registrations and subscriptions as their peers see them.
 
-use crate::check;
+use gigawamp::sim::Value;
+
+use crate::{check, check_then};
 
 // spec: A-SMA-01, A-SMA-02, A-SMA-03, A-SMA-04, A-META-01, A-META-03
 #[test]
@@ -50,7 +52,7 @@ fn sessions_are_counted_and_listed() {
     );
 }
 
-// spec: A-SMA-07, A-META-06
+// spec: A-SMA-07, A-META-06, A-ERR-32
 #[test]
 fn a_session_is_described() {
     check(
@@ -68,7 +70,7 @@ fn a_session_is_described() {
     );
 }
 
-// spec: A-SMA-08, A-SMA-09, A-SMA-15, A-SMA-16, A-SMA-17
+// spec: A-SMA-08, A-SMA-09, A-SMA-15, A-SMA-17, A-ERR-17
 #[test]
 fn a_session_is_killed() {
     check(
@@ -164,6 +166,25 @@ fn all_others_are_killed_without_a_word_about_it() {
     );
 }
 
+// spec: A-META-03, B-URI-07
+#[test]
+fn what_is_reserved_is_nobody_elses() {
+    check(
+        r#"
+        ann: REGISTER 1 {match: prefix} "" -> REGISTERED 1 *
+        ann: REGISTER 2 {match: prefix} wam -> REGISTERED 2 $r
+        ann: REGISTER 3 {match: wildcard} ..x -> REGISTERED 3 *
+        bob: CALL 1 {} wamp.session.unknown -> ERROR CALL 1 {} wamp.error.no_such_procedure
+        bob: CALL 2 {} wamp.a.x -> ERROR CALL 2 {} wamp.error.no_such_procedure
+        bob: CALL 3 {} wamp -> ERROR CALL 3 {} wamp.error.no_such_procedure
+        bob: CALL 4 {} "wamp. x" -> ERROR CALL 4 {} wamp.error.invalid_uri
+        ann: silent
+        bob: CALL 5 {} wampum
+        ann: <- INVOCATION 1 $r {procedure: wampum}
+    "#,
+    );
+}
+
 // spec: A-META-04
 #[test]
 fn killing_is_denied_where_it_is_not_allowed() {
@@ -186,7 +207,7 @@ fn registrations_are_told() {
         r#"
         eve: SUBSCRIBE 1 {match: prefix} wamp.registration. -> SUBSCRIBED 1 $m
         ann: REGISTER 1 {match: prefix, invoke: roundrobin} com.p -> REGISTERED 1 $r
-        eve: <- EVENT $m * {topic: wamp.registration.on_create} [$ann, {id: $r, created: "1970-01-01T00:00:00.000Z", uri: com.p, match: prefix, invoke: roundrobin}]
+        eve: <- EVENT $m * {topic: wamp.registration.on_create} [$ann, {id: $r, created: *, uri: com.p, match: prefix, invoke: roundrobin}]
         eve: <- EVENT $m * {topic: wamp.registration.on_register} [$ann, $r]
         bob: REGISTER 1 {match: prefix, invoke: roundrobin} com.p -> REGISTERED 1 $r
         eve: <- EVENT $m * {topic: wamp.registration.on_register} [$bob, $r]
@@ -213,19 +234,20 @@ fn registrations_are_found_and_described() {
         bob: CALL 3 {} wamp.registration.lookup [com.a] -> RESULT 3 {} [null]
         bob: CALL 4 {} wamp.registration.lookup [com.a, {match: prefix}] -> RESULT 4 {} [$p]
         bob: CALL 5 {} wamp.registration.match [com.a.b] -> RESULT 5 {} [$e]
+        ann: CALL 4 {} wamp.registration.match [com.a.c] -> RESULT 4 {} [$p]
         bob: CALL 6 {} wamp.registration.match [com.x.c] -> RESULT 6 {} [$w]
         bob: CALL 7 {} wamp.registration.match [com.x] -> RESULT 7 {} [null]
         bob: CALL 8 {} wamp.registration.get [$p] -> RESULT 8 {} [{id: $p, created: *, uri: com.a, match: prefix, invoke: last}]
         bob: CALL 9 {} wamp.registration.list_callees [$p] -> RESULT 9 {} [[$ann, $bob]]
         bob: CALL 10 {} wamp.registration.count_callees [$p] -> RESULT 10 {} [2]
-        ann: UNREGISTER 4 $w -> UNREGISTERED 4
+        ann: UNREGISTER 5 $w -> UNREGISTERED 5
         bob: CALL 11 {} wamp.registration.get [$w] -> ERROR CALL 11 {} wamp.error.no_such_registration
         bob: CALL 12 {} wamp.registration.list_callees [$w] -> ERROR CALL 12 {} wamp.error.no_such_registration
         bob: CALL 13 {} wamp.registration.count_callees [$w] -> ERROR CALL 13 {} wamp.error.no_such_registration
         bob: CALL 14 {} wamp.registration.get -> ERROR CALL 14 {} wamp.error.invalid_argument
         bob: CALL 15 {} wamp.registration.lookup [1] -> ERROR CALL 15 {} wamp.error.invalid_argument
         bob: CALL 16 {} wamp.registration.lookup [com.a, {match: some}] -> ERROR CALL 16 {} wamp.error.invalid_argument
-        ann: UNREGISTER 5 $p -> UNREGISTERED 5
+        ann: UNREGISTER 6 $p -> UNREGISTERED 6
         bob: CALL 17 {} wamp.registration.list_callees [$p] -> RESULT 17 {} [[$bob]]
     "#,
     );
@@ -239,7 +261,7 @@ fn subscriptions_are_told() {
         eve: SUBSCRIBE 1 {match: prefix} wamp.subscription. -> SUBSCRIBED 1 $m
         eve: silent
         ann: SUBSCRIBE 1 {match: prefix} com.t -> SUBSCRIBED 1 $s
-        eve: <- EVENT $m * {topic: wamp.subscription.on_create} [$ann, {id: $s, created: "1970-01-01T00:00:00.000Z", uri: com.t, match: prefix}]
+        eve: <- EVENT $m * {topic: wamp.subscription.on_create} [$ann, {id: $s, created: *, uri: com.t, match: prefix}]
         eve: <- EVENT $m * {topic: wamp.subscription.on_subscribe} [$ann, $s]
         ann: SUBSCRIBE 2 {match: prefix} com.t -> SUBSCRIBED 2 $s
         ann: SUBSCRIBE 3 {} wamp.session.on_join -> SUBSCRIBED 3 *
@@ -254,6 +276,30 @@ fn subscriptions_are_told() {
         ann: drops
         eve: silent
     "#,
+    );
+}
+
+// spec: A-RMA-01, A-BMA-01
+#[test]
+fn the_time_of_creation_is_told_to_the_millisecond() {
+    check_then(
+        r#"
+        eve: SUBSCRIBE 1 {match: wildcard} wamp..on_create -> SUBSCRIBED 1 *
+        ann: SUBSCRIBE 1 {} com.t -> SUBSCRIBED 1 $s
+        eve: <- EVENT * * {topic: wamp.subscription.on_create} [$ann, {created: $one, ..}]
+        ann: REGISTER 2 {} com.p -> REGISTERED 2 $r
+        eve: <- EVENT * * {topic: wamp.registration.on_create} [$ann, {created: $two, ..}]
+        ann: CALL 3 {} wamp.subscription.get [$s] -> RESULT 3 {} [{created: $one, ..}]
+        ann: CALL 4 {} wamp.registration.get [$r] -> RESULT 4 {} [{created: $two, ..}]
+    "#,
+        |bindings| {
+            for name in ["one", "two"] {
+                let Value::Text(time) = &bindings[name] else { panic!("a text") };
+                let form: String =
+                    time.chars().map(|c| if c.is_ascii_digit() { '0' } else { c }).collect();
+                assert_eq!(form, "0000-00-00T00:00:00.000Z", "{time}");
+            }
+        },
     );
 }
 
@@ -326,6 +372,74 @@ fn the_meta_api_cannot_be_imitated() {
         ann: PUBLISH 2 {acknowledge} wamp.session.on_join -> ERROR PUBLISH 2 {} wamp.error.invalid_uri
         ann: REGISTER 3 {match: prefix} "" -> REGISTERED 3 $r
         bob: CALL 1 {} wamp.session.count -> RESULT 1 {} [2]
+        ann: silent
+    "#,
+    );
+}
+
+// spec: A-SMA-16
+#[test]
+fn who_was_killed_is_not_in_the_next_list_of_its_killer() {
+    let by_all = [
+        ("kill [$bob]", "{}"),
+        ("kill_by_authid [$id]", "{} [[$bob]]"),
+        ("kill_by_authrole [anonymous]", "{} [2]"),
+        ("kill_all", "{} [2]"),
+    ];
+    for (killing, result) in by_all {
+        let all = result.ends_with("[2]");
+        let (left, count, eve) = match all {
+            true => ("[$ann]", 1, "eve: <- GOODBYE {} wamp.close.killed"),
+            false => ("[*, *]", 2, "eve: silent"),
+        };
+        check(&format!(
+            r#"
+            bob: connects
+            bob: HELLO realm1 {{roles: {{caller: {{}}}}}} -> WELCOME $bob {{authid: $id, ..}}
+            eve: joins realm1
+            ann: CALL 1 {{}} wamp.session.{killing} & CALL 2 {{}} wamp.session.list & CALL 3 {{}} wamp.session.count & CALL 4 {{}} wamp.session.get [$bob]
+            ann: <~ RESULT 1 {result}
+            ann: <~ RESULT 2 {{}} [{left}]
+            ann: <~ RESULT 3 {{}} [{count}]
+            ann: <~ ERROR CALL 4 {{}} wamp.error.no_such_session
+            bob: <- GOODBYE {{}} wamp.close.killed
+            {eve}
+        "#
+        ));
+    }
+}
+
+// spec: A-SMA-11, A-SMA-12, A-SMA-13
+#[test]
+fn nobody_kills_itself() {
+    check(
+        r#"
+        ann: connects
+        ann: HELLO realm1 {roles: {caller: {}}} -> WELCOME $ann {authid: $id, ..}
+        ann: CALL 1 {} wamp.session.kill_by_authid [$id] -> RESULT 1 {} [[]]
+        ann: CALL 2 {} wamp.session.kill_by_authrole [anonymous] -> RESULT 2 {} [0]
+        ann: CALL 3 {} wamp.session.kill_all -> RESULT 3 {} [0]
+        ann: CALL 4 {} wamp.session.list -> RESULT 4 {} [[$ann]]
+    "#,
+    );
+}
+
+// spec: A-META-01, A-SMA-14
+#[test]
+fn each_realm_has_a_meta_api_of_its_own() {
+    check(
+        r#"
+        ann: SUBSCRIBE 1 {match: prefix} wamp. -> SUBSCRIBED 1 *
+        far: joins realm2
+        far: SUBSCRIBE 1 {} com.t -> SUBSCRIBED 1 $s
+        far: REGISTER 2 {} com.p -> REGISTERED 2 $r
+        ann: silent
+        far: CALL 3 {} wamp.subscription.list -> RESULT 3 {} [{exact: [$s], prefix: [], wildcard: []}]
+        far: CALL 4 {} wamp.session.kill [$ann] -> ERROR CALL 4 {} wamp.error.no_such_session
+        far: CALL 5 {} wamp.session.kill_all -> RESULT 5 {} [0]
+        ann: CALL 2 {} wamp.subscription.match [com.t] -> RESULT 2 {} [null]
+        ann: CALL 3 {} wamp.registration.match [com.p] -> RESULT 3 {} [null]
+        far: GOODBYE {} a.b -> GOODBYE {} wamp.close.goodbye_and_out
         ann: silent
     "#,
     );

@@ -16,7 +16,7 @@ fn check_parts(text: &str) {
     ));
 }
 
-// spec: A-PCI-01, A-PCI-05, A-PCI-06, A-PCI-17
+// spec: A-PCI-01, A-PCI-05, A-PCI-06, A-PCI-10, A-PCI-17
 #[test]
 fn a_call_in_parts_is_one_invocation_in_parts() {
     check_parts(
@@ -27,8 +27,11 @@ fn a_call_in_parts_is_one_invocation_in_parts() {
         ann: <- INVOCATION 1 $r {} [3]
         ann: YIELD 1 {} [6]
         bob: <- RESULT 1 {} [6]
-        bob: CALL 2 {} com.p
+        bob: CALL 2 {progress} com.p & CALL 2 {progress: false} com.p
+        ann: <- INVOCATION 2 $r {progress}
         ann: <- INVOCATION 2 $r {}
+        bob: CALL 3 {} com.p
+        ann: <- INVOCATION 3 $r {}
     "#,
     );
 }
@@ -44,7 +47,7 @@ fn a_caller_that_did_not_announce_parts_may_not_use_them() {
     );
 }
 
-// spec: A-PCI-04
+// spec: A-PCI-01, A-PCI-04, A-ERR-31, A-FEAT-04
 #[test]
 fn a_callee_without_parts_is_not_called_in_parts() {
     for features in ["progressive_call_invocations", "call_canceling"] {
@@ -106,7 +109,7 @@ fn the_first_part_sets_the_options() {
     );
 }
 
-// spec: A-PCI-09, A-PCI-10, A-PCI-13
+// spec: A-PCI-09, A-PCI-10
 #[test]
 fn a_part_must_fit_to_what_is_under_way() {
     for offence in [
@@ -131,7 +134,7 @@ fn a_part_must_fit_to_what_is_under_way() {
     }
 }
 
-// spec: A-PCI-11, A-PCI-12, A-PCI-15
+// spec: A-PCI-11, A-PCI-12, A-PCI-13, A-PCI-15, A-PCI-16
 #[test]
 fn parts_behind_the_end_are_dropped() {
     check_parts(
@@ -214,7 +217,7 @@ fn canceling_between_two_parts() {
     );
 }
 
-// spec: A-PCI-05, A-SHR-01
+// spec: A-PCI-05, X-OPT-02
 #[test]
 fn parts_of_what_is_running_overtake_calls_that_wait() {
     check(&format!(
@@ -234,6 +237,100 @@ fn parts_of_what_is_running_overtake_calls_that_wait() {
         ann: <- INVOCATION 2 $r {{}} [b]
         ann: YIELD 2 {{}} [c]
         bob: <- RESULT 2 {{}} [c]
+    "#
+    ));
+}
+
+// spec: A-PCI-11, A-PCI-12
+#[test]
+fn parts_behind_the_end_are_dropped_whatever_ids_callers_use() {
+    check(&format!(
+        r#"
+        given: any_request_ids
+        ann: joins realm1 {CALLEE}
+        bob: joins realm1 {CALLER}
+        ann: REGISTER 77 {{}} com.p -> REGISTERED 77 $r
+        bob: CALL 500 {{progress}} com.p [1]
+        ann: <- INVOCATION 1 $r {{progress}} [1]
+        ann: YIELD 1 {{}} [enough]
+        bob: <- RESULT 500 {{}} [enough]
+        bob: CALL 500 {{progress}} com.p [2] & CALL 500 {{}} com.p [3]
+        bob: silent
+        ann: silent
+        bob: CALL 500 {{}} com.p [again]
+        ann: <- INVOCATION 2 $r {{}} [again]
+        ann: YIELD 2 {{}}
+        bob: <- RESULT 500 {{}}
+    "#
+    ));
+}
+
+// spec: A-PCI-08
+#[test]
+fn options_of_later_parts_are_ignored() {
+    check_parts(
+        r#"
+        given: disclosure_denied
+        bob: CALL 1 {progress} com.p [1]
+        ann: <- INVOCATION 1 $r {progress} [1]
+        bob: CALL 1 {progress, receive_progress, disclose_me, timeout: 1, _mine: 1} com.p [2]
+        ann: <- INVOCATION 1 $r {progress} [2]
+        wait 1s
+        bob: CALL 1 {disclose_me, rkey: 1, runmode: partition} com.p [3]
+        ann: <- INVOCATION 1 $r {} [3]
+        ann: YIELD 1 {progress} [unasked]
+        bob: silent
+        ann: YIELD 1 {} [4]
+        bob: <- RESULT 1 {} [4]
+    "#,
+    );
+}
+
+// spec: A-PCI-09, A-PCI-13
+#[test]
+fn between_two_parts_other_requests_go_on_counting() {
+    check_parts(
+        r#"
+        // not by long-poll: there request ids may come in any order
+        bob: CALL 1 {progress} com.p [1]
+        bob: SUBSCRIBE 2 {} com.t -> SUBSCRIBED 2 *
+        bob: CALL 3 {progress} com.p [a]
+        bob: CALL 1 {progress} com.p [2]
+        bob: PUBLISH 4 {acknowledge} com.u -> PUBLISHED 4 *
+        bob: CALL 3 {} com.p [b] & CALL 1 {} com.p [3]
+        ann: <- INVOCATION 1 $r {progress} [1]
+        ann: <- INVOCATION 2 $r {progress} [a]
+        ann: <- INVOCATION 1 $r {progress} [2]
+        ann: <- INVOCATION 2 $r {} [b]
+        ann: <- INVOCATION 1 $r {} [3]
+        bob: CALL 6 {progress} com.p -> ABORT {message: *} wamp.error.protocol_violation
+        bob: closed
+        ann: <~ INTERRUPT 1 {mode: killnowait}
+        ann: <~ INTERRUPT 2 {mode: killnowait}
+    "#,
+    );
+}
+
+// spec: A-PCI-18, A-RRT-06
+#[test]
+fn what_came_in_parts_is_not_rerouted() {
+    let callee = "{callee: {features: {call_reroute, progressive_call_invocations, \
+                  call_canceling}}}";
+    check(&format!(
+        r#"
+        ann: joins realm1 {callee}
+        bob: joins realm1 {callee}
+        cyd: joins realm1 {CALLER}
+        ann: REGISTER 1 {{invoke: first}} com.p -> REGISTERED 1 $r
+        bob: REGISTER 1 {{invoke: first}} com.p -> REGISTERED 1 $r
+        cyd: CALL 1 {{progress}} com.p [1] & CALL 1 {{progress}} com.p [2]
+        ann: <- INVOCATION 1 $r {{progress}} [1]
+        ann: <- INVOCATION 1 $r {{progress}} [2]
+        ann: ERROR INVOCATION 1 {{}} wamp.error.unavailable
+        cyd: <- ERROR CALL 1 {{}} wamp.error.unavailable
+        cyd: CALL 1 {{}} com.p [3]
+        cyd: silent
+        bob: silent
     "#
     ));
 }

@@ -106,7 +106,7 @@ const REGISTRATIONS: &str = r#"
     c7: REGISTER 1 {match: wildcard} a1.b2..d4..f6.g7     -> REGISTERED 1 $7
 "#;
 
-// spec: A-PBR-01, A-PBR-05, A-PBR-06, A-PBR-08, A-PBR-09, A-PBR-10
+// spec: A-PBR-01, A-PBR-05, A-PBR-06, A-PBR-08, A-PBR-09, A-PBR-10, A-PBR-11
 #[test]
 fn the_best_registration_gets_the_call() {
     check(&format!(
@@ -133,7 +133,7 @@ fn the_best_registration_gets_the_call() {
     ));
 }
 
-// spec: A-PBR-02, A-PBR-03, A-PBR-12
+// spec: A-PBR-02, A-PBR-03
 #[test]
 fn what_does_not_match_does_not_get_the_call() {
     check(
@@ -144,15 +144,21 @@ fn what_does_not_match_does_not_get_the_call() {
         bob: CALL 2 {} com.myapp.myobject -> ERROR CALL 2 {} wamp.error.no_such_procedure
         bob: CALL 3 {} org.myapp.o1.myprocedure1.extra -> ERROR CALL 3 {} wamp.error.no_such_procedure
         bob: CALL 4 {} org.myapp2.o1.myprocedure1 -> ERROR CALL 4 {} wamp.error.no_such_procedure
-        bob: CALL 5 {} com.myapp.myobject1-mysubobject1
+        bob: CALL 5 {} org.myapp.o1.myprocedure2 -> ERROR CALL 5 {} wamp.error.no_such_procedure
+        bob: CALL 6 {} org.myapp.myprocedure1 -> ERROR CALL 6 {} wamp.error.no_such_procedure
+        bob: CALL 7 {} com.myapp.myobject1-mysubobject1
         ann: <- INVOCATION 1 $p {procedure: com.myapp.myobject1-mysubobject1}
-        bob: CALL 6 {} org.myapp.o1.myprocedure1
-        ann: <- INVOCATION 2 $w {procedure: org.myapp.o1.myprocedure1}
+        bob: CALL 8 {} com.myapp.myobject1.myprocedure1
+        ann: <- INVOCATION 2 $p {procedure: com.myapp.myobject1.myprocedure1}
+        bob: CALL 9 {} com.myapp.myobject1
+        ann: <- INVOCATION 3 $p {procedure: com.myapp.myobject1}
+        bob: CALL 10 {} org.myapp.o1.myprocedure1
+        ann: <- INVOCATION 4 $w {procedure: org.myapp.o1.myprocedure1}
     "#,
     );
 }
 
-// spec: A-PBR-04
+// spec: A-PBR-04, A-PBR-12
 #[test]
 fn one_uri_and_three_policies_are_three_registrations() {
     check(
@@ -200,4 +206,103 @@ fn an_unknown_policy_is_a_violation() {
         "#
         ));
     }
+}
+
+/// Everything that matches `a.b.c.d`, the best first.
+const RANKED: [(&str, &str); 14] = [
+    ("exact", "a.b.c.d"),
+    ("prefix", "a.b.c.d"),
+    ("prefix", "a.b.c"),
+    ("prefix", "a.b."),
+    ("prefix", "a"),
+    ("prefix", ""),
+    ("wildcard", "a.b.c."),
+    ("wildcard", "a.b..d"),
+    ("wildcard", "a.b.."),
+    ("wildcard", "a..c.d"),
+    ("wildcard", "a...d"),
+    ("wildcard", ".b.c."),
+    ("wildcard", "..c.d"),
+    ("wildcard", "..."),
+];
+
+// spec: A-PBR-05, A-PBR-06, A-PBR-07, A-PBR-12
+#[test]
+fn which_registration_is_the_best_does_not_depend_on_their_order() {
+    let count = RANKED.len();
+    // Each number is coprime to the count, so every step visits every pattern.
+    for (first, step) in [(0, 1), (count - 1, count - 1), (3, 5), (8, 9)] {
+        let mut script = String::new();
+        for place in 0..count {
+            let rank = (first + place * step) % count;
+            let (policy, uri) = RANKED[rank];
+            let request = place + 1;
+            script += &format!(
+                "ann: REGISTER {request} {{match: {policy}}} \"{uri}\" \
+                 -> REGISTERED {request} $r{rank}\n"
+            );
+        }
+        for (rank, (policy, _)) in RANKED.iter().enumerate() {
+            let (call, request) = (rank + 1, count + rank + 1);
+            let procedure = if *policy == "exact" { "" } else { "procedure: a.b.c.d" };
+            script += &format!(
+                "bob: CALL {call} {{}} a.b.c.d\n\
+                 ann: <- INVOCATION {call} $r{rank} {{{procedure}}}\n\
+                 ann: UNREGISTER {request} $r{rank} -> UNREGISTERED {request}\n"
+            );
+        }
+        let call = count + 1;
+        script += &format!(
+            "bob: CALL {call} {{}} a.b.c.d -> ERROR CALL {call} {{}} wamp.error.no_such_procedure"
+        );
+        check(&script);
+    }
+}
+
+// spec: A-PBS-08, A-PBS-03
+#[test]
+fn the_events_of_one_publication_come_in_the_order_of_their_patterns() {
+    let subscriptions = [
+        ("wildcard", "a..c"),
+        ("prefix", "a.b"),
+        ("exact", "a.b.c"),
+        ("prefix", "a"),
+        ("wildcard", "a.b."),
+    ];
+    for turn in 0..subscriptions.len() {
+        let mut script = String::new();
+        for number in 0..subscriptions.len() {
+            let place = (turn + number) % subscriptions.len();
+            let (policy, topic) = subscriptions[place];
+            let request = number + 1;
+            script += &format!(
+                "ann: SUBSCRIBE {request} {{match: {policy}}} {topic} \
+                 -> SUBSCRIBED {request} $s{place}\n"
+            );
+        }
+        check(&format!(
+            "{script}
+            bob: PUBLISH 1 {{acknowledge}} a.b.c -> PUBLISHED 1 $p
+            ann: <- EVENT $s2 $p {{}}
+            ann: <- EVENT $s3 $p {{topic: a.b.c}}
+            ann: <- EVENT $s1 $p {{topic: a.b.c}}
+            ann: <- EVENT $s4 $p {{topic: a.b.c}}
+            ann: <- EVENT $s0 $p {{topic: a.b.c}}"
+        ));
+    }
+}
+
+// spec: A-PBS-07, A-SDS-01
+#[test]
+fn what_else_is_asked_for_does_not_make_another_subscription() {
+    check(
+        r#"
+        ann: SUBSCRIBE 1 {match: prefix} com.t -> SUBSCRIBED 1 $s
+        ann: SUBSCRIBE 2 {match: prefix, get_retained} com.t -> SUBSCRIBED 2 $s
+        bob: SUBSCRIBE 1 {match: prefix, nkey: some, _mine: 1} com.t -> SUBSCRIBED 1 $s
+        cyd: PUBLISH 1 {rkey: other} com.t
+        ann: <- EVENT $s $p {topic: com.t}
+        bob: <- EVENT $s $p {topic: com.t}
+    "#,
+    );
 }

@@ -56,7 +56,7 @@ fn parts_that_nobody_asked_for_are_not_delivered() {
     );
 }
 
-// spec: A-PCR-02, A-PCR-09
+// spec: A-PCR-02, A-PCR-09, A-FEAT-04
 #[test]
 fn a_callee_that_did_not_announce_parts_is_not_asked_for_them() {
     for callee in ["{}", "{features: {progressive_call_results}}", "{features: {call_canceling}}"] {
@@ -139,4 +139,34 @@ fn a_part_that_is_too_long_fails_the_call() {
         ann: silent
     "#
     ));
+}
+
+// spec: A-PCR-10, B-RPC-20, B-RPC-22, B-RPC-32
+#[test]
+fn a_callee_survives_that_its_caller_leaves_in_the_middle() {
+    for end in ["drops", "ABORT {} a.b", "GOODBYE {} a.b -> GOODBYE {} wamp.close.goodbye_and_out"]
+    {
+        check(&format!(
+            r#"
+            ann: REGISTER 1 {{}} com.p -> REGISTERED 1 $r
+            bob: CALL 1 {{receive_progress}} com.p
+            cyd: CALL 1 {{receive_progress}} com.p
+            ann: <- INVOCATION 1 $r {{receive_progress}}
+            ann: <- INVOCATION 2 $r {{receive_progress}}
+            ann: YIELD 1 {{progress}} [1] & YIELD 2 {{progress}} [1]
+            bob: <- RESULT 1 {{progress}} [1]
+            cyd: <- RESULT 1 {{progress}} [1]
+            bob: {end}
+            ann: <- INTERRUPT 1 {{mode: killnowait}}
+            ann: YIELD 1 {{progress}} [2] & YIELD 2 {{progress}} [2] & YIELD 1 {{progress}} [3]
+            cyd: <- RESULT 1 {{progress}} [2]
+            ann: ERROR INVOCATION 1 {{}} wamp.error.canceled
+            ann: YIELD 2 {{}} [3]
+            cyd: <- RESULT 1 {{}} [3]
+            ann: silent
+            dan: CALL 1 {{}} com.p
+            ann: <- INVOCATION 3 $r {{}}
+        "#
+        ));
+    }
 }

@@ -16,7 +16,7 @@ fn check_shared(invoke: &str, text: &str) {
     check(&format!("{}{}{}{text}", join("ann"), join("bob"), join("cyd")));
 }
 
-// spec: A-RRT-01, A-RRT-03, A-RRT-06
+// spec: A-RRT-01, A-RRT-03, A-RRT-06, A-ERR-29
 #[test]
 fn the_next_in_turn_gets_what_one_declined() {
     check_shared(
@@ -68,7 +68,7 @@ fn first_goes_on_and_last_goes_back() {
     );
 }
 
-// spec: A-RRT-02, A-RRT-04
+// spec: A-RRT-02, A-RRT-04, A-ERR-30
 #[test]
 fn when_all_decline_the_caller_hears_so() {
     check_shared(
@@ -97,7 +97,7 @@ fn when_all_decline_the_caller_hears_so() {
     ));
 }
 
-// spec: A-RRT-05
+// spec: A-RRT-05, A-ERR-29, A-FEAT-04
 #[test]
 fn without_the_feature_it_is_an_error_like_any_other() {
     check(&format!(
@@ -191,6 +191,30 @@ fn each_callee_gets_the_details_that_it_wants() {
         bob: YIELD 1 {{progress}} [1] & YIELD 1 {{}} [2]
         cyd: <- RESULT 1 {{progress}} [1]
         cyd: <- RESULT 1 {{}} [2]
+    "#
+    ));
+}
+
+// spec: A-RRT-03, A-PPT-04
+#[test]
+fn a_callee_that_could_not_take_the_call_is_passed_over() {
+    let able = "{callee: {features: {call_reroute, payload_passthru_mode}}}";
+    check(&format!(
+        r#"
+        ann: joins realm1 {able}
+        bob: joins realm1 {CALLEE}
+        cyd: joins realm1 {able}
+        dan: joins realm1 {{caller: {{features: {{payload_passthru_mode}}}}}}
+        ann: REGISTER 1 {{invoke: roundrobin}} com.p -> REGISTERED 1 $r
+        bob: REGISTER 1 {{invoke: roundrobin}} com.p -> REGISTERED 1 $r
+        cyd: REGISTER 1 {{invoke: roundrobin}} com.p -> REGISTERED 1 $r
+        dan: CALL 1 {{ppt_scheme: x_a}} com.p ["\u0000AQL/"]
+        ann: <- INVOCATION 1 $r {{ppt_scheme: x_a}} ["\u0000AQL/"]
+        ann: ERROR INVOCATION 1 {{}} wamp.error.unavailable
+        cyd: <- INVOCATION 1 $r {{ppt_scheme: x_a}} ["\u0000AQL/"]
+        cyd: ERROR INVOCATION 1 {{}} wamp.error.unavailable
+        dan: <- ERROR CALL 1 {{}} wamp.error.no_available_callee
+        bob: silent
     "#
     ));
 }

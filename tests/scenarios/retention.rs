@@ -130,13 +130,16 @@ fn so_much_is_retained_and_no_more() {
         given: retained_topics_max 2
         given: retained_bytes_max 1500
         ann: PUBLISH 1 {{retain}} com.a [1] & PUBLISH 2 {{retain}} com.b [1]
-        ann: PUBLISH 3 {{retain, acknowledge}} com.c -> ERROR PUBLISH 3 {{}} gigawamp.error.limit_exceeded
+        cyd: SUBSCRIBE 1 {{match: prefix}} com. -> SUBSCRIBED 1 $s
+        ann: PUBLISH 3 {{retain, acknowledge}} com.c -> PUBLISHED 3 $p
+        cyd: <- EVENT $s $p {{topic: com.c}}
+        cyd: UNSUBSCRIBE 2 $s -> UNSUBSCRIBED 2
         ann: PUBLISH 4 {{retain, acknowledge}} com.a [2] -> PUBLISHED 4 *
         ann: PUBLISH 5 {{retain, acknowledge}} com.a ["{long}"] -> PUBLISHED 5 *
-        ann: PUBLISH 6 {{retain, acknowledge}} com.b ["{long}{long}"] -> ERROR PUBLISH 6 {{}} gigawamp.error.limit_exceeded
-        bob: SUBSCRIBE 1 {{get_retained, match: prefix}} com. -> SUBSCRIBED 1 $s
-        bob: <- EVENT $s * {{retained, topic: com.b}} [1]
-        bob: <- EVENT $s * {{retained, topic: com.a}} ["{long}"]
+        ann: PUBLISH 6 {{retain, acknowledge}} com.b ["{long}{long}"] -> PUBLISHED 6 *
+        bob: SUBSCRIBE 1 {{get_retained, match: prefix}} com. -> SUBSCRIBED 1 $t
+        bob: <- EVENT $t * {{retained, topic: com.b}} [1]
+        bob: <- EVENT $t * {{retained, topic: com.a}} ["{long}"]
     "#
     ));
     check(
@@ -147,6 +150,46 @@ fn so_much_is_retained_and_no_more() {
         bob: silent
     "#,
     );
+}
+
+// spec: A-RET-03, A-RET-05
+#[test]
+fn those_who_are_left_out_cost_room_too() {
+    let many = vec!["1"; 200].join(", ");
+    check(&format!(
+        r#"
+        given: retained_bytes_max 1500
+        ann: PUBLISH 1 {{retain, acknowledge}} com.a [1] -> PUBLISHED 1 *
+        ann: PUBLISH 2 {{retain, acknowledge, exclude: [{many}]}} com.a [2] -> PUBLISHED 2 *
+        bob: SUBSCRIBE 1 {{get_retained}} com.a -> SUBSCRIBED 1 $s -> EVENT $s * {{retained}} [1]
+    "#
+    ));
+}
+
+// spec: A-RET-08
+#[test]
+fn more_than_a_subscriber_could_take_is_refused_and_nothing_is_left_of_it() {
+    let long = "x".repeat(3_000);
+    check(&format!(
+        r#"
+        given: outbox_bytes_max 18000
+        eve: SUBSCRIBE 1 {{match: prefix}} wamp.subscription. -> SUBSCRIBED 1 *
+        ann: PUBLISH 1 {{retain}} com.a ["{long}"] & PUBLISH 2 {{retain}} com.b ["{long}"]
+        ann: PUBLISH 3 {{retain}} com.c ["{long}"] & PUBLISH 4 {{retain}} org.c ["{long}"]
+        bob: SUBSCRIBE 1 {{get_retained, match: prefix}} "" -> ERROR SUBSCRIBE 1 {{}} gigawamp.error.limit_exceeded
+        ann: PUBLISH 5 {{}} com.a [1]
+        bob: silent
+        eve: silent
+        bob: SUBSCRIBE 2 {{match: prefix}} com. -> SUBSCRIBED 2 $s
+        bob: SUBSCRIBE 3 {{get_retained, match: prefix}} com. -> ERROR SUBSCRIBE 3 {{}} gigawamp.error.limit_exceeded
+        ann: PUBLISH 6 {{}} com.a [2]
+        bob: <- EVENT $s * {{topic: com.a}} [2]
+        bob: SUBSCRIBE 4 {{get_retained, match: wildcard}} .c -> SUBSCRIBED 4 $t
+        bob: <- EVENT $t * {{retained, topic: com.c}} ["{long}"]
+        bob: <- EVENT $t * {{retained, topic: org.c}} ["{long}"]
+        eve: hears all $news
+    "#
+    ));
 }
 
 // spec: A-RET-02, A-TST-06

@@ -4,7 +4,7 @@ use crate::check;
 
 const CALLEE: &str = "{callee: {features: {registration_revocation, call_canceling}}}";
 
-// spec: A-REV-01, A-REV-02, A-REV-03, A-REV-04, A-REV-05, A-RMA-06
+// spec: A-REV-01, A-REV-02, A-REV-03, A-REV-04, A-REV-05, A-RMA-06, X-OPT-02
 #[test]
 fn a_callee_may_push_others_out_where_that_is_allowed() {
     check(&format!(
@@ -18,7 +18,7 @@ fn a_callee_may_push_others_out_where_that_is_allowed() {
         cyd: CALL 1 {{}} com.p
         ann: <- INVOCATION 1 $r {{}}
         bob: REGISTER 1 {{force_reregister}} com.p -> REGISTERED 1 $s
-        ann: <- UNREGISTERED 0 {{registration: $r, reason: *}}
+        ann: <- UNREGISTERED 0 {{registration: $r, reason: gigawamp.close.taken_over}}
         eve: <- EVENT $m * {{topic: wamp.registration.on_unregister}} [$ann, $r]
         eve: <- EVENT $m * {{topic: wamp.registration.on_delete}} [$ann, $r]
         eve: <- EVENT $m * {{topic: wamp.registration.on_create}} [$bob, {{id: $s, ..}}]
@@ -32,7 +32,7 @@ fn a_callee_may_push_others_out_where_that_is_allowed() {
     ));
 }
 
-// spec: A-REV-02
+// spec: A-REV-02, A-FEAT-04
 #[test]
 fn callees_that_did_not_announce_it_are_not_told() {
     check(
@@ -50,7 +50,7 @@ fn callees_that_did_not_announce_it_are_not_told() {
     );
 }
 
-// spec: A-REV-01
+// spec: A-ERR-26, X-OPT-02
 #[test]
 fn pushing_out_is_refused_unless_the_realm_allows_it() {
     check(
@@ -65,7 +65,7 @@ fn pushing_out_is_refused_unless_the_realm_allows_it() {
 
 const SUBSCRIBER: &str = "{subscriber: {features: {subscription_revocation}}}";
 
-// spec: A-SRV-01, A-SRV-02, A-SRV-03, A-SRV-04, A-SRV-05
+// spec: A-SRV-01, A-SRV-02, A-SRV-03, A-SRV-04, A-SRV-05, A-FEAT-04
 #[test]
 fn a_subscription_is_taken_away() {
     check(&format!(
@@ -77,8 +77,8 @@ fn a_subscription_is_taken_away() {
         eve: <- EVENT $m * {{topic: wamp.subscription.on_create}} *
         eve: <- EVENT $m * {{topic: wamp.subscription.on_subscribe}} [$ann, $s]
         eve: <- EVENT $m * {{topic: wamp.subscription.on_subscribe}} [$bob, $s]
-        cyd: CALL 1 {{}} wamp.subscription.remove_subscriber [$s, $ann, "no more"] -> RESULT 1 {{}}
-        ann: <- UNSUBSCRIBED 0 {{subscription: $s, reason: "no more"}}
+        cyd: CALL 1 {{}} wamp.subscription.remove_subscriber [$s, $ann, com.no_more] -> RESULT 1 {{}}
+        ann: <- UNSUBSCRIBED 0 {{subscription: $s, reason: com.no_more}}
         eve: <- EVENT $m * {{topic: wamp.subscription.on_unsubscribe}} [$ann, $s]
         cyd: PUBLISH 2 {{}} com.t
         bob: <- EVENT $s * {{}}
@@ -113,8 +113,8 @@ fn a_registration_is_taken_away() {
         bob: REGISTER 1 {{invoke: first}} com.p -> REGISTERED 1 $r
         cyd: CALL 1 {{}} com.p
         ann: <- INVOCATION 1 $r {{}}
-        cyd: CALL 2 {{}} wamp.registration.remove_callee [$r, $ann] {{"reason": "no more"}} -> RESULT 2 {{}}
-        ann: <- UNREGISTERED 0 {{registration: $r, reason: "no more"}}
+        cyd: CALL 2 {{}} wamp.registration.remove_callee [$r, $ann] {{"reason": "com.no_more"}} -> RESULT 2 {{}}
+        ann: <- UNREGISTERED 0 {{registration: $r, reason: com.no_more}}
         eve: <- EVENT $m * {{topic: wamp.registration.on_unregister}} [$ann, $r]
         ann: YIELD 1 {{}}
         cyd: <- RESULT 1 {{}}
@@ -125,6 +125,9 @@ fn a_registration_is_taken_away() {
         bob: silent
         eve: <- EVENT $m * {{topic: wamp.registration.on_unregister}} [$bob, $r]
         cyd: CALL 6 {{}} com.p -> ERROR CALL 6 {{}} wamp.error.no_such_procedure
+        cyd: REGISTER 7 {{}} com.q -> REGISTERED 7 $q
+        eve: CALL 2 {{}} wamp.registration.remove_callee [$q, $cyd, "no more"] -> ERROR CALL 2 {{}} wamp.error.invalid_uri
+        eve: CALL 3 {{}} wamp.registration.remove_callee [$q, $cyd, ""] -> ERROR CALL 3 {{}} wamp.error.invalid_uri
     "#
     ));
 }

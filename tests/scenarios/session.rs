@@ -15,7 +15,7 @@ fn hello_is_answered_by_welcome_and_nothing_comes_before() {
     );
 }
 
-// spec: A-FEAT-01, A-FEAT-02, A-FEAT-07, A-PCR-01, A-META-02
+// spec: A-FEAT-01, A-FEAT-02, A-FEAT-06, A-FEAT-07, A-PCR-01, A-META-02, A-SDR-01, A-SDS-01, A-RFL-02
 #[test]
 fn welcome_announces_what_works_and_nothing_else() {
     let broker = "event_retention, pattern_based_subscription, payload_passthru_mode, publisher_exclusion, \
@@ -157,7 +157,7 @@ fn a_realm_that_is_no_uri_is_refused() {
     }
 }
 
-// spec: D-19
+// spec: A-AUTH-07, A-AUTH-13, A-ERR-18, D-19
 #[test]
 fn who_offers_no_method_or_anonymous_is_anonymous() {
     for methods in ["[]", "[anonymous]", "[ticket, anonymous]"] {
@@ -257,6 +257,35 @@ fn another_session_may_follow_on_the_same_transport() {
     );
 }
 
+// spec: B-SESS-24, B-ID-04
+#[test]
+fn a_session_may_count_on_where_the_one_before_it_ended() {
+    const AGAIN: &str = "ann: GOODBYE {} wamp.close.normal -> GOODBYE {} wamp.close.goodbye_and_out
+        ann: HELLO realm1 {roles: {callee: {}}} -> WELCOME * {..}";
+    check(&format!(
+        r#"
+       // not by long-poll: there request ids may come in any order
+        // not by long-poll: there request ids may come in any order
+        ann: SUBSCRIBE 1 {{}} com.t -> SUBSCRIBED 1 *
+        ann: SUBSCRIBE 2 {{}} com.t -> SUBSCRIBED 2 *
+        {AGAIN}
+        ann: REGISTER 3 {{}} com.p -> REGISTERED 3 *
+        ann: REGISTER 4 {{}} com.q -> REGISTERED 4 *
+        {AGAIN}
+        ann: REGISTER 1 {{}} com.p -> REGISTERED 1 *
+        ann: REGISTER 5 {{}} com.q -> ABORT {{message: *}} wamp.error.protocol_violation
+    "#
+    ));
+    check(&format!(
+        r#"
+        // not by long-poll: there request ids may come in any order
+        ann: SUBSCRIBE 1 {{}} com.t -> SUBSCRIBED 1 *
+        {AGAIN}
+        ann: REGISTER 3 {{}} com.p -> ABORT {{message: *}} wamp.error.protocol_violation
+    "#
+    ));
+}
+
 // spec: B-SESS-23, B-RPC-25
 #[test]
 fn a_session_leaves_nothing_behind_however_it_ends() {
@@ -337,7 +366,7 @@ fn who_stays_silent_after_goodbye_is_sent_away() {
     );
 }
 
-// spec: B-SESS-29, A-FEAT-03
+// spec: B-SESS-29, A-FEAT-03, X-OPT-04
 #[test]
 fn unknown_attributes_are_ignored() {
     check(
@@ -356,7 +385,7 @@ fn unknown_attributes_are_ignored() {
     );
 }
 
-// spec: B-SESS-31, B-PERR-17, D-15
+// spec: B-SESS-31, B-PERR-17, A-BWL-06, A-TMO-12, X-OPT-01, X-R2R-02, D-15
 #[test]
 fn a_known_attribute_of_the_wrong_type_is_a_violation() {
     for message in [
@@ -365,7 +394,16 @@ fn a_known_attribute_of_the_wrong_type_is_a_violation() {
         "PUBLISH 1 {exclude_me: hello} com.t",
         "PUBLISH 1 {exclude: [one]} com.t",
         "PUBLISH 1 {eligible: 7} com.t",
+        "PUBLISH 1 {exclude: one} com.t",
+        "PUBLISH 1 {exclude: [-1]} com.t",
+        "PUBLISH 1 {exclude_authid: [1]} com.t",
         "PUBLISH 1 {exclude_authrole: [1]} com.t",
+        "PUBLISH 1 {eligible: [[1]]} com.t",
+        "PUBLISH 1 {eligible_authid: [a, 1]} com.t",
+        "PUBLISH 1 {eligible_authrole: a} com.t",
+        "PUBLISH 1 {transaction_hash: 1} com.t",
+        "PUBLISH 1 {forward_for: [1]} com.t",
+        "PUBLISH 1 {forward_for: [{session: a}]} com.t",
         "SUBSCRIBE 1 {match: 123} com.t",
         "SUBSCRIBE 1 {match: regex} com.t",
         "REGISTER 1 {match: 123} com.p",
@@ -482,5 +520,53 @@ fn goodbye_and_hello_may_come_in_one_breath() {
         ann: <- EVENT $t * {} [2]
     "#,
         |bindings| assert_ne!(bindings["ann"], bindings["again"]),
+    );
+}
+
+// spec: A-FEAT-05, D-15
+#[test]
+fn a_feature_that_is_neither_there_nor_not_is_a_violation() {
+    for value in ["1", "0", "yes", "[]", "{}"] {
+        check(&format!(
+            r#"
+            ann: connects
+            ann: HELLO realm1 {{roles: {{callee: {{features: {{call_canceling: {value}}}}}}}}} -> ABORT {{message: *}} wamp.error.protocol_violation
+            ann: closed
+        "#
+        ));
+    }
+}
+
+// spec: A-RES-01, A-RES-02, A-RES-03, A-RES-04, D-14
+#[test]
+fn sessions_are_not_resumed() {
+    check(
+        r#"
+        ann: connects
+        ann: HELLO realm1 {resumable, roles: {caller: {}}} -> WELCOME $id {roles: *, agent: *, realm: realm1, authid: *, authrole: *, authmethod: *, authprovider: *}
+        ann: drops
+        bob: connects
+        bob: HELLO realm1 {resume-session: $id, resume-token: "", roles: {caller: {}}} -> WELCOME $new {roles: *, agent: *, realm: realm1, authid: *, authrole: *, authmethod: *, authprovider: *}
+        cyd: connects
+        cyd: [1, null, {roles: {caller: {}}}] -> ABORT {message: *} wamp.error.protocol_violation
+        cyd: closed
+    "#,
+    );
+}
+
+// spec: A-ANON-01, A-ANON-02
+#[test]
+fn who_is_anonymous_has_an_identity_by_chance() {
+    check_then(
+        r#"
+        ann: connects
+        ann: HELLO realm1 {authid: admin, authrole: admin, roles: {caller: {}}} -> WELCOME * {authid: $a, authrole: anonymous, authmethod: anonymous, authprovider: static, ..}
+        bob: connects
+        bob: HELLO realm1 {authid: admin, roles: {caller: {}}} -> WELCOME * {authid: $b, authrole: anonymous, authmethod: anonymous, authprovider: static, ..}
+    "#,
+        |bindings| {
+            assert_ne!(bindings["a"], bindings["b"]);
+            assert!(!bindings["a"].to_string().contains("admin"));
+        },
     );
 }

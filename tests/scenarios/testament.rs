@@ -2,7 +2,7 @@
 
 use crate::check;
 
-// spec: A-TST-01, A-TST-03, A-TST-04, A-TST-05, A-TST-06, A-TST-07
+// spec: A-TST-01, A-TST-03, A-TST-04, A-TST-05, A-TST-06, A-TST-07, A-TST-09, A-TST-11
 #[test]
 fn testaments_are_published_however_the_session_ends() {
     for end in [
@@ -32,7 +32,7 @@ fn testaments_are_published_however_the_session_ends() {
     }
 }
 
-// spec: A-TST-02, A-TST-05
+// spec: A-TST-02, A-TST-05, A-TST-11
 #[test]
 fn testaments_may_be_taken_back() {
     check(
@@ -99,6 +99,44 @@ fn testaments_choose_their_receivers() {
         ann: drops
         cyd: <- EVENT $s * {} [1] *
         bob: silent
+    "#,
+    );
+}
+
+// spec: A-TST-10
+#[test]
+fn testaments_come_before_the_news_that_the_session_has_left() {
+    check(
+        r#"
+        bob: SUBSCRIBE 1 {} wamp.session.on_leave -> SUBSCRIBED 1 $l
+        bob: SUBSCRIBE 2 {} com.t -> SUBSCRIBED 2 $s
+        ann: CALL 1 {} wamp.session.add_testament [com.t, [1], {}] -> RESULT 1 {}
+        ann: CALL 2 {} wamp.session.add_testament [com.t, [0], {}] {"scope": detached} -> RESULT 2 {}
+        ann: drops
+        bob: <- EVENT $s * {} [0] *
+        bob: <- EVENT $s * {} [1] *
+        bob: <- EVENT $l * {} [$ann, *, anonymous]
+    "#,
+    );
+}
+
+// spec: A-TST-03, B-SESS-24
+#[test]
+fn testaments_belong_to_the_session_that_made_them() {
+    check(
+        r#"
+        bob: SUBSCRIBE 1 {match: prefix} com. -> SUBSCRIBED 1 $s
+        cyd: CALL 1 {} wamp.session.flush_testaments -> RESULT 1 {}
+        ann: CALL 1 {} wamp.session.add_testament [com.one, [], {}] -> RESULT 1 {}
+        cyd: CALL 2 {} wamp.session.flush_testaments -> RESULT 2 {}
+        cyd: drops
+        bob: silent
+        ann: GOODBYE {} a.b -> GOODBYE {} wamp.close.goodbye_and_out
+        bob: <- EVENT $s * {topic: com.one} [] *
+        ann: HELLO realm1 {roles: {caller: {}}} -> WELCOME * {..}
+        ann: CALL 1 {} wamp.session.add_testament [com.two, [], {}] -> RESULT 1 {}
+        ann: drops
+        bob: <- EVENT $s * {topic: com.two} [] *
     "#,
     );
 }

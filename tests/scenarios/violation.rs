@@ -138,7 +138,7 @@ fn what_is_no_list_with_a_known_code_is_a_violation() {
     }
 }
 
-// spec: B-PERR-12, B-PERR-13, B-PERR-19
+// spec: B-PERR-12, B-PERR-13, B-PERR-19, A-RAW-20
 #[test]
 fn bytes_that_are_no_message_are_a_violation() {
     // Nothing, no list, cut short, something behind the end, something that is nothing.

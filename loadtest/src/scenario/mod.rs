@@ -3,6 +3,7 @@
 //! Each scenario takes its [`Options`], runs to its end and gives a [`Report`], or says what was
 //! wrong. The scripts behind them know nothing of sockets: see [`crate::engine`].
 
+pub mod flooder;
 pub mod idle;
 pub mod pubsub;
 pub mod rpc;

@@ -4,6 +4,8 @@
 //! Without a rate, a publisher has a window of acknowledged publications under way; with one, it
 //! asks for no acknowledgement. Links: subscribers first, then publishers, then the stuck one.
 
+use std::time::Duration;
+
 use gigawamp::message::{Event, MatchPolicy, Message, Publish, PublishOptions, Published};
 
 use crate::cli::Options;
@@ -35,7 +37,7 @@ pub fn run(rig: &Rig<'_>) -> Result<Report, Trouble> {
     Ok(report)
 }
 
-/// Measures fan-out without, then beside many other subscriptions.
+/// Measures fan-out without, beside, and after many other subscriptions.
 ///
 /// # Errors
 ///
@@ -46,6 +48,38 @@ pub fn patterns(rig: &Rig<'_>) -> Result<Report, Trouble> {
     let mut engine = engine(rig)?;
     let mut script = PubSub::new(options, Words::wamp(options));
     report.rows.push(named(engine.run(&mut script, &rig.plan())?, "alone"));
+    let memory = || rig.router_pid().and_then(process::resident_bytes);
+    let before = memory();
+    let holders = hold_others(rig)?;
+    report.rows.push(named(engine.run(&mut script, &rig.plan())?, "beside"));
+    report.compare(1, 0);
+    let beside = memory();
+    for holder in holders {
+        holder.into_parts().0.reset()?;
+    }
+    // Memory goes back once the router has noticed, and nobody reads the index any more.
+    std::thread::sleep(SETTLING);
+    report.rows.push(named(engine.run(&mut script, &rig.plan())?, "after"));
+    report.compare(2, 0);
+    if let (Some(before), Some(beside), Some(after)) = (before, beside, memory()) {
+        let others = options.exact + options.prefix + options.wildcard;
+        let each = (beside.saturating_sub(before)) as f64 / others.max(1) as f64;
+        report.figures.extend([
+            ("router memory before (MiB)".to_owned(), mebibytes(before)),
+            ("router memory beside (MiB)".to_owned(), mebibytes(beside)),
+            ("router memory after (MiB)".to_owned(), mebibytes(after)),
+            ("router memory per other subscription (octets)".to_owned(), each),
+        ]);
+    }
+    let (exact, prefix, wildcard) = (options.exact, options.prefix, options.wildcard);
+    let remark = format!("beside {exact} exact, {prefix} prefix and {wildcard} wildcard others");
+    report.remarks.push(remark);
+    Ok(report)
+}
+
+/// Sessions that hold all the other subscriptions that were asked for.
+fn hold_others(rig: &Rig<'_>) -> Result<Vec<Session>, Trouble> {
+    let options = rig.options;
     let mut others = Vec::new();
     for (count, policy) in [
         (options.exact, MatchPolicy::Exact),
@@ -60,12 +94,7 @@ pub fn patterns(rig: &Rig<'_>) -> Result<Report, Trouble> {
         holder.subscribe_all(some)?;
         holders.push(holder);
     }
-    report.rows.push(named(engine.run(&mut script, &rig.plan())?, "beside"));
-    report.compare(1, 0);
-    let (exact, prefix, wildcard) = (options.exact, options.prefix, options.wildcard);
-    let remark = format!("beside {exact} exact, {prefix} prefix and {wildcard} wildcard others");
-    report.remarks.push(remark);
-    Ok(report)
+    Ok(holders)
 }
 
 /// Measures fan-out beside a subscriber that stops reading.
@@ -399,6 +428,9 @@ impl Script for PubSub {
 
 /// The measured topic.
 const TOPIC: &str = "load.topic.measured";
+
+/// How long the router may take to forget sessions that were dropped, with all they held.
+const SETTLING: Duration = Duration::from_secs(3);
 
 /// Fewer than the router allows one session.
 const SUBSCRIPTIONS_PER_HOLDER: usize = 8_000;

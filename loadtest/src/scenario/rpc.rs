@@ -3,7 +3,7 @@
 //! Caller number *i* calls the procedure of callee *i* modulo callees. A callee answers at once
 //! with what it was sent. Links: callees first, then callers, then the flooder.
 
-use gigawamp::message::{Call, Invocation, Message, Publish, Result as CallResult, Yield};
+use gigawamp::message::{Call, Invocation, Message, Result as CallResult, Yield};
 use gigawamp::wire::Serializer;
 
 use crate::Trouble;
@@ -15,6 +15,8 @@ use crate::pace::Pace;
 use crate::relay::{FrameSizes, Mode, Role, join};
 use crate::report::{Recorder, Report, Row};
 use crate::rig::Rig;
+use crate::scenario::flooder::Flooder;
+use crate::session::Session;
 use crate::speech::{Scanner, Template};
 use crate::stamp::Stamp;
 
@@ -40,10 +42,18 @@ pub fn run(rig: &Rig<'_>) -> Result<Report, Trouble> {
     let sizes = sizes(&engine, options);
     if let Some(flood) = options.flood {
         let link = engine.add_session(rig.open()?, rig.framing())?;
-        if flood == Flood::Call {
-            engine.mute(link)?;
+        let mut victims = Vec::new();
+        match flood {
+            Flood::Call => engine.mute(link)?,
+            Flood::Publish => {}
+            Flood::Meta => {
+                for _ in 0..options.sessions {
+                    victims.push(rig.open()?);
+                }
+            }
         }
-        rpc.flooder = Some(Flooder::new(link, flood, options));
+        let ids = victims.iter().map(Session::id).collect::<Vec<_>>();
+        rpc.flooder = Some(Flooder::new((link, number(options.callers)), flood, options, &ids));
         report.rows.push(named(engine.run(&mut rpc, &rig.plan())?, "flooded"));
         report.compare(1, 0);
         report.remarks.extend(rpc.flooder.map(|flooder| flooder.remark()));
@@ -232,9 +242,9 @@ impl Script for Rpc {
             return self.on_invocation(link, message, out);
         }
         match &mut self.flooder {
-            Some(flooder) if flooder.link == link => {
-                flooder.answers += 1;
-                Ok(())
+            Some(flooder) if flooder.link() == link => {
+                let goes_on = self.phase != Phase::Drain;
+                flooder.hear(message, goes_on.then_some(out))
             }
             _ => self.on_result(link - self.callees, message, now, out),
         }
@@ -289,8 +299,8 @@ impl Script for Rpc {
 
     fn ended(&mut self, link: usize, _: u64) -> Result<(), Trouble> {
         match &mut self.flooder {
-            Some(flooder) if flooder.link == link => {
-                flooder.has_ended = true;
+            Some(flooder) if flooder.link() == link => {
+                flooder.end();
                 Ok(())
             }
             _ => Err(Trouble::Wrong(format!("the router ended connection {link}"))),
@@ -302,60 +312,15 @@ impl Script for Rpc {
     }
 }
 
-/// A client that sends as much as its connection takes, and cares for no answer.
-#[derive(Debug)]
-struct Flooder {
-    link: usize,
-    template: Template,
-    source: u16,
-    sent: u64,
-    answers: u64,
-    has_ended: bool,
-}
-
-impl Flooder {
-    fn new(link: usize, flood: Flood, options: &Options) -> Self {
-        let (serializer, bytes) = (options.serializer, options.payload);
-        let template = match flood {
-            Flood::Call => call(0, serializer, bytes),
-            Flood::Publish => Template::new(serializer, bytes, |request, payload| {
-                let topic = "load.flood".into();
-                Publish { request, options: Default::default(), topic, payload }.into()
-            }),
-        };
-        let source = number(options.callers);
-        Self { link, template, source, sent: 0, answers: 0, has_ended: false }
-    }
-
-    /// Sends a little more if there is room; whether it would like to go on at once.
-    fn flood(&mut self, now: u64, out: &mut Outboxes) -> bool {
-        if out.is_blocked(self.link) {
-            return false;
-        }
-        while out.waiting(self.link) < FLOOD_BYTES {
-            self.sent += 1;
-            let stamp = Stamp { source: self.source, sequence: self.sent, sent: now };
-            out.send(self.link, &self.template, self.sent, stamp);
-        }
-        true
-    }
-
-    fn remark(&self) -> String {
-        let fate = if self.has_ended { "was ended by the router" } else { "is still connected" };
-        format!("flooder: wrote {} messages and {fate}", self.sent)
-    }
-}
-
-/// What a flooder sends in one turn: little enough to leave the turn to the measured client.
-const FLOOD_BYTES: usize = 16 * 1024;
-
 /// The procedure of `callee`.
 #[must_use]
 pub fn procedure(callee: usize) -> String {
     format!("load.rpc.{callee}")
 }
 
-fn call(callee: usize, serializer: Serializer, payload_bytes: usize) -> Template {
+/// A call of `callee`'s procedure.
+#[must_use]
+pub fn call(callee: usize, serializer: Serializer, payload_bytes: usize) -> Template {
     let name = procedure(callee);
     Template::new(serializer, payload_bytes, |request, payload| {
         let procedure = name.clone().into();

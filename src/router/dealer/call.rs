@@ -292,15 +292,20 @@ impl Dealer {
         kept.tried.push(pending.callee.id);
         let registration = self.cache.best(&self.shared.registrations, &kept.procedure);
         let registration = registration.filter(|found| found.id == kept.registration);
-        let next =
-            registration.and_then(|found| Some((found, found.next(&kept.tried, context.random)?)));
-        let Some((registration, callee)) = next else { return Rerouted::NobodyLeft };
         let options = kept.options.clone();
         let options = CallOptions::read(&mut MsgPackReader::open(&options));
         let options = options.expect("written by `keep`");
-        if check_features(&options, &callee).is_err() {
-            return Rerouted::No;
-        }
+        let next = registration.and_then(|found| {
+            loop {
+                let callee = found.next(&kept.tried, context.random)?;
+                if check_features(&options, &callee).is_ok() {
+                    return Some((found, callee));
+                }
+                // It could not take this call: the one behind it may.
+                kept.tried.push(callee.session.id);
+            }
+        });
+        let Some((registration, callee)) = next else { return Rerouted::NobodyLeft };
         pending.callee = callee.session;
         pending.interruptible = callee.call_canceling;
         let by_pattern = registration.policy != MatchPolicy::Exact;
@@ -431,7 +436,7 @@ fn check_features(options: &CallOptions<'_>, callee: &Callee) -> Result<(), Refu
     let lacks_parts = !callee.progressive_call_invocations || !callee.call_canceling;
     // spec: advanced/payload_passthru_mode
     let passthru = options.passthru.as_ref();
-    let passes_through = passthru.is_some_and(|passthru| passthru.ppt_scheme.is_some());
+    let passes_through = passthru.is_some_and(|passthru| passthru.is_used());
     if in_parts && lacks_parts || passes_through && !callee.payload_passthru_mode {
         return Err(Refusal::new(uri::error::FEATURE_NOT_SUPPORTED));
     }

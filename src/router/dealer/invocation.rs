@@ -1,14 +1,12 @@
 //! The callee's half of a call: INVOCATION, INTERRUPT, and its YIELDs and ERROR.
 
-use std::collections::VecDeque;
-
 use super::super::realm::{Context, error_of};
-use super::super::relay::{Batch, CancelMode, Details, Head, InvokeHead, Relay};
+use super::super::relay::{CancelMode, Details, Head, InvokeHead, Relay};
+use super::queue::Queue;
 use super::{Dealer, reason_of, takes_interrupt};
-use crate::env::Set;
 use crate::message::{
-    Error, ErrorDetails, Interrupt, InterruptOptions, Invocation, Message, RequestId,
-    ResultDetails, Yield, uri,
+    Error, ErrorDetails, Interrupt, InterruptOptions, Invocation, Message, RegistrationId,
+    RequestId, ResultDetails, Yield, uri,
 };
 use crate::session::{CallRef, PendingInvocation, SessionRef};
 
@@ -28,24 +26,23 @@ impl Dealer {
         let held = session.registrations.get(&registration);
         let mut waits = held.is_some_and(|held| held.is_busy()) && !continues;
         let queue = self.queues.get(&callee);
-        let queued = queue.map_or(0, VecDeque::len);
         if let Some(queue) = queue {
             // Calls between two peers keep their order: behind one that waits, all wait, but for
             // the other parts of what is running.
             let running = continues && session.invocations.of_call(call).is_some();
-            let of_caller = |batch| head_of(batch).call.caller == call.caller;
-            waits |= !running && queue.iter().any(of_caller);
+            waits |= !running && queue.holds_up(call.caller);
         }
-        if waits {
-            if queued >= queued_max {
-                return self.fail(call, uri::error::LIMIT_EXCEEDED, context);
-            }
-            let mut batch = Batch::default();
-            batch.push(self.realm, relay);
-            self.queues.entry(callee).or_default().push_back(batch);
-            return;
+        if !waits {
+            return self.invoke_and_go_on(head, relay, context);
         }
-        self.invoke(head, relay, context);
+        if queue.map_or(0, Queue::len) >= queued_max {
+            self.fail(call, uri::error::LIMIT_EXCEEDED, context);
+            // The parts that came before it go with it: without this one they are no call.
+            return self.unqueue(callee, call, context);
+        }
+        let hasher = self.queues.hasher().clone();
+        let queue = self.queues.entry(callee).or_insert_with(|| Queue::new(&hasher));
+        queue.push(self.realm, relay);
     }
 
     /// Takes an answer of the callee in `slot`.
@@ -59,10 +56,11 @@ impl Dealer {
         let progress = answer.options.progress == Some(true);
         let Some(callee) = context.peers.reference(slot) else { return };
         let Some(pending) = answered(slot, answer.request, progress, context) else { return };
-        let call = pending.call;
+        let (call, registration) = (pending.call, pending.registration);
         let passthru = answer.options.passthru.clone();
-        let passes_through = passthru.as_ref().is_some_and(|options| options.ppt_scheme.is_some());
-        if passes_through && !pending.takes_passthru {
+        let passes_through = passthru.as_ref().is_some_and(|options| options.is_used());
+        let refused = passes_through && !pending.takes_passthru;
+        if refused {
             // spec: advanced/payload_passthru_mode — the callee is told, and the call is over
             let error = uri::error::FEATURE_NOT_SUPPORTED;
             context.peers.tell(slot, error_of(Yield::CODE, answer.request, error));
@@ -81,8 +79,8 @@ impl Dealer {
             };
             self.pass(call.caller.shard, &relay, context);
         }
-        if !progress {
-            self.run_queue(callee, context);
+        if refused || !progress {
+            self.run_queue(callee, registration, context);
         }
     }
 
@@ -105,7 +103,7 @@ impl Dealer {
             payload: error.payload,
         };
         self.pass(pending.call.caller.shard, &relay, context);
-        self.run_queue(callee, context);
+        self.run_queue(callee, pending.registration, context);
     }
 
     /// Ends an invocation of a callee on this shard because its caller gave up.
@@ -116,15 +114,15 @@ impl Dealer {
         mode: CancelMode,
         context: &mut Context<'_>,
     ) {
-        if self.unqueue(callee, call) {
+        if self.queues.get(&callee).is_some_and(|queue| queue.holds(call)) {
             if mode == CancelMode::Kill {
                 self.fail(call, uri::error::CANCELED, context);
             }
-            // What waited behind it for another registration may be free to go now.
-            return self.run_queue(callee, context);
+            return self.unqueue(callee, call, context);
         }
         let Some(session) = context.peers.find(callee) else { return };
         let Some(id) = session.invocations.of_call(call) else { return };
+        let pending = session.invocations.get(id).expect("it was found by its call");
         if mode != CancelMode::Kill {
             session.finished(id);
         } else if !session.invocations.interrupt(id) {
@@ -135,55 +133,78 @@ impl Dealer {
             CancelMode::Kill => interrupt(id, "kill", callee, context),
             CancelMode::KillNoWait => interrupt(id, "killnowait", callee, context),
         }
-        self.run_queue(callee, context);
+        self.run_queue(callee, pending.registration, context);
     }
 
-    /// Sends what waited for a callee, as far as it has become free for it.
-    pub(super) fn run_queue(&mut self, callee: SessionRef, context: &mut Context<'_>) {
-        let Some(queue) = self.queues.remove(&callee) else { return };
-        let mut waiting = VecDeque::new();
-        let mut held_up = Set::with_hasher(self.queues.hasher().clone());
-        for batch in queue {
-            let head = head_of(&batch);
+    /// Sends what waited for a callee, as far as it takes it now that it may take more of
+    /// `registration`.
+    pub(super) fn run_queue(
+        &mut self,
+        callee: SessionRef,
+        registration: RegistrationId,
+        context: &mut Context<'_>,
+    ) {
+        let mut freed = Some(registration);
+        let mut more = Vec::new();
+        while let Some(registration) = freed {
             let session = context.peers.find(callee);
-            let held = session.and_then(|session| session.registrations.get(&head.registration));
-            let busy = held.is_some_and(|held| held.is_busy()) && !head.continues;
-            if busy || held_up.contains(&head.call.caller) {
-                held_up.insert(head.call.caller);
-                waiting.push_back(batch);
+            let held = session.and_then(|session| session.registrations.get(&registration));
+            let busy = held.is_some_and(|held| held.is_busy());
+            let queue = self.queues.get_mut(&callee).filter(|_| !busy);
+            let Some((parts, next)) = queue.and_then(|queue| queue.pop(registration)) else {
+                freed = more.pop();
                 continue;
+            };
+            if self.queues.get(&callee).is_some_and(Queue::is_empty) {
+                self.queues.remove(&callee);
             }
-            let (_, relay) = batch.iter().next().expect("one relay was queued");
-            self.invoke(head, &relay, context);
-        }
-        if !waiting.is_empty() {
-            self.queues.insert(callee, waiting);
+            // What comes next in the line of the same caller may be for another registration.
+            more.extend(next.filter(|next| *next != registration));
+            for part in parts {
+                more.extend(self.invoke(part.head, &part.relay(), context));
+            }
         }
     }
 
     /// Answers everything that waited for a callee that has left.
     pub(super) fn give_up_queue(&mut self, callee: SessionRef, context: &mut Context<'_>) {
-        for batch in self.queues.remove(&callee).into_iter().flatten() {
-            self.fail(head_of(&batch).call, uri::error::CANCELED, context);
+        let calls = self.queues.remove(&callee).map(Queue::into_calls);
+        for call in calls.into_iter().flatten() {
+            self.fail(call, uri::error::CANCELED, context);
         }
     }
 
-    fn invoke(&mut self, head: InvokeHead, relay: &Relay<'_>, context: &mut Context<'_>) {
+    fn invoke_and_go_on(&mut self, head: InvokeHead, relay: &Relay<'_>, context: &mut Context<'_>) {
+        if let Some(freed) = self.invoke(head, relay, context) {
+            self.run_queue(head.callee, freed, context);
+        }
+    }
+
+    /// Sends an INVOCATION, or says why not. Tells the registration of which the callee may take
+    /// more thereby: a part that cannot be sent is the end of its call.
+    fn invoke(
+        &mut self,
+        head: InvokeHead,
+        relay: &Relay<'_>,
+        context: &mut Context<'_>,
+    ) -> Option<RegistrationId> {
         let InvokeHead { callee, registration, call, takes_passthru, continues } = head;
         let invocations_max = context.limits.invocations_pending_max;
         let Some(session) = context.peers.find(callee) else {
-            return self.bounce(call, relay.text, context);
+            self.bounce(call, relay.text, context);
+            return None;
         };
         let id = if continues {
             // A part that comes after the end of its call is dropped.
-            let Some(id) = session.invocations.of_call(call) else { return };
-            id
+            session.invocations.of_call(call)?
         } else {
             if !session.registrations.contains_key(&registration) {
-                return self.bounce(call, relay.text, context);
+                self.bounce(call, relay.text, context);
+                return None;
             }
             if session.invocations.len() >= invocations_max {
-                return self.fail(call, uri::error::LIMIT_EXCEEDED, context);
+                self.fail(call, uri::error::LIMIT_EXCEEDED, context);
+                return None;
             }
             session.invocation_next()
         };
@@ -202,13 +223,16 @@ impl Dealer {
             (Ok(()), Some(session)) => session.invoked(id, pending),
             (Ok(()), None) => self.fail(call, uri::error::CANCELED, context),
             (Err(undeliverable), session) => {
-                if let Some(session) = session.filter(|_| continues) {
-                    session.finished(id);
+                let ended = session.filter(|_| continues);
+                let ended = ended.and_then(|session| session.finished(id));
+                if ended.is_some() {
                     interrupt(id, "killnowait", callee, context);
                 }
                 self.fail(call, reason_of(undeliverable), context);
+                return ended.map(|pending| pending.registration);
             }
         }
+        None
     }
 
     fn bounce(&mut self, call: CallRef, procedure: &str, context: &mut Context<'_>) {
@@ -216,24 +240,18 @@ impl Dealer {
         self.pass(call.caller.shard, &bounced, context);
     }
 
-    /// Removes an invocation that has not gone out yet, with all its parts.
-    fn unqueue(&mut self, callee: SessionRef, call: CallRef) -> bool {
-        let Some(queue) = self.queues.get_mut(&callee) else { return false };
-        let before = queue.len();
-        queue.retain(|batch| head_of(batch).call != call);
-        let found = queue.len() < before;
+    /// Removes an invocation that has not gone out yet, with all its parts. What waited behind it
+    /// for another registration may be free to go then.
+    fn unqueue(&mut self, callee: SessionRef, call: CallRef, context: &mut Context<'_>) {
+        let Some(queue) = self.queues.get_mut(&callee) else { return };
+        let next = queue.remove(call).flatten();
         if queue.is_empty() {
             self.queues.remove(&callee);
         }
-        found
+        if let Some(next) = next {
+            self.run_queue(callee, next, context);
+        }
     }
-}
-
-/// The head of an invocation that waits.
-fn head_of(batch: &Batch) -> InvokeHead {
-    let (_, relay) = batch.iter().next().expect("one relay was queued");
-    let Head::Invoke(head) = relay.head else { unreachable!("only invocations wait") };
-    head
 }
 
 /// Asks a callee to stop, if it announced that it can.

@@ -20,9 +20,9 @@
 
 mod call;
 mod invocation;
+mod queue;
 mod register;
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::deadline::Handle;
@@ -30,10 +30,11 @@ use super::pattern::Cache;
 use super::peers::Undeliverable;
 use super::realm::{Context, SharedRealm};
 use super::registrations::Registration;
-use super::relay::{Batch, Details, Head, Relay};
+use super::relay::{Details, Head, Relay};
 use crate::env::Map;
 use crate::message::{ErrorDetails, uri};
 use crate::session::{CallRef, Session, SessionRef, ShardId};
+use queue::Queue;
 
 /// One realm's dealer on one shard.
 #[derive(Debug)]
@@ -44,7 +45,7 @@ pub(super) struct Dealer {
     /// The deadlines of calls of this shard's sessions that have one.
     timeouts: Map<CallRef, Handle>,
     /// Invocations that wait until their callee has finished others.
-    queues: Map<SessionRef, VecDeque<Batch>>,
+    queues: Map<SessionRef, Queue>,
 }
 
 impl Dealer {

@@ -65,7 +65,7 @@ impl Dealer {
         // other shards send is handled by this shard after this function.
         context.peers.tell(slot, Registered { request: register.request, registration: id });
         for (registration, other) in pushed_out {
-            self.revoke(other, registration, "another callee took over", context);
+            self.revoke(other, registration, uri::close::TAKEN_OVER, context);
         }
         Ok(())
     }
@@ -82,13 +82,13 @@ impl Dealer {
     ) -> Result<(), Refusal> {
         let Some(reference) = context.peers.reference(slot) else { return Ok(()) };
         let session = context.peers.session(slot).expect("it was there a line ago");
-        let Some(held) = session.registrations.remove(&unregister.registration) else {
+        let Some(held) = session.unregistered(unregister.registration) else {
             return Err(Refusal::new(uri::error::NO_SUCH_REGISTRATION));
         };
         self.part(reference.id, unregister.registration, &held.pattern, context);
         let request = unregister.request;
         context.peers.tell(slot, Unregistered { request, details: None });
-        self.run_queue(reference, context);
+        self.run_queue(reference, unregister.registration, context);
         Ok(())
     }
 
@@ -134,7 +134,7 @@ impl Dealer {
         context: &mut Context<'_>,
     ) {
         let Some(session) = context.peers.find(callee) else { return };
-        if session.registrations.remove(&registration).is_none() {
+        if session.unregistered(registration).is_none() {
             return;
         }
         if session.callee_has(|features| features.registration_revocation) {
@@ -143,7 +143,7 @@ impl Dealer {
             let message = Unregistered { request: RequestId(0), details: Some(details) };
             context.peers.tell(callee.slot, message);
         }
-        self.run_queue(callee, context);
+        self.run_queue(callee, registration, context);
     }
 
     /// Takes a session that has ended out of everything it registered.

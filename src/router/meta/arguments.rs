@@ -4,7 +4,7 @@ use super::super::realm::Refusal;
 use crate::message::Payload;
 use crate::message::layout::{Attributes, Element};
 use crate::message::options::{KillKeywords, LookupOptions, SessionFilter};
-use crate::message::uri::{self, MatchPolicy};
+use crate::message::uri::{self, MatchPolicy, UriCheck};
 use crate::wire::msgpack::MsgPackReader;
 use crate::wire::{Kind, Reader, Sequence, Serializer};
 
@@ -68,10 +68,17 @@ impl<'a> Arguments<'a> {
         Ok(self.optional()?.or(keywords.filter_authroles))
     }
 
-    /// Why something is taken from a session, if the next argument or a keyword says so.
+    /// Why something is taken from a session, if the next argument or a keyword says so: a URI,
+    /// for clients in the field give up their connection at anything else.
     pub(super) fn reason(&mut self) -> Result<crate::message::Text<'a>, Refusal> {
         let keywords: KillKeywords<'a> = self.keywords()?;
-        Ok(self.optional()?.or(keywords.reason).unwrap_or_default())
+        let Some(reason) = self.optional::<crate::message::Text<'a>>()?.or(keywords.reason) else {
+            return Ok(crate::message::Text::default());
+        };
+        if !uri::is_valid(&reason, UriCheck::Loose) {
+            return Err(Refusal::new(uri::error::INVALID_URI));
+        }
+        Ok(reason)
     }
 
     /// The way to match in the options behind a URI.

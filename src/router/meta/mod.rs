@@ -184,27 +184,45 @@ impl Meta {
 }
 
 impl Realm {
-    /// Answers a CALL of the session in `slot` if it is of a meta procedure.
+    /// Answers a CALL of the session in `slot` of what is reserved to the router.
     pub(super) fn on_meta_call(
         &mut self,
         slot: u32,
         call: &Call<'_>,
         context: &mut Context<'_>,
-    ) -> Option<Result<(), Refusal>> {
-        let procedure = Procedure::from_uri(&call.procedure)?;
-        let caller = context.peers.reference(slot)?;
+    ) -> Result<(), Refusal> {
+        let Some(procedure) = Procedure::from_uri(&call.procedure) else {
+            let valid = uri::is_valid(&call.procedure, self.shared.uri_check);
+            let unknown = uri::error::NO_SUCH_PROCEDURE;
+            return Err(Refusal::new(if valid { unknown } else { uri::error::INVALID_URI }));
+        };
+        let Some(caller) = context.peers.reference(slot) else { return Ok(()) };
         let call_ref = CallRef { caller, request: call.request, serial: 0 };
         if procedure.is_forceful() && !self.shared.options.meta_kill {
-            return Some(Err(Refusal::new(uri::error::NOT_AUTHORIZED)));
+            return Err(Refusal::new(uri::error::NOT_AUTHORIZED));
         }
-        Some(match self.meta_call(procedure, call_ref, &call.payload, context) {
-            Ok(Outcome::Answer(arguments)) => {
-                give(call_ref, &arguments, context);
-                Ok(())
-            }
-            Ok(Outcome::Asked) => Ok(()),
-            Err(refusal) => Err(refusal),
-        })
+        match self.meta_call(procedure, call_ref, &call.payload, context)? {
+            Outcome::Answer(arguments) => give(call_ref, &arguments, context),
+            Outcome::Asked => {}
+        }
+        Ok(())
+    }
+
+    /// Ends what the session in `slot`, which is about to be told goodbye, still waits for.
+    pub(super) fn cancel_meta_calls(&mut self, slot: u32, context: &mut Context<'_>) {
+        let session = context.peers.session(slot).filter(|session| session.meta_calls > 0);
+        let Some(session) = session else { return };
+        let id = session.id;
+        session.meta_calls = 0;
+        let gathered = self.meta.gatherings.iter();
+        let own = gathered.filter(|(_, gathering)| gathering.call.caller.id == id);
+        let mut own: Vec<_> = own.map(|(number, gathering)| (*number, gathering.call)).collect();
+        own.sort_unstable_by_key(|(number, _)| *number);
+        for (number, call) in own {
+            self.meta.gatherings.remove(&number);
+            let error = super::realm::error_of(Call::CODE, call.request, uri::error::CANCELED);
+            context.peers.tell(slot, error);
+        }
     }
 
     /// Answers another shard's question.

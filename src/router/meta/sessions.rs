@@ -1,5 +1,7 @@
 //! Sessions as the meta API sees and ends them, and the testaments they leave.
 
+use std::sync::Arc;
+
 use super::super::config::Disclosure;
 use super::super::realm::{Context, Realm, Refusal};
 use super::arguments::Arguments;
@@ -18,8 +20,8 @@ use crate::wire::{Kind, Serializer, Writer};
 #[derive(Debug)]
 pub(in super::super) struct Condemned {
     pub(in super::super) slot: u32,
-    pub(in super::super) reason: Box<str>,
-    pub(in super::super) message: Option<Box<str>>,
+    pub(in super::super) reason: Arc<str>,
+    pub(in super::super) message: Option<Arc<str>>,
     /// Nobody is told: all but the caller are ended.
     pub(in super::super) silently: bool,
 }
@@ -96,13 +98,14 @@ impl Realm {
             }
             Kill::All => ids.extend(self.sessions.keys().map(|id| id.0).filter(|id| !spared(*id))),
         }
+        let (reason, message) = (reason.into(), keywords.message.as_deref().map(Into::into));
         for id in ids.iter() {
             // From here on no question finds it, though it ends with the input in hand.
             let slot = self.sessions.remove(&SessionId(*id));
             let condemned = Condemned {
                 slot: slot.expect("it was found here"),
-                reason: reason.into(),
-                message: keywords.message.as_deref().map(Into::into),
+                reason: Arc::clone(&reason),
+                message: message.clone(),
                 silently: kill == Kill::All,
             };
             context.peers.condemned.push(condemned);

@@ -265,10 +265,12 @@ pub(super) const LISTENER: &[Key<ListenerSettings>] = &[
                 ("json", |listener| listener.allow(Serializer::Json)),
                 ("msgpack", |listener| listener.allow(Serializer::MessagePack)),
                 ("cbor", |listener| listener.allow(Serializer::Cbor)),
+                ("ubjson", |listener| listener.allow(Serializer::Ubjson)),
             ],
         ),
-        preset: Preset::Literal("[\"json\", \"msgpack\", \"cbor\"]"),
-        meaning: "Serializers that clients may choose from.",
+        preset: Preset::Literal("[\"json\", \"msgpack\", \"cbor\", \"ubjson\"]"),
+        meaning: "Serializers that clients may choose from. `ubjson` is draft 12: where clients \
+                  send its dialect BJData under that name, leave it out, and they choose another.",
     },
     Key {
         name: "message_bytes_max",
@@ -302,7 +304,15 @@ pub(super) const LIMITS: &[Key<Limits>] = &[
         }),
         preset: Preset::Core,
         meaning: "WebSocket pings to a silent client, which is given up after two without a \
-                  sign of life. `\"0s\"`: never.",
+                  sign of life; on TCP the kernel asks as often, and gives up after three. \
+                  `\"0s\"`: never.",
+    },
+    Key {
+        name: "message",
+        kind: Kind::Duration(PATIENCE, |limits| &mut limits.message),
+        preset: Preset::Core,
+        meaning: "How long a client may take to send a message that it has begun, before its \
+                  connection is closed.",
     },
     Key {
         name: "stall",

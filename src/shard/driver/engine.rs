@@ -309,7 +309,8 @@ impl<C: Core, D: Driver> Engine<C, D> {
             return false;
         }
         let batch = self.core.take_batch(to);
-        self.mesh.send(self.settings.shard, to, batch);
+        let bytes_count = C::bytes_count(&batch);
+        self.mesh.send((self.settings.shard, to), batch, bytes_count);
         true
     }
 

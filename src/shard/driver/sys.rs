@@ -250,14 +250,53 @@ pub(in crate::shard) fn accept(
 
 /// Sends small writes at once instead of waiting for more. Unix sockets do so anyway.
 pub(in crate::shard) fn disable_delay(socket: BorrowedFd<'_>) -> io::Result<()> {
-    let on: libc::c_int = 1;
-    let (level, option) = (libc::IPPROTO_TCP, libc::TCP_NODELAY);
-    let length = size_of_val(&on) as libc::socklen_t;
+    set_option(socket, (libc::IPPROTO_TCP, libc::TCP_NODELAY), 1)
+}
+
+/// Has the kernel ask peers that have been silent for `interval` whether they are still there,
+/// and end their connections when they do not answer [`PROBES_MAX`] times, as long apart. What is
+/// set for a listener holds for all it accepts.
+pub(in crate::shard) fn keep_alive(socket: BorrowedFd<'_>, interval: Duration) -> io::Result<()> {
+    let seconds = libc::c_int::try_from(interval.as_secs()).unwrap_or(libc::c_int::MAX);
+    let seconds = seconds.clamp(1, KEEP_ALIVE_SECONDS_MAX);
+    set_option(socket, (libc::SOL_SOCKET, libc::SO_KEEPALIVE), 1)?;
+    set_option(socket, (libc::IPPROTO_TCP, libc::TCP_KEEPIDLE), seconds)?;
+    set_option(socket, (libc::IPPROTO_TCP, libc::TCP_KEEPINTVL), seconds)?;
+    set_option(socket, (libc::IPPROTO_TCP, libc::TCP_KEEPCNT), PROBES_MAX)
+}
+
+/// Probes without an answer after which a peer is given up.
+const PROBES_MAX: libc::c_int = 3;
+
+/// The kernel takes no longer intervals.
+const KEEP_ALIVE_SECONDS_MAX: libc::c_int = 32_767;
+
+fn set_option(
+    socket: BorrowedFd<'_>,
+    (level, option): (libc::c_int, libc::c_int),
+    value: libc::c_int,
+) -> io::Result<()> {
+    let length = size_of_val(&value) as libc::socklen_t;
     // SAFETY: the option's value is an integer of that length, and is only read.
     let result = unsafe {
-        libc::setsockopt(socket.as_raw_fd(), level, option, (&raw const on).cast(), length)
+        libc::setsockopt(socket.as_raw_fd(), level, option, (&raw const value).cast(), length)
     };
     check(result).map(drop)
+}
+
+#[cfg(test)]
+pub(in crate::shard) fn option(
+    socket: BorrowedFd<'_>,
+    (level, option): (libc::c_int, libc::c_int),
+) -> io::Result<libc::c_int> {
+    let mut value: libc::c_int = 0;
+    let mut length = size_of_val(&value) as libc::socklen_t;
+    // SAFETY: there is room for an integer of that length.
+    let result = unsafe {
+        let place = (&raw mut value).cast();
+        libc::getsockopt(socket.as_raw_fd(), level, option, place, &raw mut length)
+    };
+    check(result).map(|_| value)
 }
 
 fn internet_address(address: &libc::sockaddr_storage) -> Option<SocketAddr> {

@@ -214,7 +214,6 @@ impl Core for Echo {
                 }
             }
             Input::Relayed { .. } => unreachable!("relays have a door of their own"),
-            Input::Configured(_) => {}
         }
     }
 
@@ -259,6 +258,10 @@ impl Core for Echo {
             self.outputs.push_back(Output::Release);
         }
         batch
+    }
+
+    fn bytes_count(batch: &Vec<Parcel>) -> usize {
+        batch.iter().map(|parcel| parcel.bytes.len()).sum()
     }
 
     fn connections_count(&self) -> usize {

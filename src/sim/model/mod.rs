@@ -166,7 +166,7 @@ impl Model {
             subscription.holders.retain(|holder| *holder != session);
         }
         for registration in &mut self.registrations {
-            registration.callees.retain(|callee| *callee != session);
+            registration.remove(session);
         }
         for call in &mut self.calls {
             call.may_be_canceled |= call.caller == session || call.candidates.contains(&session);
@@ -322,7 +322,7 @@ impl Model {
             return Answer::Refused(64, error::PROCEDURE_ALREADY_EXISTS);
         }
         if !registration.callees.contains(&session) {
-            registration.callees.push(session);
+            registration.add(session);
         }
         Answer::Registered(known)
     }
@@ -336,7 +336,7 @@ impl Model {
         let Some(known) = known else {
             return Answer::Refused(66, error::NO_SUCH_REGISTRATION);
         };
-        self.registrations[known].callees.retain(|callee| *callee != session);
+        self.registrations[known].remove(session);
         // What was under way from another shard bounces.
         for call in self.calls.iter_mut().filter(|call| call.registration == Some(known)) {
             call.may_be_canceled |= call.callee.is_none() && call.candidates.contains(&session);

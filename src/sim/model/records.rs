@@ -141,8 +141,29 @@ pub struct Registration {
     pub id: Option<u64>,
     /// Sessions behind it, in order; gone once there are none.
     pub callees: Vec<Place>,
-    /// Calls so far.
+    /// Calls so far, in this round or in all since the callees were last others.
     pub calls_count: usize,
+}
+
+impl Registration {
+    /// Adds a callee. Who has had its turn is not asked again before it.
+    pub fn add(&mut self, callee: Place) {
+        self.calls_count = self.turns();
+        self.callees.push(callee);
+    }
+
+    /// Removes a callee, if it is one. The others go on in their order.
+    pub fn remove(&mut self, callee: Place) {
+        self.calls_count = self.turns();
+        let Some(place) = self.callees.iter().position(|known| *known == callee) else { return };
+        self.calls_count -= usize::from(place < self.calls_count);
+        self.callees.remove(place);
+    }
+
+    fn turns(&self) -> usize {
+        let last = self.calls_count.checked_sub(1);
+        last.map_or(0, |last| last % self.callees.len().max(1) + 1)
+    }
 }
 
 /// A publication.

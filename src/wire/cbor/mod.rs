@@ -131,7 +131,7 @@ impl<'a> CborReader<'a> {
     fn sequence_of(&mut self, head: Head) -> Result<Sequence, Malformed> {
         let dict = head.major == major::DICT;
         self.enter(head)?;
-        Ok(Sequence { left: head.argument.unwrap_or(Sequence::UNCOUNTED), first: true, dict })
+        Ok(Sequence::new(head.argument.unwrap_or(Sequence::UNCOUNTED), dict))
     }
 
     /// Enters a list, dict or tag; returns how many elements it has, if it says so.

@@ -62,6 +62,7 @@ fn frame_by_router(negotiated: Negotiated, message: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(&scratch[range]);
 }
 
+// spec: A-BAT-01, A-BAT-09
 #[test]
 fn both_ends_understand_each_other_however_the_stream_is_cut() {
     let options = options();

@@ -4,11 +4,13 @@
 //! within the range of a double. Binary travels as text: a NUL character, then base64.
 
 mod block;
-mod number;
+pub(super) mod number;
 mod payload;
 #[cfg(test)]
 mod tests;
 mod text;
+
+pub(super) use payload::carry_number;
 
 use std::borrow::Cow;
 
@@ -111,7 +113,7 @@ impl<'a> JsonReader<'a> {
         }
         self.cursor.enter()?;
         self.pass(1);
-        Ok(Sequence { left: Sequence::UNCOUNTED, first: true, dict: opening == b'{' })
+        Ok(Sequence::new(Sequence::UNCOUNTED, opening == b'{'))
     }
 
     /// Consumes the head of an element: all of it, or the opening bracket and, in a dict that is

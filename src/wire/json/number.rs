@@ -10,18 +10,18 @@ const POWER_MAX: i64 = 308;
 
 /// A number that was passed over.
 #[derive(Clone, Copy)]
-pub(super) struct Passed {
+pub(in crate::wire) struct Passed {
     /// The place after its last digit.
-    pub(super) end: usize,
+    pub(in crate::wire) end: usize,
     /// Whether it is written as a whole number: no fraction, no exponent.
-    pub(super) whole: bool,
+    pub(in crate::wire) whole: bool,
 }
 
 /// Passes over and validates the number at `start`.
 ///
 /// One beyond the range of a double is refused, as no other serializer could carry it.
 #[inline]
-pub(super) fn pass(bytes: &[u8], start: usize) -> Result<Passed, Malformed> {
+pub(in crate::wire) fn pass(bytes: &[u8], start: usize) -> Result<Passed, Malformed> {
     let first = start + usize::from(bytes.get(start) == Some(&b'-'));
     let mut end = pass_digits(bytes, first)?;
     let leading_digits = end - first;
@@ -45,7 +45,7 @@ pub(super) fn pass(bytes: &[u8], start: usize) -> Result<Passed, Malformed> {
 }
 
 /// The value of a whole number that is not negative.
-pub(super) fn unsigned(digits: &[u8]) -> Option<u64> {
+pub(in crate::wire) fn unsigned(digits: &[u8]) -> Option<u64> {
     digits.iter().try_fold(0_u64, |value, digit| {
         let digit = digit.checked_sub(b'0').filter(|&digit| digit < 10)?;
         value.checked_mul(10)?.checked_add(u64::from(digit))
@@ -53,7 +53,7 @@ pub(super) fn unsigned(digits: &[u8]) -> Option<u64> {
 }
 
 /// The double nearest to a number that was passed over.
-pub(super) fn double(number: &[u8]) -> Result<f64, Malformed> {
+pub(in crate::wire) fn double(number: &[u8]) -> Result<f64, Malformed> {
     let text = std::str::from_utf8(number).map_err(|_| GRAMMAR)?;
     text.parse().map_err(|_| GRAMMAR)
 }

@@ -50,7 +50,8 @@ fn carry_text<'o>(text: &str, to: &mut impl PayloadWriter<'o>) -> Result<(), Unr
     Ok(())
 }
 
-fn carry_number<'o>(
+/// Carries a number that was passed over, by its characters.
+pub(in crate::wire) fn carry_number<'o>(
     characters: &[u8],
     whole: bool,
     to: &mut impl PayloadWriter<'o>,

@@ -132,6 +132,7 @@ const fn media_type(serializer: Serializer) -> &'static str {
         Serializer::Json => "application/json",
         Serializer::MessagePack => "application/x-msgpack",
         Serializer::Cbor => "application/cbor",
+        Serializer::Ubjson => "application/ubjson",
     }
 }
 

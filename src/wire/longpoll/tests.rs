@@ -173,7 +173,7 @@ fn what_cannot_be_done_is_said_and_the_connection_stays() {
         (open("{}"), 400),
         (open(r#"{"protocols": "wamp.2.json"}"#), 400),
         (open(r#"{"protocols": []}"#), 400),
-        (open(r#"{"protocols": ["wamp.2.ubjson"]}"#), 400),
+        (open(r#"{"protocols": ["wamp.2.bson"]}"#), 400),
         (open(r#"{"protocols": ["wamp.2.json"]} x"#), 400),
         (format!("GET /lp/open HTTP/1.1\r\n{HOST}\r\n"), 405),
         (format!("PUT /lp/a/send HTTP/1.1\r\n{HOST}\r\n"), 405),
@@ -284,6 +284,7 @@ fn bodies_are_what_their_serializer_is_called() {
         (Serializer::Json, "application/json"),
         (Serializer::MessagePack, "application/x-msgpack"),
         (Serializer::Cbor, "application/cbor"),
+        (Serializer::Ubjson, "application/ubjson"),
     ] {
         let manners = Manners { is_modern: true, ..Manners::default() };
         let mut reply = Vec::new();

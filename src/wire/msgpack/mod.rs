@@ -171,7 +171,7 @@ impl<'a> MsgPackReader<'a> {
     #[inline]
     fn sequence_of(&mut self, count: u64, dict: bool) -> Result<Sequence, Malformed> {
         self.cursor.enter_counted(if dict { 2 * count } else { count })?;
-        Ok(Sequence { left: count, first: true, dict })
+        Ok(Sequence::new(count, dict))
     }
 
     #[inline]

@@ -41,7 +41,7 @@ fn only_cbor() -> TransportOptions {
     TransportOptions { serializers: vec![Serializer::Cbor], ..options() }
 }
 
-// spec: advanced/transport_rawsocket#handshake
+// spec: advanced/transport_rawsocket#handshake; A-RAW-02
 #[test]
 fn each_wish_we_can_fulfil_is_granted() {
     let tables = [
@@ -49,6 +49,7 @@ fn each_wish_we_can_fulfil_is_granted() {
         (options(), 0x02, 0xB2, 512, Serializer::MessagePack),
         (options(), 0xE3, 0xB3, 1 << 23, Serializer::Cbor),
         (only_cbor(), 0x13, 0xB3, 1_024, Serializer::Cbor),
+        (options(), 0xF4, 0xB4, 1 << 24, Serializer::Ubjson),
     ];
     for (options, wishes, granted, peer_message_bytes_max, serializer) in tables {
         let framing = Framing::RawSocket;
@@ -59,7 +60,7 @@ fn each_wish_we_can_fulfil_is_granted() {
     }
 }
 
-// spec: advanced/transport_rawsocket#handshake
+// spec: advanced/transport_rawsocket#handshake, A-RAW-02, A-RAW-05, A-RAW-06, A-RAW-07
 #[test]
 fn every_other_wish_is_answered_with_its_error() {
     let mut tables = vec![
@@ -72,7 +73,7 @@ fn every_other_wish_is_answered_with_its_error() {
         (options(), [0x7F, 0xF1, 0, 0x80], REFUSED_RESERVED),
         (options(), [0x7F, 0xF0, 0xFF, 0xFF], REFUSED_RESERVED),
     ];
-    for number in (0..=15).filter(|number| !(1..=3).contains(number)) {
+    for number in (0..=15).filter(|number| !(1..=4).contains(number)) {
         tables.push((options(), [0x7F, 0xF0 | number, 0, 0], REFUSED_SERIALIZER));
     }
     for (options, request, answer) in tables {
@@ -84,6 +85,7 @@ fn every_other_wish_is_answered_with_its_error() {
     assert_eq!(errors.map(|error| error[1]), [0x10, 0x20, 0x30, 0x40]);
 }
 
+// spec: A-RAW-04, A-RAW-09
 #[test]
 fn we_announce_the_largest_power_of_two_within_our_limit() {
     let tables = [
@@ -111,6 +113,7 @@ fn we_announce_the_largest_power_of_two_within_our_limit() {
     }
 }
 
+// spec: A-RAW-12
 #[test]
 fn messages_are_cut_at_their_lengths() {
     let long = vec![b'x'; 70_000];
@@ -130,6 +133,7 @@ fn messages_are_cut_at_their_lengths() {
     }
 }
 
+// spec: A-RAW-13
 #[test]
 fn the_sixteenth_mebibyte_has_a_bit_of_its_own() {
     let options = TransportOptions { message_bytes_max: 1 << 24, ..options() };
@@ -142,7 +146,8 @@ fn the_sixteenth_mebibyte_has_a_bit_of_its_own() {
     assert_eq!(play(&options, [parts.concat().as_slice()]), played);
 }
 
-// spec: advanced/transport_rawsocket#framing
+// spec: advanced/transport_rawsocket#framing, A-RAW-09, A-RAW-12, A-RAW-13, A-RAW-14, A-RAW-16
+// spec: A-RAW-17
 #[test]
 fn a_wrong_prefix_ends_the_connection_before_its_body() {
     let wrong: [[u8; 4]; 17] = [
@@ -197,7 +202,7 @@ fn nothing_is_processed_after_a_failure() {
     assert!(!transport.ping(&mut played.reply));
 }
 
-// spec: advanced/transport_rawsocket#ping_and_pong
+// spec: advanced/transport_rawsocket#ping_and_pong, A-RAW-14, A-RAW-15, A-RAW-16, A-RAW-17
 #[test]
 fn each_ping_is_answered_by_one_pong_with_its_payload() {
     let long = vec![b'p'; 64 * 1024];
@@ -219,6 +224,7 @@ fn each_ping_is_answered_by_one_pong_with_its_payload() {
     }
 }
 
+// spec: A-RAW-18
 #[test]
 fn too_many_pings_are_a_flood() {
     let pings = b"\x01\0\0\0".repeat(usize::from(PINGS_MAX));

@@ -1,6 +1,6 @@
 //! Carries one element from one serializer to another.
 //!
-//! What all three serializers have keeps its meaning: null, booleans, whole numbers, floats,
+//! What all serializers have keeps its meaning: null, booleans, whole numbers, floats,
 //! texts, octets, lists, and dicts with texts for keys. Carried there and back, it is the same
 //! again. What only some have follows these rules:
 //!
@@ -11,12 +11,14 @@
 //! - *Whole numbers* from −2^63 to 2^64 − 1 are exact everywhere, CBOR's bignums within that
 //!   range too. Other bignums are unrepresentable; any other whole number beyond the range becomes
 //!   the nearest float.
-//! - *Floats* keep their value, and their width between MessagePack and CBOR; CBOR's half width
-//!   becomes single. JSON has one width only, written so that it stays a float (`1.0`), and has
-//!   no infinities and NaN: they become null.
-//! - *Keys* that are no texts pass between MessagePack and CBOR and are unrepresentable in JSON.
+//! - *Floats* keep their value, and their width except in JSON; CBOR's half width
+//!   becomes single. JSON has one width only, written so that it stays a float (`1.0`). JSON and
+//!   UBJSON have no infinities and NaN: they become null.
+//! - *Keys* that are no texts pass between MessagePack and CBOR and are unrepresentable in JSON and
+//!   UBJSON.
 //! - *CBOR's* `undefined` becomes null, tags are dropped and what they stand on is carried, simple
 //!   values are unrepresentable. So are *MessagePack's* extensions.
+//! - *UBJSON's* high-precision numbers follow the rules of JSON's numbers; a character is a text.
 //!
 //! Nothing here builds a tree of values; what is written depends on nothing but the element.
 
@@ -32,6 +34,7 @@ use super::cbor::{CborReader, CborWriter};
 use super::json::{JsonReader, JsonWriter};
 use super::msgpack::{MsgPackReader, MsgPackWriter};
 use super::payload::{PayloadReader, PayloadWriter};
+use super::ubjson::{UbjsonReader, UbjsonWriter};
 use super::{Malformed, Reader, Sequence, Serializer};
 
 /// Why an element has no counterpart in another serializer.
@@ -74,10 +77,11 @@ pub fn element(
             out.extend_from_slice(element);
             Ok(())
         }
-        Serializer::Json if tape::pays(element) && tape::carry(to, element, out) => Ok(()),
+        Serializer::Json if tape::pays(to, element) && tape::carry(to, element, out) => Ok(()),
         Serializer::Json => read(JsonReader::open(element), to, out),
         Serializer::MessagePack => read(MsgPackReader::open(element), to, out),
         Serializer::Cbor => read(CborReader::open(element), to, out),
+        Serializer::Ubjson => read(UbjsonReader::open(element), to, out),
     };
     if carried.is_err() {
         out.truncate(before);
@@ -94,6 +98,7 @@ fn read<'a>(
         Serializer::Json => carry::<JsonWriter<'_>>(source, out),
         Serializer::MessagePack => carry::<MsgPackWriter<'_>>(source, out),
         Serializer::Cbor => carry::<CborWriter<'_>>(source, out),
+        Serializer::Ubjson => carry::<UbjsonWriter<'_>>(source, out),
     }
 }
 

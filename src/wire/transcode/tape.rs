@@ -17,9 +17,10 @@ const BYTES_MAX: usize = 1 << 16;
 /// How octets begin, in a JSON text: NUL has no other form. The tape does not tell them from keys.
 const OCTETS: &[u8] = b"\"\\u0000";
 
-/// Whether `element` should be tried this way first.
-pub(super) fn pays(element: &[u8]) -> bool {
-    (BYTES_MIN..=BYTES_MAX).contains(&element.len())
+/// Whether `element` should be tried this way first: towards serializers that count.
+pub(super) fn pays(to: Serializer, element: &[u8]) -> bool {
+    matches!(to, Serializer::MessagePack | Serializer::Cbor)
+        && (BYTES_MIN..=BYTES_MAX).contains(&element.len())
         && memchr::memmem::find(element, OCTETS).is_none()
 }
 
@@ -32,7 +33,7 @@ pub(super) fn carry(to: Serializer, element: &[u8], out: &mut Vec<u8>) -> bool {
         return false;
     };
     match to {
-        Serializer::Json => return false,
+        Serializer::Json | Serializer::Ubjson => return false,
         Serializer::MessagePack => write::<MsgPackWriter<'_>>(&tape.0, out),
         Serializer::Cbor => write::<CborWriter<'_>>(&tape.0, out),
     }

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::env::Random;
-use crate::wire::Serializer::{Cbor, Json, MessagePack};
+use crate::wire::Serializer::{Cbor, Json, MessagePack, Ubjson};
 use crate::wire::Writer;
 
 fn carried(from: Serializer, to: Serializer, bytes: &[u8]) -> Result<Vec<u8>, Unrepresentable> {
@@ -66,12 +66,41 @@ const SAME: &[(&[u8], &[u8], &[u8])] = &[
     ),
 ];
 
+/// The same in UBJSON.
+const SAME_IN_UBJSON: &[&[u8]] = &[
+    b"Z",
+    b"T",
+    b"F",
+    b"U\x00",
+    b"U\x18",
+    b"i\xff",
+    b"i\xdf",
+    b"L\x00\x20\x00\x00\x00\x00\x00\x01",
+    b"HU\x1418446744073709551615",
+    b"L\x80\x00\x00\x00\x00\x00\x00\x00",
+    b"D\x3f\xf0\x00\x00\x00\x00\x00\x00",
+    b"D\x80\x00\x00\x00\x00\x00\x00\x00",
+    b"D\x3f\xf1\x99\x99\x99\x99\x99\x9a",
+    b"D\x7e\x37\xe4\x3c\x88\x00\x75\x9c",
+    b"SU\x00",
+    b"SU\x04a\n\"\x01",
+    b"SU\x06\xc3\xb6\xf0\x9f\x98\x80",
+    b"[$U#U\x00",
+    b"[$U#U\x03\x00\x01\xff",
+    b"[]",
+    b"{}",
+    b"[U\x01[]{U\x01a[U\x02]}]",
+    b"{U\x01a{U\x00Z}U\x01b[$U#U\x01\x00}",
+];
+
 // spec: advanced/serialization_binary_json#binary-conversion-of-json-strings
 #[test]
 fn what_all_have_keeps_its_meaning() {
-    for (json, msgpack, cbor) in SAME {
-        for (from, bytes) in [(Json, json), (MessagePack, msgpack), (Cbor, cbor)] {
-            for (to, expected) in [(Json, json), (MessagePack, msgpack), (Cbor, cbor)] {
+    assert_eq!(SAME.len(), SAME_IN_UBJSON.len());
+    for ((json, msgpack, cbor), ubjson) in SAME.iter().zip(SAME_IN_UBJSON) {
+        let all = [(Json, json), (MessagePack, msgpack), (Cbor, cbor), (Ubjson, ubjson)];
+        for (from, bytes) in all {
+            for (to, expected) in all {
                 let text = String::from_utf8_lossy(json);
                 assert_eq!(
                     carried(from, to, bytes).as_deref(),
@@ -117,6 +146,26 @@ const CHANGED: &[(Serializer, &[u8], Serializer, &[u8])] = &[
     (Cbor, b"\xd9\xd9\xf7\xd8\x20\x61a", MessagePack, b"\xa1a"),
     (Cbor, b"\xc2\xd8\x20\x41\x05", MessagePack, b"\xc4\x01\x05"),
     (Cbor, b"\x82\xc1\x01\xa1\xc1\x61a\xc1\x80", Json, b"[1,{\"a\":[]}]"),
+    // High-precision numbers: as JSON's.
+    (Ubjson, b"HU\x043.25", MessagePack, b"\xcb\x40\x0a\x00\x00\x00\x00\x00\x00"),
+    (Ubjson, b"HU\x031E2", Json, b"100.0"),
+    (Ubjson, b"HU\x02-7", Cbor, b"\x26"),
+    (Ubjson, b"HU\x02-0", Cbor, b"\x00"),
+    (Ubjson, b"HU\x1418446744073709551616", Cbor, b"\xfb\x43\xf0\x00\x00\x00\x00\x00\x00"),
+    // Typed and counted lists and dicts, characters, no-ops.
+    (Ubjson, b"[$i#U\x03\x01\xff\x02", Json, b"[1,-1,2]"),
+    (Ubjson, b"[$S#U\x02U\x01aU\x00", MessagePack, b"\x92\xa1a\xa0"),
+    (Ubjson, b"[$[#U\x02U\x01]$U#U\x01\x07", Json, b"[[1],\"\\u0000Bw==\"]"),
+    (Ubjson, b"[$[#U\x02#U\x01Z$i#U\x01\x07", Json, b"[[null],[7]]"),
+    (Ubjson, b"{$T#U\x02U\x01aU\x01b", Json, b"{\"a\":true,\"b\":true}"),
+    (Ubjson, b"{$U#U\x01U\x01a\x09", Cbor, b"\xa1\x61a\x09"),
+    (Ubjson, b"{#U\x01U\x01a[#U\x02CxU\x09", Cbor, b"\xa1\x61a\x82\x61x\x09"),
+    (Ubjson, b"[NU\x01NN{NU\x01aNTN}N]N", MessagePack, b"\x92\x01\x81\xa1a\xc3"),
+    (Ubjson, b"d\x3f\x80\x00\x00", MessagePack, b"\xca\x3f\x80\x00\x00"),
+    (Cbor, b"\xf9\x3c\x00", Ubjson, b"d\x3f\x80\x00\x00"),
+    (Cbor, b"\xf9\x7e\x00", Ubjson, b"Z"),
+    (MessagePack, b"\xcb\xff\xf0\x00\x00\x00\x00\x00\x00", Ubjson, b"Z"),
+    (Ubjson, b"D\xff\xf0\x00\x00\x00\x00\x00\x00", Json, b"null"),
     // Floats that JSON does not have.
     (
         MessagePack,
@@ -186,6 +235,9 @@ const REFUSED: &[(Serializer, &[u8], Serializer)] = &[
     (Cbor, b"\xc3\x48\x80\x00\x00\x00\x00\x00\x00\x00", MessagePack),
     (Cbor, b"\xe0", MessagePack),
     (Cbor, b"\xf8\xff", Json),
+    (MessagePack, b"\x81\x01\x02", Ubjson),
+    (Cbor, b"\xa1\xf6\x02", Ubjson),
+    (Json, b"\"\\u0000A\"", Ubjson),
 ];
 
 #[test]
@@ -270,8 +322,8 @@ fn text(random: &mut Random) -> String {
     text.trim_start_matches('\0').to_owned()
 }
 
-/// The value that belongs to `seed`, in all three serializers.
-fn forms(seed: u64) -> [Vec<u8>; 3] {
+/// The value that belongs to `seed`, in all serializers.
+fn forms(seed: u64) -> [Vec<u8>; Serializer::ALL.len()] {
     Serializer::ALL.map(|serializer| {
         let mut out = Vec::new();
         let random = &mut Random::from_number(seed);
@@ -279,6 +331,7 @@ fn forms(seed: u64) -> [Vec<u8>; 3] {
             Json => write(&mut JsonWriter::open(&mut out), random, 4),
             MessagePack => write(&mut MsgPackWriter::open(&mut out), random, 4),
             Cbor => write(&mut CborWriter::open(&mut out), random, 4),
+            Ubjson => write(&mut UbjsonWriter::open(&mut out), random, 4),
         }
         out
     })
@@ -326,7 +379,7 @@ fn the_tape_and_the_reader_agree() {
 fn large_payloads_follow_the_same_rules() {
     let filler = "\"filler\",".repeat(1_000);
     let with = |last: &str| format!("[{filler}{last}]").into_bytes();
-    assert!(tape::pays(&with("1")));
+    assert!(tape::pays(Cbor, &with("1")) && !tape::pays(Ubjson, &with("1")));
     for last in ["18446744073709551616", "-9223372036854775809", "-0", "1E2", "{\"\\u0000?\":1}"] {
         let large = carried(Json, Cbor, &with(last)).unwrap();
         let small = carried(Json, Cbor, last.as_bytes()).unwrap();
@@ -346,7 +399,7 @@ fn counts_of_every_width_are_put_in_late() {
             let mut expected = Vec::new();
             let list = |out: &mut Vec<u8>, count| match to {
                 Cbor => CborWriter::open(out).list(count),
-                Json | MessagePack => MsgPackWriter::open(out).list(count),
+                Json | MessagePack | Ubjson => MsgPackWriter::open(out).list(count),
             };
             let item = if to == Cbor { b"\x82\x80\x07" } else { b"\x92\x90\x07" };
             expected.extend_from_slice(if to == Cbor { b"\x83\x40" } else { b"\x93\xc4\x00" });

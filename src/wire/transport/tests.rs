@@ -118,6 +118,7 @@ fn a_connection_is_small() {
     assert!(size_of::<Transport>() <= 64, "{}", size_of::<Transport>());
 }
 
+// spec: A-RAW-03
 #[test]
 fn strangers_are_dropped_without_an_answer() {
     let no_websocket = TransportOptions { websocket: false, longpoll: false, ..options() };
@@ -151,6 +152,7 @@ fn nothing_is_owed_before_a_message_begins() {
     assert_eq!((out.as_slice(), played), (&b""[..], Played::default()));
 }
 
+// spec: A-BAT-02, A-BAT-03, A-BAT-04, A-BAT-05, A-BAT-06, A-RAW-12, A-RAW-13
 #[test]
 fn a_head_is_written_right_before_the_body() {
     let text = 0x81;

@@ -45,7 +45,7 @@ impl Opcode {
     pub(crate) const fn of(serializer: Serializer) -> Self {
         match serializer {
             Serializer::Json => Self::Text,
-            Serializer::MessagePack | Serializer::Cbor => Self::Binary,
+            Serializer::MessagePack | Serializer::Cbor | Serializer::Ubjson => Self::Binary,
         }
     }
 

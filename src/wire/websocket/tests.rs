@@ -524,7 +524,7 @@ fn reframed() -> Got {
     })
 }
 
-// spec: advanced/transport_batched_websocket
+// spec: advanced/transport_batched_websocket, A-BAT-02, A-BAT-04, A-BAT-05, A-BAT-06, A-BAT-09
 #[test]
 fn every_message_of_a_batch_arrives_in_order() {
     for (serializer, opcode) in both_kinds() {
@@ -550,7 +550,7 @@ fn every_message_of_a_batch_arrives_in_order() {
     }
 }
 
-// spec: advanced/transport_batched_websocket
+// spec: advanced/transport_batched_websocket, A-BAT-02, A-BAT-03
 #[test]
 fn a_client_of_json_shows_which_separator_it_wants() {
     let play = |batches: &[&[u8]]| {
@@ -576,7 +576,7 @@ fn a_client_of_json_shows_which_separator_it_wants() {
     assert_eq!(play(&[b"\x1E[1]\x18"]), [reframed(), message(b""), one]);
 }
 
-// spec: advanced/transport_batched_websocket
+// spec: advanced/transport_batched_websocket, A-BAT-07, A-BAT-08
 #[test]
 fn a_batch_that_is_empty_or_cut_is_refused() {
     type Messages = &'static [&'static [u8]];

@@ -20,7 +20,7 @@ use notation::{Act, Bindings, Line};
 use player::{Dress, Player};
 use postman::Postman;
 
-/// Plays `text` over both transports, three serializers, and 1, 2 and 5 shards. On 5 shards every
+/// Plays `text` over both transports, all serializers, and 1, 2 and 5 shards. On 5 shards every
 /// peer uses another transport and serializer than the one before it. And over long-poll, unless
 /// the text says in a comment that it is `not by long-poll`.
 pub(crate) fn check(text: &str) {

@@ -133,13 +133,15 @@ fn the_clients_first_subprotocol_that_we_offer_is_chosen() {
     }
 }
 
-// spec: advanced/transport_batched_websocket
+// spec: advanced/transport_batched_websocket; X-TRN-06
 #[test]
 fn batches_are_chosen_like_any_other_subprotocol() {
     let name = "Sec-WebSocket-Protocol";
     let tables = [
         ("wamp.2.json.batched", Serializer::Json, true),
         ("wamp.2.msgpack.batched", Serializer::MessagePack, true),
+        ("wamp.2.ubjson, wamp.2.json", Serializer::Ubjson, false),
+        ("wamp.2.ubjson.batched", Serializer::Ubjson, true),
         ("wamp.2.cbor.batched, wamp.2.cbor", Serializer::Cbor, true),
         ("wamp.2.cbor, wamp.2.cbor.batched", Serializer::Cbor, false),
         ("wamp.2.flatbuffers.batched, wamp.2.msgpack.batched", Serializer::MessagePack, true),
@@ -161,7 +163,7 @@ fn without_a_common_subprotocol_there_is_no_connection() {
     for offer in tables.into_iter().chain([many.as_str()]) {
         let (reply, failure) = rejected(&with(&[("Sec-WebSocket-Protocol", offer)]), "400");
         assert!(reply.contains("wamp.2.json, wamp.2.msgpack, wamp.2.cbor"), "{reply}");
-        assert!(reply.ends_with(", wamp.2.msgpack.batched, wamp.2.cbor.batched.\n"), "{reply}");
+        assert!(reply.ends_with(", wamp.2.cbor.batched, wamp.2.ubjson.batched.\n"), "{reply}");
         assert!(matches!(failure, Failure::Refused(_)));
     }
     let only_cbor = TransportOptions { serializers: vec![Serializer::Cbor], ..options() };
