@@ -103,7 +103,7 @@ impl Router {
         let serializer = connection.negotiated.map_or(Serializer::Json, |it| it.serializer);
         let mut messages = Messages::of(body, serializer, is_batched);
         // spec: basic/building_blocks#protocol-errors — nothing behind an offence is processed
-        while self.is_listening(id) {
+        while self.is_listening(id) && !self.peers.is_doomed(id) {
             match messages.next() {
                 None => break,
                 Some(Ok(message)) => self.on_bytes(id, message),
@@ -118,9 +118,12 @@ impl Router {
 
     /// The time of a receive that is held, or of a client that is silent, is over.
     pub(in crate::router) fn on_poll_late(&mut self, id: ConnectionId) {
-        let Some(poll) = self.peers.slot(id).and_then(|slot| slot.poll.as_mut()) else { return };
+        let Some(slot) = self.peers.slot(id) else { return };
+        let Some(poll) = slot.poll.as_mut() else { return };
         poll.deadline = None;
-        if poll.held.is_none() {
+        // Whoever has sent something that we have not taken yet waits for us.
+        let is_waiting = !poll.waiting.is_empty() && !slot.paused;
+        if poll.held.is_none() && !is_waiting {
             return self.close(id);
         }
         self.end_receive(id);
