@@ -55,5 +55,9 @@ pub const COPY_BYTES_MAX: usize = 4 * 1024;
 /// Octets of all testaments of one session: they are kept for as long as it lasts.
 pub const TESTAMENTS_BYTES_MAX: usize = 1 << 20;
 
+/// Questions of one session to the meta API that wait for answers as long as its realm is large:
+/// a hundred thousand sessions are a megabyte of ids in each.
+pub const LISTS_PENDING_MAX: usize = 16;
+
 /// Shards one process may have: the width of a subscription's set of interested shards.
 pub const SHARDS_MAX: usize = 256;

@@ -406,3 +406,125 @@ fn a_caller_that_does_not_read_its_results_is_ended_and_its_callee_told() {
         assert_eq!(bottle.machine.routers[0].counters().slow_sessions_ended, 1);
     }
 }
+
+// spec: A-RRT-03, A-RRT-04
+#[test]
+fn a_call_that_goes_to_any_goes_to_none_again_that_declined_it() {
+    let roles = r#"{"roles":{"callee":{"features":{"call_reroute":true}}}}"#;
+    let mut bottle = Bottle::new(2, |_| ());
+    let mut callees: Vec<_> = (0..4)
+        .map(|number| {
+            let mut callee = bottle.connect(number % 2, Framing::RawSocket, 1 << 24);
+            bottle.say(&mut callee, &format!(r#"[1,"realm1",{roles}]"#));
+            bottle.say(&mut callee, r#"[64,1,{"invoke":"random"},"com.p"]"#);
+            assert_begins(&bottle.hear(&mut callee), &["[2,", "[65,1,"]);
+            callee
+        })
+        .collect();
+    let mut caller = bottle.join(0, Framing::RawSocket);
+    let mut orders = Vec::new();
+    for request in 1..=20 {
+        bottle.say(&mut caller, &format!(r#"[48,{request},{{}},"com.p",[{request}]]"#));
+        let mut order = Vec::new();
+        while order.len() < callees.len() {
+            let invoked = (0..callees.len()).find(|number| {
+                let heard = bottle.hear(&mut callees[*number]);
+                assert!(heard.len() <= 1 && heard.iter().all(|text| text.starts_with("[68,")));
+                !heard.is_empty()
+            });
+            let invoked = invoked.expect("somebody is asked");
+            assert!(!order.contains(&invoked), "{invoked} is asked again after {order:?}");
+            order.push(invoked);
+            // Everybody declines each call once, so ids count the calls.
+            let decline = format!(r#"[8,68,{request},{{}},"wamp.error.unavailable"]"#);
+            bottle.say(&mut callees[invoked], &decline);
+        }
+        let nobody = format!(r#"[8,48,{request},{{}},"wamp.error.no_available_callee"]"#);
+        assert_begins(&bottle.hear(&mut caller), &[&nobody]);
+        orders.push(order);
+    }
+    orders.sort_unstable();
+    orders.dedup();
+    assert!(orders.len() > 5, "chance has few ways: {orders:?}");
+}
+
+/// Has `peer` register so many procedures.
+fn register(bottle: &mut Bottle, peer: &mut Peer, count: usize) {
+    for request in 1..=count {
+        bottle.send(peer, &format!(r#"[64,{request},{{}},"com.p{request}"]"#));
+    }
+    assert_eq!(bottle.hear(peer).len(), count);
+}
+
+// spec: A-RMA-07, A-SMA-05
+#[test]
+fn a_long_list_is_made_slice_by_slice_while_others_go_on() {
+    let mut bottle = Bottle::new(2, |_| ());
+    let (mut ann, mut bob) =
+        (bottle.join(0, Framing::RawSocket), bottle.join(0, Framing::RawSocket));
+    register(&mut bottle, &mut ann, 5_000);
+    bottle.say(&mut bob, r#"[48,1,{},"wamp.registration.list"]"#);
+    bottle.say(&mut bob, r#"[48,2,{},"wamp.session.count"]"#);
+    assert_begins(&bottle.hear(&mut bob), &["[50,2,{},[2]]"]);
+    // What comes or goes meanwhile may be in the list or not; what stays is.
+    bottle.say(&mut ann, r#"[66,5001,1]"#);
+    assert_begins(&bottle.hear(&mut ann), &["[67,5001]"]);
+    bottle.wait(Duration::from_millis(20));
+    let heard = bottle.hear(&mut bob);
+    assert_begins(&heard, &[r#"[50,1,{},[{"exact":["#]);
+    let ids = heard[0].matches(',').count() - 3;
+    assert!((4_999..=5_001).contains(&ids), "{ids}");
+    assert!(heard[0].contains("[2,3,") || heard[0].contains("[1,2,3,"));
+}
+
+// spec: A-RMA-07
+#[test]
+fn who_asks_for_list_after_list_waits_for_them_and_nobody_else_does() {
+    let mut bottle = Bottle::new(1, |_| ());
+    let (mut ann, mut bob) =
+        (bottle.join(0, Framing::RawSocket), bottle.join(0, Framing::RawSocket));
+    register(&mut bottle, &mut ann, 500);
+    let mut answered = 0;
+    for round in 0..50 {
+        // A thousand units each, of which four thousand may be spent in each tick.
+        for number in 1..=10 {
+            let request = round * 10 + number;
+            bottle.send(&mut bob, &format!(r#"[48,{request},{{}},"wamp.registration.list"]"#));
+        }
+        let heard = bottle.hear(&mut bob);
+        answered += heard.iter().filter(|heard| heard.starts_with("[50,")).count();
+        bottle.wait(Duration::from_millis(4));
+    }
+    // The credit of thirty-two ticks, and what these fifty gave.
+    assert!((250..400).contains(&answered), "{answered}");
+    bottle.wait(seconds(1));
+    bottle.hear(&mut bob);
+    for request in 501..=530 {
+        bottle.send(&mut bob, &format!(r#"[48,{request},{{}},"wamp.registration.list"]"#));
+    }
+    bottle.wait(seconds(1));
+    assert_eq!(bottle.hear(&mut bob).len(), 30);
+}
+
+// spec: A-BMA-10
+#[test]
+fn answers_that_no_outbox_could_hold_are_refused() {
+    let mut bottle = Bottle::new(1, |config| config.limits.outbox_bytes_max = 8_000);
+    let (mut ann, mut bob) =
+        (bottle.join(0, Framing::RawSocket), bottle.join(0, Framing::RawSocket));
+    for request in 1..=500 {
+        bottle.say(&mut ann, &format!(r#"[64,{request},{{}},"com.p{request}"]"#));
+        bottle.hear(&mut ann);
+    }
+    bottle.machine.links[bob.link].down.stalled = true;
+    for request in 1..=8 {
+        bottle.say(&mut bob, &format!(r#"[48,{request},{{}},"wamp.registration.list"]"#));
+        bottle.wait(seconds(1));
+    }
+    bottle.machine.links[bob.link].down.stalled = false;
+    let heard = bottle.hear(&mut bob);
+    assert_eq!(heard.len(), 8, "{heard:?}");
+    assert!(heard[0].starts_with("[50,1,"));
+    assert!(heard[7].ends_with(r#"{},"gigawamp.error.limit_exceeded"]"#), "{}", heard[7]);
+    assert!(bottle.is_open(&bob));
+}

@@ -59,7 +59,7 @@ fn in_serializer(serializer: Serializer, json: &str) -> Vec<u8> {
 
 // spec: B-MSG-01, B-MSG-02, B-MSG-03, B-MSG-06, B-MSG-08, B-MSG-16, B-MSG-17, B-MSG-32, B-MSG-33
 // spec: B-MSG-34, B-MSG-35, B-MSG-36, B-MSG-48, B-MSG-50, B-MSG-64, B-MSG-65, B-MSG-66, B-MSG-67
-// spec: B-MSG-68, B-MSG-70, B-MSG-80
+// spec: B-MSG-68, B-MSG-70, B-MSG-80, A-MSG-04, A-MSG-05, A-MSG-49, A-MSG-69, X-MSG-337
 #[test]
 fn every_message_is_written_as_it_was_read() {
     for serializer in Serializer::ALL {

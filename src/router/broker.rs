@@ -253,10 +253,22 @@ impl Broker {
         !self.cache.lookup(&self.shared.subscriptions, topic).is_empty()
     }
 
-    /// The sessions of this shard that hold a subscription.
-    pub(super) fn subscribers_of(&self, id: SubscriptionId) -> impl Iterator<Item = u64> {
-        let local = self.local.get(&id).into_iter();
-        local.flat_map(|local| local.subscribers.iter()).map(|(_, session)| session.0)
+    /// How many sessions of this shard hold a subscription.
+    pub(super) fn subscribers_count(&self, id: SubscriptionId) -> usize {
+        self.local.get(&id).map_or(0, |local| local.subscribers.len())
+    }
+
+    /// Adds up to `room` of the sessions of this shard that hold a subscription to `found`, some
+    /// perhaps for the second time; they are those before place `end`. Tells where to go on.
+    pub(super) fn subscribers_of(
+        &self,
+        id: SubscriptionId,
+        (end, room): (usize, usize),
+        found: &mut Vec<u64>,
+    ) -> usize {
+        let Some(Local { subscribers, .. }) = self.local.get(&id) else { return 0 };
+        found.extend(subscribers.before(end).take(room).map(|session| session.0));
+        end.min(subscribers.len()).saturating_sub(room)
     }
 
     /// Publishes as the router itself. `arguments` are in MessagePack.

@@ -8,6 +8,7 @@ use std::fmt::Write;
 
 use super::config::{RealmOptions, RequestIds};
 use super::peers::is_poll;
+use super::realm::Realm;
 use super::{ConnectionId, Origin, Output, Router};
 use crate::env::shrink;
 use crate::message::uri::{self, close, error};
@@ -37,6 +38,11 @@ pub(super) enum Deadline {
         realm: u16,
         /// Which.
         call: CallRef,
+    },
+    /// The work on long answers goes on.
+    Lists {
+        /// In which realm.
+        realm: u16,
     },
 }
 
@@ -160,6 +166,7 @@ impl Router {
                 Deadline::Call { realm, call } => {
                     self.in_realm(realm, |realm, context| realm.on_timeout(call, context));
                 }
+                Deadline::Lists { realm } => self.in_realm(realm, Realm::on_tick),
                 Deadline::Handshake(id) if self.was_due(id) => self.on_handshake_late(id),
                 Deadline::Goodbye(id) if self.was_due(id) => self.close(id),
                 Deadline::Look(id) if self.was_due(id) => self.look(id),

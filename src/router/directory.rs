@@ -39,6 +39,14 @@ impl<T: Identified> Directory<T> {
         self.ids.get(MatchPolicy::Exact, &id.to_string())
     }
 
+    /// How many parts [`for_each_of`](Self::for_each_of) knows.
+    pub(super) const SEGMENTS: usize = Index::<T>::SEGMENTS;
+
+    /// Visits every entry of one part of the directory.
+    pub(super) fn for_each_of(&self, segment: usize, visit: &mut impl FnMut(&T)) {
+        self.ids.for_each_of(segment, visit);
+    }
+
     pub(super) fn write(&self) -> DirectoryWriter<'_, T> {
         DirectoryWriter { patterns: self.patterns.write(), ids: &self.ids }
     }

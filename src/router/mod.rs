@@ -41,7 +41,7 @@ use config::Config;
 use conversation::Deadline;
 use deadline::Wheel;
 use longpoll::LongPoll;
-use meta::News;
+use meta::{News, Pace};
 use peers::Peers;
 use realm::{Context, Realm, SharedRealm};
 use relay::Relays;
@@ -184,6 +184,7 @@ pub struct Router {
     /// What the meta API will tell; empty between two inputs.
     news: Vec<News>,
     longpoll: LongPoll,
+    pace: Pace,
     /// What the transport in hand has to say; empty between two inputs.
     reply: Vec<u8>,
 }
@@ -218,6 +219,7 @@ impl Router {
             shutting_down: false,
             news: Vec::new(),
             longpoll: LongPoll::new(&shared.longpoll_transports),
+            pace: Pace::default(),
             reply: Vec::new(),
             shards_count: shared.shards_count,
             config,
@@ -311,8 +313,10 @@ impl Router {
             let (peers, relays) = (&mut self.peers, &mut self.relays);
             let (random, limits) = (&mut self.random, &self.config.limits);
             let (deadlines, now) = (&mut self.deadlines, self.now);
-            let news = &mut self.news;
-            realm.check(&mut Context { peers, relays, random, limits, deadlines, now, news });
+            let (news, pace) = (&mut self.news, &mut self.pace);
+            let context =
+                &mut Context { peers, relays, random, limits, deadlines, now, news, pace };
+            realm.check(context);
         }
     }
 
@@ -332,8 +336,8 @@ impl Router {
         let (peers, relays) = (&mut self.peers, &mut self.relays);
         let (random, limits) = (&mut self.random, &self.config.limits);
         let (deadlines, now) = (&mut self.deadlines, self.now);
-        let news = &mut self.news;
-        let context = &mut Context { peers, relays, random, limits, deadlines, now, news };
+        let (news, pace) = (&mut self.news, &mut self.pace);
+        let context = &mut Context { peers, relays, random, limits, deadlines, now, news, pace };
         act(&mut self.realms[usize::from(realm)], context)
     }
 

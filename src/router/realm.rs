@@ -14,7 +14,7 @@ use super::conversation::Deadline;
 use super::deadline::Wheel;
 use super::dealer::Dealer;
 use super::directory::Directory;
-use super::meta::{Meta, News};
+use super::meta::{Meta, News, Pace};
 use super::peers::Peers;
 use super::registrations::Registration;
 use super::relay::{Head, Relay, Relays};
@@ -69,6 +69,8 @@ pub(super) struct Context<'c> {
     pub(super) now: Instant,
     /// What the meta API will tell.
     pub(super) news: &'c mut Vec<News>,
+    /// How much of this shard's time long answers may take.
+    pub(super) pace: &'c mut Pace,
 }
 
 impl Context<'_> {
@@ -92,7 +94,7 @@ impl Refusal {
 /// One shard's half of a realm.
 #[derive(Debug)]
 pub(super) struct Realm {
-    realm: u16,
+    pub(super) realm: u16,
     pub(super) shared: Arc<SharedRealm>,
     pub(super) broker: Broker,
     pub(super) dealer: Dealer,

@@ -218,6 +218,16 @@ impl Subscribers {
         self.list.iter().copied()
     }
 
+    /// Those before place `end`, the last first. Whoever is there all the time is met by who goes
+    /// on where it ended before: a place that becomes free is taken by one from behind.
+    pub(super) fn before(&self, end: usize) -> impl Iterator<Item = SessionId> {
+        self.list[..end.min(self.list.len())].iter().rev().map(|(_, session)| *session)
+    }
+
+    pub(super) const fn len(&self) -> usize {
+        self.list.len()
+    }
+
     pub(super) const fn is_empty(&self) -> bool {
         self.list.is_empty()
     }

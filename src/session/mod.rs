@@ -185,6 +185,8 @@ pub struct Session {
     pub calls: Map<RequestId, PendingCall>,
     /// Its calls of meta procedures for which other shards are asked.
     pub meta_calls: usize,
+    /// Those of them whose answers may be long.
+    pub lists_asked: usize,
     /// Its invocations without a final answer.
     pub invocations: Invocations,
     /// What it leaves: first the `detached` testaments, then the `destroyed`.
@@ -220,6 +222,7 @@ impl Session {
             registrations: Map::with_hasher(hash_key.clone()),
             calls: Map::with_hasher(hash_key.clone()),
             meta_calls: 0,
+            lists_asked: 0,
             invocations: Invocations::new(hash_key),
             testaments: [Vec::new(), Vec::new()],
             left_running: None,

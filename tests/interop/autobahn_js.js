@@ -57,7 +57,12 @@ function join(realm = REALM) {
       max_retries: 0,
     });
     connection.onopen = (session) => {
+      const { onleave } = session;
       session.left = new Promise((left) => {
+        session.onleave = (reason, details) => {
+          left(reason);
+          onleave(reason, details);
+        };
         connection.onclose = (reason, details) => left(details.reason);
       });
       session.leave_ = () => {

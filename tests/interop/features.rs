@@ -58,13 +58,20 @@ pub(crate) fn shared_realm() -> String {
     format!("[[realms]]\nname = \"{SHARED_REALM}\"\ndisclosure = \"always\"\n")
 }
 
-/// What the runs reported: by client, in the order of its serializers.
+/// What the runs reported.
 pub(crate) struct Table {
-    columns: Vec<(Client, Vec<Column>)>,
+    makes: Vec<Make>,
     faults: Vec<String>,
 }
 
-/// A run of a client.
+/// A client over one transport.
+struct Make {
+    client: Client,
+    transport: &'static str,
+    columns: Vec<Column>,
+}
+
+/// What it reported with one serializer.
 struct Column {
     serializer: &'static str,
     lines: BTreeMap<String, Line>,
@@ -77,15 +84,19 @@ impl Table {
         let server = environment.start(address, &serve.in_realm(SHARED_REALM));
         let mut runs = Vec::new();
         for client in Client::ALL {
-            let left_to_it = client.chooses().then_some(&"default");
-            for serializer in client.serializers("ws").iter().chain(left_to_it) {
-                let realm = format!("realm{}", runs.len() + 1);
-                runs.push(Run::new(client, "ws", serializer, Role::Features).in_realm(&realm));
+            // RawSocket differs from WebSocket in its frames alone.
+            for transport in client.transports().iter().filter(|transport| **transport != "rs") {
+                let left_to_it = client.chooses().then_some(&"default");
+                for serializer in client.serializers(transport).iter().chain(left_to_it) {
+                    let realm = format!("realm{}", runs.len() + 1);
+                    let run = Run::new(client, transport, serializer, Role::Features);
+                    runs.push(run.in_realm(&realm));
+                }
             }
         }
         let reports = environment.run_all(address, &runs);
         server.stop();
-        let mut table = Self { columns: Vec::new(), faults: Vec::new() };
+        let mut table = Self { makes: Vec::new(), faults: Vec::new() };
         for (run, report) in runs.iter().zip(&reports) {
             table.add(run, report);
         }
@@ -93,7 +104,7 @@ impl Table {
     }
 
     fn add(&mut self, run: &Run, report: &str) {
-        let name = format!("{} {}", run.client.name(), run.serializer);
+        let name = format!("{} {} {}", run.client.name(), run.transport, run.serializer);
         let lines = Line::all(report).map(|line| (line.step.clone(), line));
         let lines = lines.collect::<BTreeMap<_, _>>();
         let failed = lines.values().filter(|line| line.outcome == Outcome::Failed);
@@ -104,9 +115,12 @@ impl Table {
             self.faults.push(format!("{name} says nothing of {missing}, but:\n{report}"));
         }
         let column = Column { serializer: run.serializer, lines };
-        match self.columns.last_mut() {
-            Some((client, columns)) if *client == run.client => columns.push(column),
-            _ => self.columns.push((run.client, vec![column])),
+        let (client, transport) = (run.client, run.transport);
+        match self.makes.last_mut() {
+            Some(make) if (make.client, make.transport) == (client, transport) => {
+                make.columns.push(column);
+            }
+            _ => self.makes.push(Make { client, transport, columns: vec![column] }),
         }
     }
 
@@ -120,27 +134,27 @@ impl Table {
     /// A line per feature, a character per client and serializer, and the reasons behind them.
     fn text(&self) -> String {
         let mut head = [format!("{:30}", ""), format!("{:30}", "")];
-        for (client, columns) in &self.columns {
-            let letters = columns.iter().map(|column| &column.serializer[..1]).collect::<Vec<_>>();
-            let width = width(*client, columns);
-            let _ = write!(head[0], "  {:width$}", client.name());
-            let _ = write!(head[1], "  {:width$}", letters.join(" "));
+        for make in &self.makes {
+            let letters = make.columns.iter().map(|column| &column.serializer[..1]);
+            let (letters, width) = (letters.collect::<Vec<_>>().join(" "), make.width());
+            let _ = write!(head[0], "  {:width$}", make.name());
+            let _ = write!(head[1], "  {letters:width$}");
         }
         let mut text = format!("{}\n{}\n", head[0].trim_end(), head[1].trim_end());
         for feature in FEATURES {
             let mut row = format!("{feature:30}");
-            for (client, columns) in &self.columns {
-                let marks = columns.iter().map(|column| column.outcome(feature).mark());
-                let marks = marks.collect::<Vec<_>>().join(" ");
-                let _ = write!(row, "  {marks:width$}", width = width(*client, columns));
+            for make in &self.makes {
+                let marks = make.columns.iter().map(|column| column.outcome(feature).mark());
+                let (marks, width) = (marks.collect::<Vec<_>>().join(" "), make.width());
+                let _ = write!(row, "  {marks:width$}");
             }
             let _ = writeln!(text, "{}", row.trim_end());
         }
         text += "\n+ pass   / part: the client lacks the rest   - the client lacks it   ! FAILED\n\
                  d client's choice   j JSON   m MessagePack   c CBOR   u UBJSON\n";
-        for (client, _) in &self.columns {
-            let _ = writeln!(text, "\n{}", client.release());
-            for (feature, outcome, reason) in self.reasons(*client) {
+        for make in &self.makes {
+            let _ = writeln!(text, "\n{}", make.release());
+            for (feature, outcome, reason) in make.reasons() {
                 let _ = writeln!(text, "  {} {feature}: {reason}", outcome.mark());
             }
         }
@@ -150,42 +164,25 @@ impl Table {
     /// The same for `docs/CLIENTS.md`.
     fn markdown(&self) -> String {
         let mut text = HEAD.to_owned();
-        for (client, _) in &self.columns {
-            let _ = write!(text, " {} |", client.release());
+        for make in &self.makes {
+            let _ = write!(text, " {} |", make.release());
         }
         text += "\n|---|";
-        text += &"---|".repeat(self.columns.len());
+        text += &"---|".repeat(self.makes.len());
         for feature in FEATURES {
             let _ = write!(text, "\n| `{feature}` |");
-            for (_, columns) in &self.columns {
-                let _ = write!(text, " {} |", cell(feature, columns));
+            for make in &self.makes {
+                let _ = write!(text, " {} |", make.cell(feature));
             }
         }
         text += "\n\n## What they lack\n";
-        for (client, _) in &self.columns {
-            let _ = writeln!(text, "\n### {}\n", client.release());
-            for (feature, outcome, reason) in self.reasons(*client) {
+        for make in &self.makes {
+            let _ = writeln!(text, "\n### {}\n", make.release());
+            for (feature, outcome, reason) in make.reasons() {
                 let _ = writeln!(text, "- `{feature}` ({}): {reason}", outcome.word());
             }
         }
         text
-    }
-
-    /// Why a client does not have features, each reason once.
-    fn reasons(&self, client: Client) -> Vec<(&'static str, Outcome, &str)> {
-        let columns = self.columns.iter().filter(|(other, _)| *other == client);
-        let columns = columns.flat_map(|(_, columns)| columns).collect::<Vec<_>>();
-        let mut reasons = Vec::new();
-        for feature in FEATURES {
-            for line in columns.iter().filter_map(|column| column.lines.get(feature)) {
-                let reason = (feature, line.outcome, line.reason.as_str());
-                let lacking = matches!(line.outcome, Outcome::Partial | Outcome::Lacking);
-                if lacking && !reasons.contains(&reason) {
-                    reasons.push(reason);
-                }
-            }
-        }
-        reasons
     }
 
     /// Compares `docs/CLIENTS.md` with what was seen, or writes it if told to.
@@ -202,28 +199,60 @@ impl Table {
     }
 }
 
+impl Make {
+    fn name(&self) -> String {
+        match self.transport {
+            "ws" => self.client.name().to_owned(),
+            transport => format!("{} {transport}", self.client.name()),
+        }
+    }
+
+    fn release(&self) -> String {
+        match self.transport {
+            "lp" => format!("{} over long-poll", self.client.release()),
+            _ => self.client.release(),
+        }
+    }
+
+    /// Characters that its columns take.
+    fn width(&self) -> usize {
+        self.name().len().max(2 * self.columns.len() - 1)
+    }
+
+    /// What it has of `feature`; with the serializers, if it is not the same in all.
+    fn cell(&self, feature: &str) -> String {
+        let mut serializers = BTreeMap::<_, Vec<_>>::new();
+        for column in &self.columns {
+            let word = column.outcome(feature).word();
+            serializers.entry(word).or_default().push(column.serializer);
+        }
+        if serializers.len() == 1 {
+            return serializers.into_keys().collect();
+        }
+        let cells = serializers.iter().map(|(word, of)| format!("{word} ({})", of.join(", ")));
+        cells.collect::<Vec<_>>().join("; ")
+    }
+
+    /// Why it does not have features, each reason once.
+    fn reasons(&self) -> Vec<(&'static str, Outcome, &str)> {
+        let mut reasons = Vec::new();
+        for feature in FEATURES {
+            for line in self.columns.iter().filter_map(|column| column.lines.get(feature)) {
+                let reason = (feature, line.outcome, line.reason.as_str());
+                let lacking = matches!(line.outcome, Outcome::Partial | Outcome::Lacking);
+                if lacking && !reasons.contains(&reason) {
+                    reasons.push(reason);
+                }
+            }
+        }
+        reasons
+    }
+}
+
 impl Column {
     fn outcome(&self, feature: &str) -> Outcome {
         self.lines.get(feature).map_or(Outcome::Failed, |line| line.outcome)
     }
-}
-
-/// Characters that the columns of a client take.
-fn width(client: Client, columns: &[Column]) -> usize {
-    client.name().len().max(2 * columns.len() - 1)
-}
-
-/// What a client has of `feature`; with the serializers, if it is not the same in all.
-fn cell(feature: &str, columns: &[Column]) -> String {
-    let mut serializers = BTreeMap::<_, Vec<_>>::new();
-    for column in columns {
-        serializers.entry(column.outcome(feature).word()).or_default().push(column.serializer);
-    }
-    if serializers.len() == 1 {
-        return serializers.into_keys().collect();
-    }
-    let cells = serializers.iter().map(|(word, of)| format!("{word} ({})", of.join(", ")));
-    cells.collect::<Vec<_>>().join("; ")
 }
 
 const HEAD: &str = "\

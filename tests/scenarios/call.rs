@@ -213,15 +213,21 @@ fn an_answer_counts_only_from_who_was_asked() {
 // spec: B-RPC-20, B-RPC-22, B-RPC-30, I-03
 #[test]
 fn a_callee_that_can_be_interrupted_is_when_its_caller_leaves() {
-    for end in ["drops", "ABORT {} a.b", "GOODBYE {} a.b -> GOODBYE {} wamp.close.goodbye_and_out"]
-    {
+    for end in [
+        "bob: drops",
+        "bob: ABORT {} a.b",
+        "bob: GOODBYE {} a.b -> GOODBYE {} wamp.close.goodbye_and_out",
+        "bob: PUBLISH 7 {} com.t -> ABORT {message: *} wamp.error.protocol_violation",
+        "dan: CALL 1 {} wamp.session.kill [$bob] -> RESULT 1 {}\n\
+         bob: <- GOODBYE {} wamp.close.killed",
+    ] {
         check(&format!(
             r#"
             ann: joins realm1 {{callee: {{features: {{call_canceling}}}}}}
             ann: REGISTER 1 {{}} com.p -> REGISTERED 1 $p
             bob: CALL 1 {{}} com.p
             ann: <- INVOCATION 1 $p {{}}
-            bob: {end}
+            {end}
             ann: <- INTERRUPT 1 {{mode: killnowait}}
             ann: ERROR INVOCATION 1 {{}} wamp.error.canceled
             ann: YIELD 1 {{}}
@@ -392,7 +398,7 @@ fn a_caller_that_is_its_own_callee_may_just_leave() {
 }
 
 /// How many of the messages that a caller heard end its call. None may come behind the end.
-fn ends_count(heard: &Value) -> usize {
+pub(crate) fn ends_count(heard: &Value) -> usize {
     let Value::List(heard) = heard else { panic!("a list") };
     let is_end = |message: &Value| match message.items() {
         // RESULT
@@ -429,5 +435,33 @@ fn a_call_ends_once_however_its_ends_cross() {
                 |bindings| assert_eq!(ends_count(&bindings["heard"]), 1, "{mode}, {end}"),
             );
         }
+    }
+}
+
+// spec: B-RPC-13, B-RPC-27
+#[test]
+fn a_call_that_crosses_the_end_of_its_registration_has_one_answer() {
+    for end in ["UNREGISTER 2 $r", "ABORT {} my.reason", "GOODBYE {} my.reason"] {
+        check_often(
+            &format!(
+                r#"
+                bob: joins realm1
+                ann: REGISTER 1 {{}} com.p -> REGISTERED 1 $r
+                bob: begins CALL 1 {{}} com.p
+                ann: begins {end}
+                ann: hears all $ann
+                bob: hears all $bob
+            "#
+            ),
+            5,
+            |bindings| {
+                let [ann, ends] = [&bindings["ann"], &bindings["bob"]];
+                let Value::List(heard) = ann else { panic!("a list") };
+                let invoked = heard.iter().any(|message| message.items()[0] == Value::from(68));
+                // Who has not left can still answer.
+                let is_open = invoked && end.starts_with("UNREGISTER");
+                assert_eq!(ends_count(ends), usize::from(!is_open), "{ann} {ends}");
+            },
+        );
     }
 }

@@ -270,3 +270,20 @@ fn only_what_is_announced_for_a_callee_counts_for_callees() {
         ));
     }
 }
+
+// spec: A-FEAT-04, B-SESS-24
+#[test]
+fn what_a_session_announced_is_gone_with_it() {
+    check(
+        r#"
+        ann: joins realm1 {callee: {features: {call_canceling}}}
+        ann: GOODBYE {} a.b -> GOODBYE {} wamp.close.goodbye_and_out
+        ann: HELLO realm1 {roles: {callee: {}}} -> WELCOME * {..}
+        ann: REGISTER 1 {} com.p -> REGISTERED 1 $r
+        bob: CALL 1 {} com.p
+        ann: <- INVOCATION 1 $r {}
+        bob: CANCEL 1 {mode: kill} -> ERROR CALL 1 {} wamp.error.canceled
+        ann: silent
+    "#,
+    );
+}

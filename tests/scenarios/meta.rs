@@ -2,7 +2,7 @@
 
 use gigawamp::sim::Value;
 
-use crate::{check, check_then};
+use crate::{check, check_often, check_then};
 
 // spec: A-SMA-01, A-SMA-02, A-SMA-03, A-SMA-04, A-META-01, A-META-03
 #[test]
@@ -52,7 +52,7 @@ fn sessions_are_counted_and_listed() {
     );
 }
 
-// spec: A-SMA-07, A-META-06, A-ERR-32
+// spec: A-SMA-07, A-META-06, A-ERR-32, B-ERR-06
 #[test]
 fn a_session_is_described() {
     check(
@@ -185,7 +185,7 @@ fn what_is_reserved_is_nobody_elses() {
     );
 }
 
-// spec: A-META-04
+// spec: A-META-04, B-ERR-13, B-ERR-41
 #[test]
 fn killing_is_denied_where_it_is_not_allowed() {
     for procedure in ["kill [$bob]", "kill_by_authid [x]", "kill_by_authrole [x]", "kill_all"] {
@@ -443,4 +443,62 @@ fn each_realm_has_a_meta_api_of_its_own() {
         ann: silent
     "#,
     );
+}
+
+// spec: A-META-06, D-15
+#[test]
+fn an_argument_that_is_null_is_none() {
+    check(
+        r#"
+        ann: CALL 1 {} wamp.session.count [null] -> RESULT 1 {} [2]
+        ann: CALL 2 {} wamp.session.list [] {"filter_authroles": null} -> RESULT 2 {} [[*, *]]
+        ann: CALL 3 {} wamp.registration.lookup [com.p, null] -> RESULT 3 {} [null]
+        ann: CALL 4 {} wamp.registration.lookup [com.p, {match: null}] -> RESULT 4 {} [null]
+        ann: CALL 5 {} wamp.session.kill [5] {"reason": null, "message": null} -> ERROR CALL 5 {} wamp.error.no_such_session
+        ann: CALL 6 {} wamp.session.get [null] -> ERROR CALL 6 {} wamp.error.invalid_argument
+        ann: CALL 7 {} wamp.session.add_testament [null, [], {}] -> ERROR CALL 7 {} wamp.error.invalid_argument
+        bob: SUBSCRIBE 1 {} com.t -> SUBSCRIBED 1 $s
+        ann: CALL 8 {} wamp.session.add_testament [com.t, null, {"a": 1}] {"publish_options": null, "scope": null} -> RESULT 8 {}
+        ann: drops
+        bob: <- EVENT $s * {} [] {"a": 1}
+    "#,
+    );
+}
+
+// spec: A-SMA-03, A-SMA-16, A-SMA-17
+#[test]
+fn a_session_leaves_once_whatever_crosses_its_killing() {
+    for what in [
+        "GOODBYE {} my.reason",
+        "ABORT {} my.reason",
+        "REGISTER 1 {} com.p",
+        "SUBSCRIBE 1 {} com.t",
+        "PUBLISH 7 {} com.t",
+        "CALL 1 {} wamp.session.kill_by_authrole [nobody]",
+    ] {
+        let script = format!(
+            r#"
+            ann: joins realm1
+            bob: joins realm1
+            cyd: joins realm1
+            eve: SUBSCRIBE 1 {{}} wamp.session.on_leave -> SUBSCRIBED 1 $l
+            bob: begins {what}
+            ann: begins CALL 1 {{}} wamp.session.kill [$bob]
+            cyd: begins CALL 1 {{}} wamp.session.kill [$bob]
+            eve: hears all $news
+            bob: hears all $of_bob
+            ann: hears all $of_ann
+            cyd: hears all $of_cyd
+        "#
+        );
+        check_often(&script, 4, |bindings| {
+            let news = bindings["news"].items();
+            assert_eq!(news.len(), 1, "{what}: {news:?}");
+            assert_eq!(news[0].items()[4].items()[0], bindings["bob"]);
+            // At most one of the two has killed it.
+            let is_result = |name: &&str| bindings[*name].items()[0].items()[0] == Value::from(50);
+            let killers = ["of_ann", "of_cyd"].iter().filter(|name| is_result(name)).count();
+            assert!(killers <= 1, "{what}: {bindings:?}");
+        });
+    }
 }

@@ -200,7 +200,7 @@ fn leaving_between_two_parts() {
     );
 }
 
-// spec: A-PCI-16, A-CAN-04
+// spec: A-PCI-12, A-CAN-04
 #[test]
 fn canceling_between_two_parts() {
     check_parts(

@@ -107,6 +107,10 @@ fn octets_arrive_unchanged_whatever_the_serializers() {
             ("cbor", "json"),
             ("msgpack", "cbor"),
             ("json", "json"),
+            ("ubjson", "json"),
+            ("json", "ubjson"),
+            ("ubjson", "cbor"),
+            ("msgpack", "ubjson"),
         ] {
             check(&format!(
                 r#"

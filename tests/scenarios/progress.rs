@@ -12,10 +12,10 @@ fn results_in_parts_arrive_in_order_and_the_last_is_final() {
         ann: <- INVOCATION 1 $r {receive_progress}
         ann: YIELD 1 {progress} [1]
         bob: <- RESULT 1 {progress} [1]
-        ann: YIELD 1 {progress} [2] & YIELD 1 {progress} [3] & YIELD 1 {} [4]
+        ann: YIELD 1 {progress} [2] & YIELD 1 {progress} & YIELD 1 {progress: false} [] {"all": 4}
         bob: <- RESULT 1 {progress} [2]
-        bob: <- RESULT 1 {progress} [3]
-        bob: <- RESULT 1 {} [4]
+        bob: <- RESULT 1 {progress}
+        bob: <- RESULT 1 {} [] {"all": 4}
         ann: YIELD 1 {progress} [5]
         ann: YIELD 1 {} [6]
         bob: silent

@@ -199,7 +199,7 @@ fn events_carry_what_was_published() {
     );
 }
 
-// spec: B-PS-15, B-ID-09, B-ID-10, G-26, D-22
+// spec: B-PS-15, B-ID-09, B-ID-10, A-PBS-02, A-PBS-03, A-PBS-04, G-26, D-22
 #[test]
 fn a_publication_comes_once_for_each_subscription_it_matches() {
     check(
@@ -253,7 +253,7 @@ fn subscribed_comes_first_and_from_then_on_nothing_is_missed() {
     );
 }
 
-// spec: B-PS-21
+// spec: B-PS-14
 #[test]
 fn large_payloads_are_delivered_to_many() {
     let long = "x".repeat(9_000);

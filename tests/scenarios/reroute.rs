@@ -1,6 +1,7 @@
 //! Rerouting: callees that decline a call so that another gets it.
 
-use crate::check;
+use crate::call::ends_count;
+use crate::{check, check_often};
 
 const CALLEE: &str = "{callee: {features: {call_reroute, call_canceling, \
                       progressive_call_results}}}";
@@ -195,7 +196,67 @@ fn each_callee_gets_the_details_that_it_wants() {
     ));
 }
 
-// spec: A-RRT-03, A-PPT-04
+// spec: A-RRT-01, A-TMO-02, A-CAN-04
+#[test]
+fn a_call_that_was_rerouted_ends_like_any_other() {
+    for end in [
+        "wait 100ms\ndan: <- ERROR CALL 1 {} wamp.error.timeout",
+        "dan: CANCEL 1 {} -> ERROR CALL 1 {} wamp.error.canceled",
+        "dan: drops",
+    ] {
+        check_shared(
+            "first",
+            &format!(
+                r#"
+                dan: CALL 1 {{timeout: 500}} com.p
+                ann: <- INVOCATION 1 $r {{}}
+                wait 400ms
+                ann: ERROR INVOCATION 1 {{}} wamp.error.unavailable
+                bob: <- INVOCATION 1 $r {{}}
+                {end}
+                bob: <- INTERRUPT 1 {{mode: killnowait}}
+                bob: ERROR INVOCATION 1 {{}} wamp.error.unavailable
+                ann: silent
+                cyd: silent
+            "#
+            ),
+        );
+    }
+}
+
+// spec: A-RRT-01, A-RRT-04, B-RPC-13
+#[test]
+fn what_crosses_a_rerouted_call_leaves_it_one_answer() {
+    for (who, what) in [
+        ("dan", "CANCEL 1 {mode: skip}"),
+        ("dan", "CANCEL 1 {mode: killnowait}"),
+        ("bob", "ABORT {} my.reason"),
+        ("bob", "GOODBYE {} my.reason"),
+    ] {
+        check_often(
+            &format!(
+                r#"
+                dan: joins realm1
+                ann: joins realm1 {CALLEE}
+                bob: joins realm1 {CALLEE}
+                ann: REGISTER 1 {{invoke: first}} com.p -> REGISTERED 1 $r
+                bob: REGISTER 1 {{invoke: first}} com.p -> REGISTERED 1 $r
+                dan: CALL 1 {{}} com.p
+                ann: <- INVOCATION 1 $r {{}}
+                ann: begins ERROR INVOCATION 1 {{}} wamp.error.unavailable
+                {who}: begins {what}
+                ann: hears all $ann
+                bob: hears all $bob
+                dan: hears all $dan
+            "#
+            ),
+            5,
+            |bindings| assert_eq!(ends_count(&bindings["dan"]), 1, "{who}: {what}"),
+        );
+    }
+}
+
+// spec: A-RRT-03, A-PPT-06
 #[test]
 fn a_callee_that_could_not_take_the_call_is_passed_over() {
     let able = "{callee: {features: {call_reroute, payload_passthru_mode}}}";

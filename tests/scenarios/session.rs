@@ -366,7 +366,7 @@ fn who_stays_silent_after_goodbye_is_sent_away() {
     );
 }
 
-// spec: B-SESS-29, A-FEAT-03, X-OPT-04
+// spec: B-SESS-29, B-PS-21, A-FEAT-03, X-OPT-04
 #[test]
 fn unknown_attributes_are_ignored() {
     check(

@@ -34,13 +34,9 @@ impl<'a> Arguments<'a> {
         Ok(Self { positional, keywords: payload.arguments_kw().unwrap_or_default() })
     }
 
-    /// The next positional argument, if there is one.
+    /// The next positional argument, if there is one and it is not null.
     pub(super) fn optional<T: Element<'a>>(&mut self) -> Result<Option<T>, Refusal> {
-        let Some((reader, sequence)) = &mut self.positional else { return Ok(None) };
-        if !reader.more(sequence).map_err(|_| INVALID)? {
-            self.positional = None;
-            return Ok(None);
-        }
+        let Some(reader) = self.next()? else { return Ok(None) };
         T::read(reader).map(Some).map_err(|_| INVALID)
     }
 
@@ -51,11 +47,7 @@ impl<'a> Arguments<'a> {
 
     /// The next positional argument as it is, if it is of that kind.
     pub(super) fn raw(&mut self, kind: Kind) -> Result<Option<&'a [u8]>, Refusal> {
-        let Some((reader, sequence)) = &mut self.positional else { return Ok(None) };
-        if !reader.more(sequence).map_err(|_| INVALID)? {
-            self.positional = None;
-            return Ok(None);
-        }
+        let Some(reader) = self.next()? else { return Ok(None) };
         match reader.kind() {
             Ok(found) if found == kind => reader.skip().map(Some).map_err(|_| INVALID),
             Ok(_) | Err(_) => Err(INVALID),
@@ -93,5 +85,23 @@ impl<'a> Arguments<'a> {
             [] => Ok(T::default()),
             bytes => T::read(&mut MsgPackReader::open(bytes)).map_err(|_| INVALID),
         }
+    }
+
+    /// The reader before the next positional argument, if there is one. A null is none: clients
+    /// write one for what they leave out, as they do in Options.
+    fn next(&mut self) -> Result<Option<&mut MsgPackReader<'a>>, Refusal> {
+        let more = match &mut self.positional {
+            Some((reader, sequence)) => reader.more(sequence).map_err(|_| INVALID)?,
+            None => false,
+        };
+        if !more {
+            self.positional = None;
+        }
+        let Some((reader, _)) = &mut self.positional else { return Ok(None) };
+        if reader.kind().map_err(|_| INVALID)? == Kind::Null {
+            reader.skip().map_err(|_| INVALID)?;
+            return Ok(None);
+        }
+        Ok(Some(reader))
     }
 }

@@ -8,23 +8,27 @@
 
 mod arguments;
 mod events;
+mod lists;
 mod sessions;
 
 pub(super) use events::News;
+pub(super) use lists::Pace;
 pub(super) use sessions::Condemned;
 
 use super::realm::{Context, Realm, Refusal};
 use super::relay::{Head, Relay};
 use crate::env::Map;
-use crate::message::uri::{self, MatchPolicy};
+use crate::limits::LISTS_PENDING_MAX;
+use crate::message::uri;
 use crate::message::{
-    Call, Message, Payload, RegistrationId, Result as CallResult, ResultDetails, SubscriptionId,
-    Text,
+    Call, Message, Payload, RegistrationId, Result as CallResult, ResultDetails, SessionId,
+    SubscriptionId, Text,
 };
 use crate::session::{CallRef, ShardId};
 use crate::wire::msgpack::MsgPackWriter;
 use crate::wire::{Serializer, Writer};
 use arguments::Arguments;
+use lists::{Lists, Pages, Scan};
 
 /// The procedures, by the last part of their URIs.
 // spec: advanced/meta_api_sessions, advanced/meta_api_registrations
@@ -103,18 +107,36 @@ impl Procedure {
 /// What a shard is asked. The arguments of the call travel as the relay's payload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Question {
-    /// Which sessions have one of the given roles?
-    Sessions,
+    /// Which sessions have one of the given roles, or how many?
+    Sessions(Form),
     /// What is known of this session?
     Session,
     /// End sessions: by id, authid, authrole, or all but the caller's.
     Kill(Kill),
-    /// Which sessions hold this subscription?
-    Subscribers(SubscriptionId),
+    /// Which sessions hold this subscription, or how many?
+    Subscribers(SubscriptionId, Form),
+    /// Which sessions are behind this registration? For the caller's own shard.
+    Callees(RegistrationId),
+    /// Which registrations are there? For the caller's own shard.
+    Registrations,
+    /// Which subscriptions are there? For the caller's own shard.
+    Subscriptions,
     /// Take a registration from a session of yours.
     RemoveCallee,
     /// Take a subscription from a session of yours.
     RemoveSubscriber,
+}
+
+impl Question {
+    /// Whether the answer may be as long as the realm is large.
+    const fn is_list(self) -> bool {
+        match self {
+            Self::Sessions(form) | Self::Subscribers(_, form) => matches!(form, Form::List),
+            Self::Callees(_) | Self::Registrations | Self::Subscriptions => true,
+            Self::Kill(kill) => !matches!(kill, Kill::Session),
+            Self::Session | Self::RemoveCallee | Self::RemoveSubscriber => false,
+        }
+    }
 }
 
 /// Which sessions are to be ended.
@@ -128,11 +150,13 @@ pub(super) enum Kill {
 
 /// The form in which ids that were gathered are given to the caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Form {
+pub(super) enum Form {
     /// As one list.
     List,
     /// As their number.
     Count,
+    /// As the sum of the numbers that the shards gave.
+    Sum,
     /// As the one answer there is: Details, or nothing.
     Only,
 }
@@ -142,6 +166,8 @@ enum Form {
 struct Gathering {
     call: CallRef,
     form: Form,
+    /// It counts as one of [`LISTS_PENDING_MAX`].
+    is_list: bool,
     /// Shards that have not answered.
     left: usize,
     ids: Vec<u64>,
@@ -155,6 +181,7 @@ struct Gathering {
 pub(super) struct Meta {
     gatherings: Map<u64, Gathering>,
     last: u64,
+    lists: Lists,
 }
 
 /// Who wants to know what, and how.
@@ -163,6 +190,15 @@ struct Inquiry {
     call: CallRef,
     form: Form,
     question: Question,
+}
+
+/// What a shard knows to say to a question.
+enum Told {
+    Count(usize),
+    /// The Arguments of the RESULT, in MessagePack.
+    Arguments(Vec<u8>),
+    /// It must be looked for; the form says how it is wanted.
+    Later(Scan, Form),
 }
 
 /// What a meta procedure comes to at once.
@@ -175,11 +211,12 @@ enum Outcome {
 
 impl Meta {
     pub(super) fn new(hash_key: &ahash::RandomState) -> Self {
-        Self { gatherings: Map::with_hasher(hash_key.clone()), last: 0 }
+        let gatherings = Map::with_hasher(hash_key.clone());
+        Self { gatherings, last: 0, lists: Lists::default() }
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.gatherings.is_empty()
+        self.gatherings.is_empty() && self.lists.is_empty()
     }
 }
 
@@ -213,7 +250,7 @@ impl Realm {
         let session = context.peers.session(slot).filter(|session| session.meta_calls > 0);
         let Some(session) = session else { return };
         let id = session.id;
-        session.meta_calls = 0;
+        (session.meta_calls, session.lists_asked) = (0, 0);
         let gathered = self.meta.gatherings.iter();
         let own = gathered.filter(|(_, gathering)| gathering.call.caller.id == id);
         let mut own: Vec<_> = own.map(|(number, gathering)| (*number, gathering.call)).collect();
@@ -225,7 +262,7 @@ impl Realm {
         }
     }
 
-    /// Answers another shard's question.
+    /// Answers another shard's question, at once or by and by.
     pub(super) fn on_ask(
         &mut self,
         (number, question): (u64, Question),
@@ -233,29 +270,76 @@ impl Realm {
         relay: &Relay<'_>,
         context: &mut Context<'_>,
     ) {
-        let mut ids = Vec::new();
-        let mut arguments = Vec::new();
-        let mut error = "";
         let mut buffer = Vec::new();
         let asked = Arguments::of(&relay.payload, &mut buffer);
-        let answered = asked.and_then(|asked| match question {
-            Question::Sessions => self.sessions_with_roles(asked, &mut ids, context),
-            Question::Session => self.session_details(asked, &mut arguments, context),
-            Question::Kill(kill) => self.condemn(kill, (asked, relay.ids), &mut ids, context),
-            Question::Subscribers(id) => {
-                ids.extend(self.broker.subscribers_of(id));
-                Ok(())
-            }
-            Question::RemoveCallee => self.remove_callee(asked, context),
-            Question::RemoveSubscriber => self.remove_subscriber(asked, context),
-        });
+        let caller = relay.ids.first().map(|id| SessionId(*id));
+        let told = asked.and_then(|asked| self.consider((question, caller), asked, context));
         self.publish_news(context);
-        if let Err(Refusal(refused)) = answered {
-            error = refused;
+        let (mut count, mut arguments, mut error) = (None, Vec::new(), "");
+        match told {
+            Ok(Told::Later(scan, form)) => {
+                let counts = form == Form::Sum;
+                return self.look_through((number, from), (scan, counts), context);
+            }
+            Ok(Told::Count(known)) => count = Some(known as u64),
+            Ok(Told::Arguments(known)) => arguments = known,
+            Err(Refusal(refused)) => error = refused,
         }
         let payload = Payload::from_elements(Serializer::MessagePack, (&arguments, &[]), false);
-        let answer = Relay { text: error, ids: &ids, payload, ..Relay::of(Head::Answer(number)) };
+        let head = Head::Answer(number);
+        let answer = Relay { text: error, ids: count.as_slice(), payload, ..Relay::of(head) };
         self.pass(from, &answer, context);
+    }
+
+    /// Finds out what is to be told, or where to look for it.
+    fn consider(
+        &mut self,
+        (question, caller): (Question, Option<SessionId>),
+        mut asked: Arguments<'_>,
+        context: &mut Context<'_>,
+    ) -> Result<Told, Refusal> {
+        let next = SessionId::default();
+        let nothing = Ok(Told::Arguments(Vec::new()));
+        match question {
+            Question::Sessions(form) => {
+                let roles = asked.roles()?;
+                if form == Form::Sum && roles.is_none() {
+                    return Ok(Told::Count(self.sessions.len()));
+                }
+                let owned = |roles: Vec<Text<'_>>| roles.iter().map(|r| (**r).into()).collect();
+                Ok(Told::Later(Scan::Sessions { next, roles: roles.map(owned) }, form))
+            }
+            Question::Session => {
+                let mut arguments = Vec::new();
+                self.session_details(asked, &mut arguments, context)?;
+                Ok(Told::Arguments(arguments))
+            }
+            Question::Kill(Kill::Session) => {
+                let id = SessionId(asked.required()?);
+                let victims = Self::victims(Kill::Session, asked, caller)?;
+                self.kill_one(id, &victims, context)?;
+                nothing
+            }
+            Question::Kill(kill) => {
+                let victims = Self::victims(kill, asked, caller)?;
+                Ok(Told::Later(Scan::Kill { next, victims }, Form::List))
+            }
+            Question::Subscribers(id, Form::Sum) => {
+                Ok(Told::Count(self.broker.subscribers_count(id)))
+            }
+            Question::Subscribers(id, form) => {
+                Ok(Told::Later(Scan::Subscribers { id, left: usize::MAX }, form))
+            }
+            Question::Callees(id) => Ok(Told::Later(Scan::Callees(id), Form::Only)),
+            Question::Registrations => {
+                Ok(Told::Later(Scan::Registrations(Pages::default()), Form::Only))
+            }
+            Question::Subscriptions => {
+                Ok(Told::Later(Scan::Subscriptions(Pages::default()), Form::Only))
+            }
+            Question::RemoveCallee => self.remove_callee(asked, context).and(nothing),
+            Question::RemoveSubscriber => self.remove_subscriber(asked, context).and(nothing),
+        }
     }
 
     /// Takes a shard's answer to a question of ours.
@@ -273,6 +357,7 @@ impl Realm {
         let gathering = self.meta.gatherings.remove(&number).expect("it was there a line ago");
         if let Some(session) = context.peers.find(gathering.call.caller) {
             session.meta_calls -= 1;
+            session.lists_asked -= usize::from(gathering.is_list);
         }
         finish(gathering, context);
     }
@@ -287,11 +372,15 @@ impl Realm {
         let mut buffer = Vec::new();
         let mut asked = Arguments::of(payload, &mut buffer)?;
         let everywhere = || (0..context.peers.shards_count).collect();
+        let here = || vec![context.peers.shard.0];
         let inquiry = |form, question| Inquiry { call, form, question };
         let kill = |form, kill| inquiry(form, Question::Kill(kill));
         let (inquiry, shards): (Inquiry, Vec<u16>) = match procedure {
-            Procedure::SessionCount => (inquiry(Form::Count, Question::Sessions), everywhere()),
-            Procedure::SessionList => (inquiry(Form::List, Question::Sessions), everywhere()),
+            Procedure::SessionCount | Procedure::SessionList => {
+                let counts = procedure == Procedure::SessionCount;
+                let form = if counts { Form::Sum } else { Form::List };
+                (inquiry(form, Question::Sessions(form)), everywhere())
+            }
             Procedure::SessionGet => {
                 let home = home_of(asked.required()?, context);
                 (inquiry(Form::Only, Question::Session), home)
@@ -307,12 +396,12 @@ impl Realm {
             Procedure::FlushTestaments => return self.flush_testaments(call, &asked, context),
             Procedure::SubscriptionListSubscribers | Procedure::SubscriptionCountSubscribers => {
                 let lists = procedure == Procedure::SubscriptionListSubscribers;
-                let form = if lists { Form::List } else { Form::Count };
+                let form = if lists { Form::List } else { Form::Sum };
                 let id = SubscriptionId(asked.required::<u64>()?);
                 let known = self.shared.subscriptions.of_id(id.0);
                 let known = known.ok_or(Refusal::new(uri::error::NO_SUCH_SUBSCRIPTION))?;
                 let shards = known.shards.iter().map(|shard| shard.0).collect();
-                (inquiry(form, Question::Subscribers(id)), shards)
+                (inquiry(form, Question::Subscribers(id, form)), shards)
             }
             Procedure::RegistrationRemoveCallee | Procedure::SubscriptionRemoveSubscriber => {
                 let callee = procedure == Procedure::RegistrationRemoveCallee;
@@ -321,16 +410,21 @@ impl Realm {
                 asked.required::<u64>()?;
                 (inquiry(Form::Only, remove), home_of(asked.required()?, context))
             }
-            Procedure::RegistrationList
-            | Procedure::RegistrationLookup
+            Procedure::RegistrationList => (inquiry(Form::Only, Question::Registrations), here()),
+            Procedure::SubscriptionList => (inquiry(Form::Only, Question::Subscriptions), here()),
+            Procedure::RegistrationListCallees => {
+                let id = RegistrationId(asked.required::<u64>()?);
+                let known = self.shared.registrations.of_id(id.0);
+                known.ok_or(Refusal::new(uri::error::NO_SUCH_REGISTRATION))?;
+                (inquiry(Form::Only, Question::Callees(id)), here())
+            }
+            Procedure::RegistrationLookup
             | Procedure::RegistrationMatch
             | Procedure::RegistrationGet
-            | Procedure::RegistrationListCallees
             | Procedure::RegistrationCountCallees => {
                 return self.registration_call(procedure, asked);
             }
-            Procedure::SubscriptionList
-            | Procedure::SubscriptionLookup
+            Procedure::SubscriptionLookup
             | Procedure::SubscriptionMatch
             | Procedure::SubscriptionGet => return self.subscription_call(procedure, asked),
         };
@@ -351,12 +445,17 @@ impl Realm {
         if session.calls.len() + session.meta_calls >= calls_max {
             return Err(Refusal::new(uri::error::LIMIT_EXCEEDED));
         }
+        let is_list = question.is_list();
+        if is_list && session.lists_asked >= LISTS_PENDING_MAX {
+            return Err(Refusal::new(uri::error::LIMIT_EXCEEDED));
+        }
         session.meta_calls += 1;
+        session.lists_asked += usize::from(is_list);
         self.meta.last += 1;
         let number = self.meta.last;
         let left = shards.len();
         let (ids, arguments) = (Vec::new(), Vec::new());
-        let gathering = Gathering { call, form, left, ids, arguments, error: None };
+        let gathering = Gathering { call, form, is_list, left, ids, arguments, error: None };
         self.meta.gatherings.insert(number, gathering);
         let asker = [call.caller.id.0];
         for shard in shards {
@@ -375,11 +474,6 @@ impl Realm {
         mut asked: Arguments<'_>,
     ) -> Result<Outcome, Refusal> {
         let registrations = &self.shared.registrations;
-        if procedure == Procedure::RegistrationList {
-            return list_by_policy(|visit| {
-                registrations.for_each(&mut |policy, _, entry| visit(policy, entry.id.0));
-            });
-        }
         if procedure == Procedure::RegistrationLookup || procedure == Procedure::RegistrationMatch {
             let uri: Text<'_> = asked.required()?;
             let by_name = procedure == Procedure::RegistrationLookup;
@@ -395,13 +489,10 @@ impl Realm {
         let id = RegistrationId(asked.required::<u64>()?);
         let found = registrations.of_id(id.0);
         let found = found.ok_or(Refusal::new(uri::error::NO_SUCH_REGISTRATION))?;
-        let callees: Vec<_> = found.callees.iter().map(|callee| callee.session.id.0).collect();
-        let lists = procedure == Procedure::RegistrationListCallees;
         let counts = procedure == Procedure::RegistrationCountCallees;
-        Ok(Outcome::Answer(answer(|writer| match (lists, counts) {
-            (true, _) => write_ids(&callees, writer),
-            (_, true) => writer.integer(callees.len() as u64),
-            (false, false) => found.write_details(writer),
+        Ok(Outcome::Answer(answer(|writer| match counts {
+            true => writer.integer(found.callees.len() as u64),
+            false => found.write_details(writer),
         })))
     }
 
@@ -412,11 +503,6 @@ impl Realm {
         mut asked: Arguments<'_>,
     ) -> Result<Outcome, Refusal> {
         let subscriptions = &self.shared.subscriptions;
-        if procedure == Procedure::SubscriptionList {
-            return list_by_policy(|visit| {
-                subscriptions.for_each(&mut |policy, _, entry| visit(policy, entry.id.0));
-            });
-        }
         if procedure == Procedure::SubscriptionLookup {
             let uri: Text<'_> = asked.required()?;
             let found = subscriptions.get(asked.policy()?, &uri);
@@ -441,23 +527,6 @@ impl Realm {
     }
 }
 
-/// Ids of everything in an index, by the way it is matched.
-fn list_by_policy(
-    visit_all: impl FnOnce(&mut dyn FnMut(MatchPolicy, u64)),
-) -> Result<Outcome, Refusal> {
-    let mut lists: [Vec<u64>; 3] = Default::default();
-    visit_all(&mut |policy, id| lists[policy as usize].push(id));
-    Ok(Outcome::Answer(answer(|writer| {
-        writer.dict(lists.len());
-        for (policy, ids) in MatchPolicy::ALL.into_iter().zip(&mut lists) {
-            ids.sort_unstable();
-            writer.key(policy.name());
-            write_ids(ids, writer);
-        }
-        writer.end_dict();
-    })))
-}
-
 /// Gives a caller what was gathered for it.
 fn finish(mut gathering: Gathering, context: &mut Context<'_>) {
     if let Some(error) = gathering.error {
@@ -467,10 +536,15 @@ fn finish(mut gathering: Gathering, context: &mut Context<'_>) {
         }
         return;
     }
-    gathering.ids.sort_unstable();
+    // What each shard found is sorted mostly, and a session may have been met twice.
+    gathering.ids.sort();
     let arguments = match gathering.form {
+        Form::Sum => answer(|writer| writer.integer(gathering.ids.iter().sum())),
         Form::Only => gathering.arguments,
-        Form::List => answer(|writer| write_ids(&gathering.ids, writer)),
+        Form::List => {
+            gathering.ids.dedup();
+            answer(|writer| write_ids(&gathering.ids, writer))
+        }
         Form::Count => answer(|writer| writer.integer(gathering.ids.len() as u64)),
     };
     give(gathering.call, &arguments, context);
@@ -482,6 +556,12 @@ fn give(call: CallRef, arguments: &[u8], context: &mut Context<'_>) {
     if context.peers.find(caller).is_none() {
         return;
     }
+    // In other serializers it may be twice as long. Nobody is ended for having asked for much.
+    let waiting = context.peers.waiting(caller.slot) + 2 * arguments.len();
+    if arguments.len() > LONG_ANSWER_BYTES && waiting > context.limits.outbox_bytes_max {
+        let error = super::realm::error_of(Call::CODE, request, uri::error::LIMIT_EXCEEDED);
+        return context.peers.tell(caller.slot, error);
+    }
     let payload = Payload::from_elements(Serializer::MessagePack, (arguments, &[]), false);
     let sent = context.peers.in_serializer_of(caller.slot, &payload, |peers, payload| {
         let message = CallResult { request, details: ResultDetails::default(), payload };
@@ -492,6 +572,9 @@ fn give(call: CallRef, arguments: &[u8], context: &mut Context<'_>) {
         context.peers.tell(caller.slot, super::realm::error_of(Call::CODE, request, error));
     }
 }
+
+/// Octets of an answer beyond which it may be refused.
+const LONG_ANSWER_BYTES: usize = 1_000;
 
 /// Arguments with one element, in MessagePack.
 fn answer(write: impl FnOnce(&mut MsgPackWriter<'_>)) -> Vec<u8> {

@@ -6,6 +6,7 @@ use super::super::config::Disclosure;
 use super::super::realm::{Context, Realm, Refusal};
 use super::arguments::Arguments;
 use super::events::write_session;
+use super::lists::Victims;
 use super::{Kill, Outcome, answer};
 use crate::limits::TESTAMENTS_BYTES_MAX;
 use crate::message::layout::Element;
@@ -27,24 +28,6 @@ pub(in super::super) struct Condemned {
 }
 
 impl Realm {
-    /// Sessions of this realm and shard that have one of the given roles, if roles are given.
-    pub(super) fn sessions_with_roles(
-        &self,
-        mut asked: Arguments<'_>,
-        ids: &mut Vec<u64>,
-        context: &mut Context<'_>,
-    ) -> Result<(), Refusal> {
-        let roles: Option<Vec<Text<'_>>> = asked.roles()?;
-        for (id, slot) in &self.sessions {
-            let Some(session) = context.peers.session(*slot) else { continue };
-            let role = &*session.identity.authrole;
-            if roles.as_ref().is_none_or(|roles| roles.iter().any(|wanted| wanted == role)) {
-                ids.push(id.0);
-            }
-        }
-        Ok(())
-    }
-
     /// What is told of one session of this realm and shard.
     pub(super) fn session_details(
         &self,
@@ -60,57 +43,56 @@ impl Realm {
         Ok(())
     }
 
-    /// Has sessions of this realm and shard ended. `caller` is spared.
+    /// Which sessions of this realm and shard are to be ended, except for `caller`.
     // spec: advanced/meta_api_sessions#kill
-    pub(super) fn condemn(
-        &mut self,
+    pub(super) fn victims(
         kill: Kill,
-        (mut asked, caller): (Arguments<'_>, &[u64]),
-        ids: &mut Vec<u64>,
-        context: &mut Context<'_>,
-    ) -> Result<(), Refusal> {
+        mut asked: Arguments<'_>,
+        caller: Option<SessionId>,
+    ) -> Result<Victims, Refusal> {
         let keywords: KillKeywords<'_> = asked.keywords()?;
         let reason = keywords.reason.as_deref().unwrap_or(uri::close::KILLED);
         if !uri::is_valid(reason, UriCheck::Loose) {
             return Err(Refusal::new(uri::error::INVALID_URI));
         }
-        let spared = |id: u64| caller.contains(&id);
-        match kill {
-            Kill::Session => {
-                let id: u64 = asked.required()?;
-                let here = self.sessions.contains_key(&SessionId(id));
-                if !here || spared(id) {
-                    return Err(Refusal::new(uri::error::NO_SUCH_SESSION));
-                }
-                ids.push(id);
-            }
-            Kill::Authid | Kill::Authrole => {
-                let wanted: Text<'_> = asked.required()?;
-                for (id, slot) in &self.sessions {
-                    let Some(session) = context.peers.session(*slot) else { continue };
-                    let by_authid = kill == Kill::Authid;
-                    let identity = &session.identity;
-                    let name = if by_authid { &identity.authid } else { &identity.authrole };
-                    if **name == *wanted && !spared(id.0) {
-                        ids.push(id.0);
-                    }
-                }
-            }
-            Kill::All => ids.extend(self.sessions.keys().map(|id| id.0).filter(|id| !spared(*id))),
-        }
-        let (reason, message) = (reason.into(), keywords.message.as_deref().map(Into::into));
-        for id in ids.iter() {
-            // From here on no question finds it, though it ends with the input in hand.
-            let slot = self.sessions.remove(&SessionId(*id));
-            let condemned = Condemned {
-                slot: slot.expect("it was found here"),
-                reason: Arc::clone(&reason),
-                message: message.clone(),
-                silently: kill == Kill::All,
-            };
-            context.peers.condemned.push(condemned);
+        let name = match kill {
+            Kill::Authid | Kill::Authrole => asked.required::<Text<'_>>()?.as_ref().into(),
+            Kill::Session | Kill::All => Box::default(),
+        };
+        let message = keywords.message.as_deref().map(Into::into);
+        Ok(Victims { kill, name, caller, reason: reason.into(), message })
+    }
+
+    /// Has one session of this realm and shard ended.
+    // spec: advanced/meta_api_sessions#kill
+    pub(super) fn kill_one(
+        &mut self,
+        id: SessionId,
+        victims: &Victims,
+        context: &mut Context<'_>,
+    ) -> Result<(), Refusal> {
+        if victims.caller == Some(id) || !self.condemn(id, victims, context) {
+            return Err(Refusal::new(uri::error::NO_SUCH_SESSION));
         }
         Ok(())
+    }
+
+    /// Has a session ended once the input in hand is done, if it is here. No question finds it
+    /// from here on.
+    pub(super) fn condemn(
+        &mut self,
+        id: SessionId,
+        victims: &Victims,
+        context: &mut Context<'_>,
+    ) -> bool {
+        let Some(slot) = self.sessions.remove(&id) else { return false };
+        context.peers.condemned.push(Condemned {
+            slot,
+            reason: Arc::clone(&victims.reason),
+            message: victims.message.clone(),
+            silently: victims.kill == Kill::All,
+        });
+        true
     }
 
     /// Takes a registration from a session of this realm and shard.
@@ -156,8 +138,11 @@ impl Realm {
         if !uri::is_valid(&topic, self.shared.uri_check) || uri::is_reserved(&topic) {
             return Err(Refusal::new(uri::error::INVALID_URI));
         }
-        let arguments = asked.raw(Kind::List)?.unwrap_or_default();
+        let arguments = asked.raw(Kind::List)?;
         let arguments_kw = asked.raw(Kind::Dict)?.unwrap_or_default();
+        // Keywords have arguments before them, if only none.
+        let none: &[u8] = if arguments_kw.is_empty() { &[] } else { EMPTY_LIST };
+        let arguments = arguments.unwrap_or(none);
         let keywords: TestamentKeywords<'_> = asked.keywords()?;
         let scope = scope_of(keywords.scope.as_deref())?;
         let options = keywords.publish_options.unwrap_or_default();
@@ -208,6 +193,9 @@ impl Realm {
         Ok(Outcome::Answer(Vec::new()))
     }
 }
+
+/// A list of nothing, in MessagePack.
+const EMPTY_LIST: &[u8] = &[0x90];
 
 /// Detached testaments are published before destroyed ones.
 fn scope_of(name: Option<&str>) -> Result<usize, Refusal> {

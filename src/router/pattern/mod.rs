@@ -198,6 +198,15 @@ impl<T: Send + Sync + 'static> Index<T> {
             .for_each(&pinned, &mut |uri, entry| visit(MatchPolicy::Wildcard, uri, entry));
     }
 
+    /// How many parts [`for_each_of`](Self::for_each_of) knows.
+    pub const SEGMENTS: usize = table::SEGMENTS;
+
+    /// Visits every exact pattern of one part of the index, for those who look through it step by
+    /// step: a pattern stays in its part.
+    pub fn for_each_of(&self, segment: usize, visit: &mut impl FnMut(&T)) {
+        self.exact.for_each_of(segment, &table::pin(), &mut |_, entry| visit(entry));
+    }
+
     fn exact_key<'k>(&self, uri: &'k str) -> Key<'k> {
         Key { hash: self.hash_key.hash_one(uri), scope: 0, text: uri }
     }

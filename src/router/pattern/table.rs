@@ -85,10 +85,20 @@ impl<V> Reader<V> {
     /// as it was or as it is.
     pub(super) fn for_each(&self, pinned: &Pinned, visit: &mut impl FnMut(&str, &V)) {
         for segment in 0..SEGMENTS {
-            for slot in self.0.slots(segment, pinned) {
-                if let Some(node) = slot.node(pinned) {
-                    visit(&node.uri, &node.value);
-                }
+            self.for_each_of(segment, pinned, visit);
+        }
+    }
+
+    /// The same for one segment.
+    pub(super) fn for_each_of(
+        &self,
+        segment: usize,
+        pinned: &Pinned,
+        visit: &mut impl FnMut(&str, &V),
+    ) {
+        for slot in self.0.slots(segment, pinned) {
+            if let Some(node) = slot.node(pinned) {
+                visit(&node.uri, &node.value);
             }
         }
     }
@@ -197,7 +207,7 @@ impl<V: Send + Sync + 'static> Owner<V> {
 }
 
 /// How many segments a table is cut into.
-const SEGMENTS: usize = if cfg!(loom) { 1 } else { 64 };
+pub(super) const SEGMENTS: usize = if cfg!(loom) { 1 } else { 64 };
 
 /// The tag of a null pointer that says "there was a node": a probe goes on behind it.
 const REMOVED: usize = 1;

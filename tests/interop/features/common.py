@@ -32,6 +32,9 @@ TIMEOUT_MS = 200
 # What the router's configuration trusts callers and publishers with here.
 TRUSTED, TRUST_LEVEL = "features.trusted", 3
 
+# What the router's configuration keeps a history of here.
+HISTORY = "features.history"
+
 PATTERNS = [
     ("prefix", "features.pre", "features.prefix.x"),
     ("wildcard", "features..wild", "features.very.wild"),
@@ -221,11 +224,12 @@ class Features:
     async def concurrency(self):
         gate = Gate()
         await self.a.register("features.busy", gate, concurrency=1)
-        calls = [asyncio.ensure_future(self.b.call("features.busy", n)) for n in (1, 2)]
+        first = asyncio.ensure_future(self.b.call("features.busy", 1))
         expect((await next_of(gate.entered)).args, [1], "the first invocation")
+        second = asyncio.ensure_future(self.b.call("features.busy", 2))
         await silence_of(gate.entered)
         gate.opened.set()
-        expect(await asyncio.gather(*calls), [[1], [2]], "the results")
+        expect([await first, await second], [[1], [2]], "the results")
 
     async def force_reregister(self):
         async def mine(invocation):
@@ -286,6 +290,24 @@ class Features:
             await self.b.publish(topic, match)
             expect((await subscribed.expect(match)).details["topic"], topic, "the topic")
             await exact.expect(match)
+
+    async def event_history(self):
+        [id] = await self.b.call("wamp.subscription.lookup", HISTORY)
+        for number in range(3):
+            await self.b.publish(HISTORY, number)
+        past = await self.b.call("wamp.subscription.get_events", id)
+        expect([event["args"] for event in past], [[0], [1], [2]], "the events")
+        expect({event["subscription"] for event in past}, {id}, "the subscription")
+        publications = [event["publication"] for event in past]
+        for chosen, numbers in [
+            ({"reverse": True, "limit": 2}, [2, 1]),
+            ({"after_publication": publications[0]}, [1, 2]),
+            ({"before_publication": publications[1]}, [0]),
+            ({"from_time": past[0]["timestamp"], "until_time": past[2]["timestamp"]}, [0, 1, 2]),
+            ({"after_time": past[2]["timestamp"]}, []),
+        ]:
+            found = await self.b.call("wamp.subscription.get_events", id, kwargs=chosen)
+            expect([event["args"] for event in found], [[n] for n in numbers], str(chosen))
 
     async def event_retention(self):
         await self.b.publish("features.retained", "early", retain=True)

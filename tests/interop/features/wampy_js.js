@@ -105,12 +105,11 @@ class WampyJs extends Features {
   async concurrency() {
     const gate = new Gate();
     await this.a.register("features.busy", gate.enter, { concurrency: 1 });
-    const calls = [1, 2].map((number) => this.b.call("features.busy", [number]));
     for (const number of [1, 2]) {
-      expect((await gate.entered.next()).args, [number], "an invocation");
+      this.b.call("features.busy", [number]);
+      expect((await gate.entered.next()).args, [number], "the invocation");
     }
     gate.open();
-    await Promise.all(calls);
     throw new Skip("it does not send the option");
   }
 
