@@ -264,7 +264,7 @@ fn a_session_may_count_on_where_the_one_before_it_ended() {
         ann: HELLO realm1 {roles: {callee: {}}} -> WELCOME * {..}";
     check(&format!(
         r#"
-       // not by long-poll: there request ids may come in any order
+        // not by long-poll: there request ids may come in any order
         // not by long-poll: there request ids may come in any order
         ann: SUBSCRIBE 1 {{}} com.t -> SUBSCRIBED 1 *
         ann: SUBSCRIBE 2 {{}} com.t -> SUBSCRIBED 2 *
