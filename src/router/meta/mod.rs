@@ -519,10 +519,8 @@ impl Realm {
         let registrations = &self.shared.registrations;
         if procedure == Procedure::RegistrationLookup || procedure == Procedure::RegistrationMatch {
             let uri: Text<'_> = asked.required()?;
-            let policy = match procedure {
-                Procedure::RegistrationLookup => Some(asked.policy()?),
-                _ => None,
-            };
+            let by_name = procedure == Procedure::RegistrationLookup;
+            let policy = if by_name { Some(asked.policy()?) } else { None };
             let found = match policy {
                 None | Some(MatchPolicy::Exact) if uri::is_reserved(&uri) => own_registration(&uri),
                 Some(policy) => registrations.get(policy, &uri).map(|found| found.id),
