@@ -51,6 +51,16 @@ pub const RAWSOCKET_PING_BYTES_MAX: u32 = 64 * 1024;
 /// and the length of a message in a batch.
 pub const FRAME_HEAD_BYTES_MAX: usize = 10 + 4;
 
+/// Messages below this are never compressed: they hardly become shorter.
+pub const DEFLATE_BYTES_MIN: usize = 128;
+
+/// Messages above this are not compressed: a shard would do nothing else for ten milliseconds.
+pub const DEFLATE_BYTES_MAX: usize = 1 << 20;
+
+/// Final blocks inside one compressed message, each of which costs as much as a message of its
+/// own. Senders end what they flush with one, if they know no better way.
+pub const FINAL_BLOCKS_MAX: u32 = 16;
+
 /// Messages up to this size are copied into each outbox; larger ones are shared by reference.
 ///
 /// Copying wins up to 4 KiB (measured: one shared body costs a vectored write and two atomic
@@ -59,6 +69,14 @@ pub const COPY_BYTES_MAX: usize = 4 * 1024;
 
 /// Octets of all testaments of one session: they are kept for as long as it lasts.
 pub const TESTAMENTS_BYTES_MAX: usize = 1 << 20;
+
+/// Pages of events from a history that an outbox has room for. One answer holds one page, unless
+/// a single event is longer, and one page's room is left for all else.
+pub const HISTORY_PAGES_MAX: usize = 16;
+
+/// Octets of a RESULT around its events: type, request, empty Details, heads of the lists, and
+/// ArgumentsKw that say that there are more.
+pub const RESULT_HEAD_BYTES_MAX: usize = 64;
 
 /// Questions of one session to the meta API that wait for answers as long as its realm is large:
 /// a hundred thousand sessions are a megabyte of ids in each.

@@ -10,7 +10,7 @@
 #[expect(dead_code, reason = "what only scenarios need")]
 mod harness;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -127,6 +127,7 @@ const EVENTS: &[Area] = &[
     area("A-PBS", "Pattern-based subscription", &[(1, 9)])
         .announced("pattern_based_subscription", BROKER),
     area("A-SDS", "Sharded subscription", &[(1, 1)]).announced("shareded_subscriptions", NOBODY),
+    area("A-HIS", "Event history", &[(1, 16)]).announced("event_history", BROKER),
     area("A-RET", "Event retention", &[(1, 11)]).announced("event_retention", BROKER),
     area("A-SRV", "Subscription revocation", &[(1, 5)])
         .announced("subscription_revocation", BROKER),
@@ -134,7 +135,7 @@ const EVENTS: &[Area] = &[
 ];
 
 const META: &[Area] = &[
-    area("A-META", "Common to all", &[(1, 4), (6, 7)]),
+    area("A-META", "Common to all", &[(1, 7)]),
     area("A-SMA", "Sessions", &[(1, 21)]).announced("session_meta_api", BOTH),
     area("A-RMA", "Registrations", &[(1, 14)]).announced("registration_meta_api", DEALER),
     area("A-BMA", "Subscriptions", &[(1, 14)]).announced("subscription_meta_api", BROKER),
@@ -150,6 +151,7 @@ const TRANSPORTS: &[Area] = &[
     area("A-BAT", "Batched WebSocket", &[(1, 9)]),
     area("A-RAW", "RawSocket", &[(1, 21)]),
     area("A-UDS", "Unix sockets", &[(1, 2)]),
+    area("A-LP", "HTTP long-poll", &[(1, 11)]),
     area("A-MUX", "Multiplexed transports", &[(1, 1)]),
 ];
 
@@ -200,6 +202,7 @@ const REASONS: &[(&str, &str)] = &[
     ("A-CAN-12", "there is no order between two sessions that one of them could tell"),
     ("A-PPT-15", "a chapter that is yet to be written"),
     ("A-PEX-03", "no two sessions have one identity before there is authentication"),
+    ("A-HIS-09", AUTHORIZATION_TO_COME),
     ("A-RET-09", "there is no way to clear what is retained; a new event takes its place"),
     ("A-META-07", "a statement about schemas that contradict the text, which is followed"),
     ("A-SMA-20", "the text has no such event"),
@@ -240,10 +243,12 @@ fn the_table_of_requirements_is_up_to_date_and_has_no_holes() {
 }
 
 #[test]
-fn reasons_are_for_requirements() {
-    let known: Vec<String> = areas().flat_map(Area::ids).collect();
-    let unknown: Vec<_> = REASONS.iter().filter(|(id, _)| !known.iter().any(|k| k == id)).collect();
-    assert!(unknown.is_empty(), "reasons for what is not required: {unknown:?}");
+fn reasons_and_marks_are_for_requirements() {
+    let known: BTreeSet<String> = areas().flat_map(Area::ids).collect();
+    let marks = marks(Path::new(env!("CARGO_MANIFEST_DIR")));
+    let named = REASONS.iter().map(|(id, _)| *id).chain(marks.keys().map(String::as_str));
+    let unknown: Vec<_> = named.filter(|id| !known.contains(*id)).collect();
+    assert!(unknown.is_empty(), "this is not required: {unknown:?}");
 }
 
 // spec: A-FEAT-01, A-FEAT-02, A-FEAT-07
@@ -261,6 +266,7 @@ fn welcome_announces_exactly_what_scenarios_show() {
     expected.values_mut().for_each(|features| features.sort_unstable());
     // With everything on that is off unless it is asked for.
     let script = "given: trust * * 1\n\
+                  given: history com.t\n\
                   ann: connects\n\
                   ann: HELLO realm1 {roles: {caller: {}}} -> WELCOME * {roles: $roles, ..}";
     harness::check_then(script, |bindings| {

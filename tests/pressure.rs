@@ -41,6 +41,7 @@ impl Bottle {
             serializers: Serializer::ALL.to_vec(),
             websocket: true,
             rawsocket: true,
+            deflate: false,
         };
         let mut config = Config {
             realms: vec![realm],

@@ -584,6 +584,7 @@ mod tests {
             serializers: Serializer::ALL.to_vec(),
             websocket: true,
             rawsocket: true,
+            deflate: false,
         };
         let target: Target = "ws://127.0.0.1:1/ws".parse().unwrap();
         let mut wire = Vec::new();

@@ -34,7 +34,7 @@ impl Host {
     pub fn bind(address: &Address) -> Result<Self, Trouble> {
         let (listener, epoll) = (address.listen()?, Epoll::new()?);
         epoll.add(&listener, u64::MAX, Interest::Read)?;
-        let shared = Shared::new(Arc::new(config()), 1, [1; 32]);
+        let shared = Shared::new(Arc::new(config()), 1, [1; 32], Instant::default());
         let router = Router::new(ShardId(0), &shared, [2; 32]);
         let (sockets, generations) = (Vec::new(), Vec::new());
         Ok(Self { router, listener, epoll, sockets, generations })
@@ -172,6 +172,7 @@ fn config() -> Config {
         serializers: Serializer::ALL.to_vec(),
         websocket: true,
         rawsocket: true,
+        deflate: false,
     };
     Config {
         realms: vec![realm],

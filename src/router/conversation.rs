@@ -14,7 +14,7 @@ use crate::limits::TURN_MESSAGES_MAX;
 use crate::message::uri::{self, close, error};
 use crate::message::{
     Abort, AbortDetails, Attributes, Features, Goodbye, GoodbyeDetails, Hello, Message, Payload,
-    Role, RouterRoles, SessionId, Text, UriCheck, Welcome, WelcomeDetails,
+    Role, RouterRoles, SessionId, SubscriptionId, Text, UriCheck, Welcome, WelcomeDetails,
 };
 use crate::session::{Admitted, CallRef, Identity, Phase, Session, SessionRef, Violation};
 use crate::wire::{Failure, Incoming, Serializer};
@@ -34,6 +34,13 @@ pub(super) enum Deadline {
         realm: u16,
         /// Which.
         call: CallRef,
+    },
+    /// A history may hold what is too old.
+    History {
+        /// In which realm.
+        realm: u16,
+        /// Of which subscription.
+        subscription: SubscriptionId,
     },
     /// The work on long answers goes on.
     Lists {
@@ -199,6 +206,11 @@ impl Router {
             match deadline {
                 Deadline::Call { realm, call } => {
                     self.in_realm(realm, |realm, context| realm.on_timeout(call, context));
+                }
+                Deadline::History { realm, subscription } => {
+                    self.in_realm(realm, |realm, context| {
+                        realm.on_history_age(subscription, context);
+                    })
                 }
                 Deadline::Lists { realm } => self.in_realm(realm, Realm::on_tick),
                 Deadline::Handshake(id) if self.was_due(id) => self.on_handshake_late(id),
@@ -551,6 +563,7 @@ fn announced(options: &RealmOptions) -> RouterRoles {
         subscriber_blackwhite_listing: Some(true),
         pattern_based_subscription: Some(true),
         publication_trustlevels: trust,
+        event_history: (!options.history.is_empty()).then_some(true),
         event_retention: (options.retained_topics_max > 0).then_some(true),
         subscription_revocation: Some(true),
         session_meta_api: Some(true),

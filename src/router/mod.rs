@@ -19,6 +19,7 @@ pub mod deadline;
 mod dealer;
 mod directory;
 mod filter;
+mod history;
 mod meta;
 pub mod pattern;
 mod peers;
@@ -140,22 +141,21 @@ pub struct Shared {
 }
 
 impl Shared {
-    /// For `shards_count` routers that will run `config`.
+    /// For `shards_count` routers that will run `config` from `now` on.
     #[must_use]
-    pub fn new(config: Arc<Config>, shards_count: u16, seed: [u8; 32]) -> Arc<Self> {
+    pub fn new(config: Arc<Config>, shards_count: u16, seed: [u8; 32], now: Instant) -> Arc<Self> {
         let mut random = Random::from_seed(seed);
-        let realm = |realm| Arc::new(SharedRealm::new(realm, &hash_key(&mut random)));
+        let realm =
+            |realm| Arc::new(SharedRealm::new(realm, &hash_key(&mut random), shards_count, now));
         let realms = config.realms.iter().map(realm).collect();
         Arc::new(Self { shards_count, config, realms })
     }
 
-    /// Whether no subscription and no registration is left in any realm.
+    /// Whether no subscription and no registration is left in any realm, but for subscriptions
+    /// without a subscriber that have a history.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        let empty = |realm: &Arc<SharedRealm>| {
-            realm.subscriptions.is_empty() && realm.registrations.is_empty()
-        };
-        self.realms.iter().all(empty)
+        self.realms.iter().all(|realm| realm.is_empty())
     }
 }
 
@@ -204,7 +204,9 @@ impl Router {
                 Map::with_hasher(hash_key.clone()),
             ),
             relays: Relays::new(shared.shards_count),
-            realms: realms.map(|(index, shared)| Realm::new(index, shared, &hash_key)).collect(),
+            realms: realms
+                .map(|(index, shared)| Realm::new(index, shared, shard, &hash_key))
+                .collect(),
             realm_names,
             deadlines: Wheel::new(Instant::default()),
             now: Instant::default(),
@@ -287,14 +289,15 @@ impl Router {
         self.peers.counters
     }
 
-    /// Whether nothing is left of any session, connection or message.
+    /// Whether nothing is left of any session, connection or message, but for what is kept of
+    /// messages on purpose: retained events and histories.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.peers.count == 0
             && self.peers.sessions.is_empty()
             && self.realms.iter().all(Realm::is_empty)
             && self.relays.is_empty()
-            && self.deadlines.is_empty()
+            && self.deadlines.len() == self.realms.iter().map(Realm::deadlines_count).sum::<usize>()
     }
 
     /// Where the conversation on `connection` stands; for tests and the simulator.

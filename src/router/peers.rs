@@ -17,7 +17,7 @@ use crate::message::{
     Goodbye, GoodbyeDetails, Message, Payload, Role, RouterRoles, SessionId, Welcome,
 };
 use crate::session::{Connection, ConnectionId, Phase, Session, SessionRef, ShardId};
-use crate::wire::{Framing, Negotiated};
+use crate::wire::{Deflater, Framing, Negotiated};
 
 /// Why a message could not be queued for a peer. The peer is not to blame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,6 +74,8 @@ pub(super) struct Peers {
     pub(super) condemned: Vec<Condemned>,
     outbox_bytes_max: usize,
     outbox_bytes_pause: usize,
+    /// Compresses for every connection that wants it.
+    pub(super) deflater: Deflater,
     scratch: Vec<u8>,
     transcoded: Vec<u8>,
 }
@@ -98,6 +100,7 @@ impl Peers {
             shards_count,
             outbox_bytes_max: limits.outbox_bytes_max,
             outbox_bytes_pause: limits.outbox_bytes_pause,
+            deflater: Deflater::default(),
             scratch: Vec::new(),
             transcoded: Vec::new(),
         }
@@ -196,7 +199,7 @@ impl Peers {
         let queued = if scratch.len() - body_at > negotiated.peer_message_bytes_max {
             Err(Undeliverable::TooLong)
         } else {
-            let frame = negotiated.framing.finish(negotiated.serializer, &mut scratch, mark);
+            let frame = negotiated.finish(&mut self.deflater, &mut scratch, mark);
             self.queue(slot, &scratch[frame]);
             Ok(())
         };
@@ -375,9 +378,8 @@ impl Peers {
 
     /// Marks the connection in `slot` as written to, and sees to it that it reads.
     fn touch(&mut self, slot: u32) {
-        let id = self.id_of(slot);
+        let (id, waiting) = (self.id_of(slot), self.waiting(slot));
         let place = &mut self.slots[slot as usize];
-        let waiting = place.connection.as_ref().map_or(0, |peer| peer.outbox.bytes_count());
         if !place.dirty {
             place.dirty = true;
             self.dirty.push_back(id);

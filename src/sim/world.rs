@@ -10,7 +10,7 @@ use super::machine::{Action, LinkId, Machine};
 use super::model::{Model, Stand};
 use super::peer::{Peer, Place};
 use super::said::Said;
-use super::swarm::Swarm;
+use super::swarm::{Swarm, histories};
 use super::trace::Trace;
 use super::value::Value;
 use super::workload::{Gossip, Workload};
@@ -65,7 +65,10 @@ impl World {
         let turns = |turn: usize| rest.iter().copied().skip(turn).step_by(2).collect::<Vec<_>>();
         let mut setup = Chance::scripted(first, salted(1));
         let swarm = Swarm::draw(&mut setup, shards_count);
-        let config = swarm.config(&mut setup);
+        let mut config = swarm.config(&mut setup);
+        for (place, realm) in config.realms.iter_mut().enumerate() {
+            realm.options.history = histories(place).collect();
+        }
         let model = Model::new(config.limits.clone());
         let outbox_bytes_max = config.limits.outbox_bytes_max;
         let (shards, depth) = (swarm.shards_count, swarm.mesh_depth);

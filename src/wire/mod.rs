@@ -31,6 +31,7 @@ pub use element::{Kind, Reader, Sequence, Writer};
 pub use transport::{
     Failure, Framing, Incoming, Negotiated, Separator, Transport, TransportOptions,
 };
+pub use websocket::deflate::{Deflater, Window};
 
 /// How the messages of one connection are serialized; fixed when the connection opens.
 // spec: basic/building_blocks#serializers

@@ -84,6 +84,7 @@ pub(crate) fn accept(
     let negotiated = Negotiated {
         serializer,
         framing: Framing::RawSocket,
+        deflate: None,
         peer_message_bytes_max: length_of(wishes >> 4),
     };
     Ok((negotiated, Stream::new(length_of(exponent))))

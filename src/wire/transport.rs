@@ -6,6 +6,7 @@
 
 use std::ops::Range;
 
+use super::websocket::deflate::{Deflater, Window};
 use super::websocket::frame::{self, Opcode, Role};
 use super::websocket::{batch, handshake, http};
 use super::{Malformed, Serializer, rawsocket, websocket};
@@ -24,6 +25,9 @@ pub struct TransportOptions {
     pub websocket: bool,
     /// Whether RawSocket may be spoken here.
     pub rawsocket: bool,
+    /// Whether messages of a WebSocket are compressed (permessage-deflate), if its client offers
+    /// to.
+    pub deflate: bool,
 }
 
 /// How outgoing messages of one connection are framed.
@@ -59,6 +63,9 @@ pub struct Negotiated {
     pub serializer: Serializer,
     /// The framing of what we send.
     pub framing: Framing,
+    /// The window of what we send, if messages are compressed, each by itself.
+    // spec: rfc7692#section-7
+    pub deflate: Option<Window>,
     /// The longest message the peer takes, in octets.
     pub peer_message_bytes_max: usize,
 }
@@ -92,7 +99,7 @@ impl Framing {
 
     /// A dense number below [`KINDS`](Self::KINDS), for tables with one place per framing.
     ///
-    /// For one serializer, all connections of one number get the same octets.
+    /// For one serializer, and compressed alike, all connections of one number get the same octets.
     #[must_use]
     pub const fn index(self) -> usize {
         match self {
@@ -105,7 +112,7 @@ impl Framing {
 
     /// Reserves room for a frame's head; what is appended to `out` next is the frame's body.
     ///
-    /// Returns the mark that [`finish`](Self::finish) wants.
+    /// Returns the mark that [`Negotiated::finish`] wants.
     #[must_use]
     pub fn begin(out: &mut Vec<u8>) -> usize {
         let mark = out.len();
@@ -113,9 +120,39 @@ impl Framing {
         mark
     }
 
-    /// Writes the head of the frame whose body was appended since [`begin`](Self::begin) gave
+    /// Writes what stands around a message in a frame, but for the head; where the frame's payload
+    /// begins.
+    fn wrap(self, opcode: Opcode, out: &mut Vec<u8>, body: usize) -> usize {
+        match self {
+            Self::Batched(separator) if opcode == Opcode::Text => {
+                out.push(separator as u8);
+                body
+            }
+            Self::Batched(_) => {
+                put(batch::prefix(out.len() - body), batch::PREFIX_BYTES, out, body)
+            }
+            Self::RawSocket | Self::WebSocket => body,
+        }
+    }
+}
+
+impl Negotiated {
+    /// How many kinds of frames there are, whatever the serializer.
+    pub const KINDS: usize = Serializer::ALL.len() * Framing::KINDS * (1 + Window::COUNT);
+
+    /// A dense number below [`KINDS`](Self::KINDS), for tables with one place per kind of frame.
+    ///
+    /// All connections of one number get the same octets.
+    #[must_use]
+    pub fn kind(&self) -> usize {
+        let deflate = self.deflate.map_or(0, |window| 1 + window.index());
+        let framing = deflate * Framing::KINDS + self.framing.index();
+        framing * Serializer::ALL.len() + self.serializer.index()
+    }
+
+    /// Writes the head of the frame whose body was appended since [`Framing::begin`] gave
     /// `mark`, right before that body, and what has to follow it; returns where in `out` the
-    /// frame lies.
+    /// frame lies. The body is compressed first, if that was negotiated and makes it shorter.
     ///
     /// The head may be shorter than the room that was reserved: the octets between `mark` and the
     /// start of the range mean nothing.
@@ -123,30 +160,20 @@ impl Framing {
     /// # Panics
     ///
     /// If the body is longer than [`MESSAGE_BYTES_CAP`], which no peer takes: the caller compares
-    /// with [`Negotiated::peer_message_bytes_max`] first. If `mark` is none of `out`.
-    pub fn finish(self, serializer: Serializer, out: &mut Vec<u8>, mark: usize) -> Range<usize> {
+    /// with [`peer_message_bytes_max`](Self::peer_message_bytes_max) first. If `mark` is none of
+    /// `out`.
+    pub fn finish(&self, deflater: &mut Deflater, out: &mut Vec<u8>, mark: usize) -> Range<usize> {
         let body = mark + FRAME_HEAD_BYTES_MAX;
         let length = out.len().checked_sub(body).expect("begin reserved the head");
         assert!(length <= MESSAGE_BYTES_CAP, "a message above the cap has no frame");
-        let opcode = Opcode::of(serializer);
-        let start = match self {
-            Self::RawSocket => put(rawsocket::message_head(length), 4, out, body),
-            Self::WebSocket => {
-                let (head, size) = frame::bare_head(opcode, length);
-                put(head, size, out, body)
-            }
-            Self::Batched(separator) => {
-                let payload = if opcode == Opcode::Text {
-                    out.push(separator as u8);
-                    body
-                } else {
-                    put(batch::prefix(length), batch::PREFIX_BYTES, out, body)
-                };
-                let (head, size) = frame::bare_head(opcode, out.len() - payload);
-                put(head, size, out, payload)
-            }
-        };
-        start..out.len()
+        if self.framing == Framing::RawSocket {
+            return put(rawsocket::message_head(length), 4, out, body)..out.len();
+        }
+        let opcode = Opcode::of(self.serializer);
+        let payload = self.framing.wrap(opcode, out, body);
+        let is_deflated = self.deflate.is_some_and(|window| deflater.shorten(window, out, payload));
+        let (head, size) = frame::bare_head((opcode, is_deflated), out.len() - payload);
+        put(head, size, out, payload)..out.len()
     }
 }
 
@@ -295,8 +322,9 @@ impl State {
                 let Some(negotiated) = handshake::accept(head, options, input, reply)? else {
                     return Ok(None);
                 };
-                let stream =
-                    websocket::Stream::new(Role::Server, negotiated.serializer, negotiated.framing);
+                let Negotiated { serializer, framing, .. } = negotiated;
+                let mut stream = websocket::Stream::new(Role::Server, serializer, framing);
+                stream.settle(negotiated);
                 (negotiated, Self::WebSocket(stream))
             }
             Self::Fresh | Self::RawSocket(_) | Self::WebSocket(_) | Self::Over => {

@@ -105,6 +105,14 @@ impl Client {
         }
     }
 
+    /// Whether it offers to compress what it says over WebSocket.
+    pub(crate) const fn compresses(self) -> bool {
+        match self {
+            Self::AutobahnPython | Self::AutobahnPythonOlder | Self::WampyJs | Self::Xconn => true,
+            Self::AutobahnJs => false,
+        }
+    }
+
     /// Whether it can be left to choose the serializer, or offers several, in batches or not.
     pub(crate) const fn chooses(self) -> bool {
         matches!(self, Self::AutobahnPython | Self::AutobahnPythonOlder)

@@ -24,6 +24,8 @@ mod cancel;
 mod concurrency;
 #[path = "../scenarios/filter.rs"]
 mod filter;
+#[path = "../scenarios/history.rs"]
+mod history;
 #[path = "../scenarios/id.rs"]
 mod id;
 #[path = "../scenarios/identity.rs"]
@@ -146,8 +148,8 @@ fn play(it: Play, lines: &[Line], text: &str) -> Result<Option<Bindings>, String
     let played = Player::new(&mut street, it.dress, &home.first).play(&notation::parse(&text));
     let bindings = played.map_err(|why| format!("{it:?} in {}: {why}", home.first))?;
     street.clear()?;
-    // What is retained stays when all peers are gone, and is not for others to find.
-    if !text.contains("retain") {
+    // What is kept stays when all peers are gone, and is not for others to find.
+    if !text.contains("retain") && !text.contains("given: history") {
         house.give_back(home);
     }
     Ok(bindings)

@@ -309,6 +309,7 @@ fn preset_listener() -> ListenerSettings {
             serializers: Vec::new(),
             websocket: false,
             rawsocket: false,
+            deflate: false,
         },
     };
     table::LISTENER.iter().for_each(|key| key.preset(&mut listener));

@@ -30,6 +30,7 @@ backlog = 7
 transports = ["rawsocket"]
 paths = ["/a", "/b"]
 serializers = ["cbor", "json"]
+compression = "deflate"
 message_bytes_max = "16 MiB"
 
 [[listeners]]
@@ -74,6 +75,7 @@ fn the_least_file_has_every_preset() {
     assert_eq!(listener.transport.paths, ["/ws", "/"]);
     assert_eq!(listener.transport.serializers, Serializer::ALL);
     assert!(listener.transport.websocket && listener.transport.rawsocket);
+    assert!(!listener.transport.deflate);
     assert_eq!(listener.transport.message_bytes_max, 1 << 20);
     assert_eq!((listener.backlog, listener.unix_mode), (1_024, None));
     assert_eq!((settings.shards, settings.io, settings.pin), (None, Io::Auto, None));
@@ -95,6 +97,7 @@ fn every_option_can_be_written() {
     let [tcp, unix] = &settings.listeners[..] else { panic!("two listeners") };
     assert_eq!(tcp.backlog, 7);
     assert!(!tcp.transport.websocket && tcp.transport.rawsocket);
+    assert!(tcp.transport.deflate && !unix.transport.deflate);
     assert_eq!(tcp.transport.paths, ["/a", "/b"]);
     assert_eq!(tcp.transport.serializers, [Serializer::Cbor, Serializer::Json]);
     assert_eq!(tcp.transport.message_bytes_max, 16 << 20);
@@ -348,6 +351,47 @@ fn development_listens_to_this_machine_alone() {
     assert!(settings.listeners[1].optional);
     assert_eq!(settings.realms[0].name, "realm1");
     assert_eq!(settings.check(), None);
+}
+
+#[test]
+fn histories_are_bounded_as_they_are_written() {
+    let read_rules = |rules: &str| {
+        let text = LEAST.replace("\n[[listeners", &format!("\nhistory = {rules}\n[[listeners"));
+        read(&text).map(|settings| settings.realms[0].options.history.clone())
+    };
+    let rules = r#"["a.b", "a.* age=90s events=7", "a..c bytes=4096", "* bytes=2MiB age=1h"]"#;
+    let rules = read_rules(rules).unwrap();
+    let bounds: Vec<_> =
+        rules.iter().map(|rule| (rule.events_max, rule.bytes_max, rule.age_max)).collect();
+    let unbounded = Duration::ZERO;
+    assert_eq!(bounds[0], (1_000, 16 << 20, unbounded));
+    assert_eq!(bounds[1], (7, 16 << 20, secs(90)));
+    assert_eq!(bounds[2], (1_000, 4_096, unbounded));
+    assert_eq!(bounds[3], (1_000, 2 << 20, secs(3_600)));
+    let uris: Vec<_> =
+        rules.iter().map(|rule| (rule.uris.policy.name(), &*rule.uris.uri)).collect();
+    let expected = [("exact", "a.b"), ("prefix", "a."), ("wildcard", "a..c"), ("prefix", "")];
+    assert_eq!(uris, expected);
+    for wrong in [
+        r#"["a b"]"#,
+        r#"["a#"]"#,
+        r#"["a events"]"#,
+        r#"["a events=0"]"#,
+        r#"["a events=-1"]"#,
+        r#"["a events=10000001"]"#,
+        r#"["a events=1 events=2"]"#,
+        r#"["a bytes=1"]"#,
+        r#"["a bytes=2 MiB"]"#,
+        r#"["a age=0s"]"#,
+        r#"["a age=1"]"#,
+        r#"["a days=1"]"#,
+        r#"["a", "b", "a events=5"]"#,
+        r"[]",
+        r#""a""#,
+    ] {
+        let problems = read_rules(wrong).expect_err(wrong);
+        assert!(problems[0].contains("realms.history: expected a list of one or more of rules"));
+    }
 }
 
 #[test]

@@ -10,12 +10,16 @@ use sha1::{Digest as _, Sha1};
 
 use super::super::Serializer;
 use super::super::transport::{Failure, Framing, Negotiated, Separator, TransportOptions};
+use super::extension::Grant;
 use super::http;
 use crate::limits::{HTTP_HEADERS_MAX, MESSAGE_BYTES_CAP};
 
 /// What is hashed together with the client's key.
 // spec: rfc6455#section-1.3
 const ACCEPT_SUFFIX: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
+
+/// The header of extensions, offered and granted.
+pub(crate) const EXTENSIONS: &str = "Sec-WebSocket-Extensions";
 
 /// Keys are 16 octets in base64. Some clients draw the characters instead of the octets: the bits
 /// that padding leaves over may then be anything.
@@ -51,6 +55,16 @@ impl Subprotocol {
     const fn framing(self) -> Framing {
         if self.is_batched { Framing::Batched(Separator::Cancel) } else { Framing::WebSocket }
     }
+}
+
+/// An upgrade that is granted.
+#[derive(Debug)]
+struct Upgrade {
+    /// The client's key, as it wrote it.
+    key: Vec<u8>,
+    subprotocol: Subprotocol,
+    /// The compression, if the client wants one and the listener has it.
+    grant: Option<Grant>,
 }
 
 /// An answer other than the upgrade.
@@ -91,11 +105,12 @@ pub(crate) fn accept(
         Err(http::Fault::BareLineFeed) => Err(Rejection::bad("a line feed on its own")),
     };
     match verdict {
-        Ok((key, subprotocol)) => {
-            write_upgrade(&accept_key(&key), subprotocol, reply);
+        Ok(Upgrade { key, subprotocol, grant }) => {
+            write_upgrade(&accept_key(&key), subprotocol, grant, reply);
             Ok(Some(Negotiated {
                 serializer: subprotocol.serializer,
                 framing: subprotocol.framing(),
+                deflate: grant.map(|grant| grant.window),
                 peer_message_bytes_max: MESSAGE_BYTES_CAP,
             }))
         }
@@ -122,8 +137,8 @@ pub(crate) fn accept_key(key: &[u8]) -> String {
     STANDARD.encode(digest)
 }
 
-/// Reads a request; the client's key and the subprotocol if it is an upgrade we grant.
-fn check(head: &[u8], options: &TransportOptions) -> Result<(Vec<u8>, Subprotocol), Rejection> {
+/// Reads a request, and says what it is granted if it is an upgrade.
+fn check(head: &[u8], options: &TransportOptions) -> Result<Upgrade, Rejection> {
     let mut headers = [httparse::EMPTY_HEADER; HTTP_HEADERS_MAX];
     let mut request = httparse::Request::new(&mut headers);
     match request.parse(head) {
@@ -153,7 +168,9 @@ fn check(head: &[u8], options: &TransportOptions) -> Result<(Vec<u8>, Subprotoco
     }
     check_upgrade(request.version, headers)?;
     let key = check_key(headers)?;
-    Ok((key, choose_subprotocol(headers, options)?))
+    let subprotocol = choose_subprotocol(headers, options)?;
+    let grant = options.deflate.then(|| Grant::choose(http::values(headers, EXTENSIONS))).flatten();
+    Ok(Upgrade { key, subprotocol, grant })
 }
 
 /// Refuses a request that announces a body: whoever reads it differently could smuggle another
@@ -221,13 +238,20 @@ fn only<'a>(headers: &'a [Header<'a>], name: &'a str) -> Result<Option<&'a [u8]>
     }
 }
 
-fn write_upgrade(accept: &str, subprotocol: Subprotocol, reply: &mut Vec<u8>) {
+fn write_upgrade(
+    accept: &str,
+    subprotocol: Subprotocol,
+    grant: Option<Grant>,
+    reply: &mut Vec<u8>,
+) {
+    let extensions = grant.map(|grant| format!("\r\n{EXTENSIONS}: {}", grant.answer()));
     let lines = [
         "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n",
         "Sec-WebSocket-Accept: ",
         accept,
         "\r\nSec-WebSocket-Protocol: ",
         subprotocol.name(),
+        extensions.as_deref().unwrap_or_default(),
         "\r\n\r\n",
     ];
     reply.extend(lines.iter().flat_map(|line| line.bytes()));

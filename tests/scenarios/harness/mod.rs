@@ -12,7 +12,8 @@ use std::time::Duration;
 
 use bottle::Bottle;
 use gigawamp::router::config::{
-    Config, Disclosure, Limits, RealmConfig, RealmOptions, RequestIds, TrustRule, UriCheck,
+    Config, Disclosure, HistoryRule, Limits, RealmConfig, RealmOptions, RequestIds, TrustRule,
+    UriCheck,
 };
 use gigawamp::wire::{Framing, Serializer, TransportOptions};
 use notation::{Act, Bindings, Line};
@@ -73,6 +74,10 @@ pub(crate) fn config(lines: &[Line]) -> Config {
             options.trust.push(TrustRule::parse(value).expect("ROLE URI LEVEL"));
             continue;
         }
+        if name == "history" {
+            options.history.push(history(value).expect("URI events=COUNT bytes=OCTETS age_ms=MS"));
+            continue;
+        }
         let value = value.parse().expect("a number is given");
         match name {
             "strict_uris" => uri_check = UriCheck::Strict,
@@ -109,8 +114,26 @@ pub(crate) fn config(lines: &[Line]) -> Config {
             serializers: Serializer::ALL.to_vec(),
             websocket: true,
             rawsocket: true,
+            deflate: true,
         }],
         limits,
         agent: "gigawamp-under-test".into(),
     }
+}
+
+/// The rule that `text` stands for.
+fn history(text: &str) -> Option<HistoryRule> {
+    let mut words = text.split(' ');
+    let mut rule = HistoryRule::new(words.next()?)?;
+    for word in words {
+        let (bound, number) = word.split_once('=')?;
+        let number = number.parse().ok()?;
+        match bound {
+            "events" => rule.events_max = number,
+            "bytes" => rule.bytes_max = number,
+            "age_ms" => rule.age_max = Duration::from_millis(number as u64),
+            _ => return None,
+        }
+    }
+    Some(rule)
 }
