@@ -5,7 +5,8 @@ use std::hint::black_box;
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use gigawamp::wire::{
-    Client, ClientOptions, Framing, Incoming, Serializer, Transport, TransportOptions,
+    Client, ClientOptions, Deflater, Framing, Incoming, Negotiated, Serializer, Transport,
+    TransportOptions,
 };
 
 /// Frames of one input, as a full read buffer brings them.
@@ -18,6 +19,9 @@ fn options() -> TransportOptions {
         serializers: Serializer::ALL.to_vec(),
         websocket: true,
         rawsocket: true,
+        deflate: true,
+        longpoll: true,
+        longpoll_path: "/lp".into(),
     }
 }
 
@@ -82,14 +86,20 @@ fn finish(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("framing");
     group.throughput(Throughput::Elements(FRAMES as u64));
     for framing in [Framing::RawSocket, Framing::WebSocket] {
-        let mut out = Vec::new();
+        let (mut out, mut deflater) = (Vec::new(), Deflater::default());
+        let negotiated = Negotiated {
+            serializer: Serializer::MessagePack,
+            framing,
+            deflate: None,
+            peer_message_bytes_max: 64,
+        };
         group.bench_function(format!("finish_{framing:?}/64"), |bencher| {
             bencher.iter(|| {
                 out.clear();
                 for _ in 0..FRAMES {
                     let mark = Framing::begin(&mut out);
                     out.extend_from_slice(black_box(&[b'x'; 64]));
-                    black_box(framing.finish(Serializer::MessagePack, &mut out, mark));
+                    black_box(negotiated.finish(&mut deflater, &mut out, mark));
                 }
             });
         });

@@ -31,6 +31,9 @@ impl Bottle {
             serializers: Serializer::ALL.to_vec(),
             websocket: false,
             rawsocket: true,
+            deflate: false,
+            longpoll: true,
+            longpoll_path: "/lp".into(),
         };
         let config = Config {
             realms: vec![realm],

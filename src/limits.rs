@@ -39,12 +39,27 @@ pub const FRAGMENTS_MAX: u32 = 1_024;
 /// one more and it is a flood, which ends the transport.
 pub const PINGS_MAX: u16 = 1_000;
 
+/// Messages of one peer that are processed in one turn; what it has sent beyond waits for the
+/// next, behind everybody else. One read or one batch may hold tens of thousands of messages: a
+/// turn of so many takes well below a millisecond.
+pub const TURN_MESSAGES_MAX: usize = 512;
+
 /// Octets of a RawSocket ping: it is sent back whole, so its sender decides how much we write.
 pub const RAWSOCKET_PING_BYTES_MAX: u32 = 64 * 1024;
 
 /// Octets that any framing may need before a message: the longest head of WebSocket, unmasked,
 /// and the length of a message in a batch.
 pub const FRAME_HEAD_BYTES_MAX: usize = 10 + 4;
+
+/// Messages below this are never compressed: they hardly become shorter.
+pub const DEFLATE_BYTES_MIN: usize = 128;
+
+/// Messages above this are not compressed: a shard would do nothing else for ten milliseconds.
+pub const DEFLATE_BYTES_MAX: usize = 1 << 20;
+
+/// Final blocks inside one compressed message, each of which costs as much as a message of its
+/// own. Senders end what they flush with one, if they know no better way.
+pub const FINAL_BLOCKS_MAX: u32 = 16;
 
 /// Messages up to this size are copied into each outbox; larger ones are shared by reference.
 ///

@@ -22,6 +22,7 @@ enum Got {
     Message(Vec<u8>),
     Alive,
     Finished,
+    Request(String),
     Failed(Failure),
 }
 
@@ -43,6 +44,7 @@ impl End {
             Ok(Some(Incoming::Message(message))) => Some(Got::Message(message.to_vec())),
             Ok(Some(Incoming::Alive)) => Some(Got::Alive),
             Ok(Some(Incoming::Finished)) => Some(Got::Finished),
+            Ok(Some(Incoming::Request(request))) => Some(Got::Request(format!("{request:?}"))),
             Err(failure) => Some(Got::Failed(failure)),
         }
     }
@@ -55,13 +57,17 @@ fn options() -> TransportOptions {
         serializers: Serializer::ALL.to_vec(),
         websocket: true,
         rawsocket: true,
+        deflate: true,
+        longpoll: false,
+        longpoll_path: "/lp".into(),
     }
 }
 
 /// A client whose handshake is to come, and that handshake.
-fn client(framing: Framing, serializer: Serializer) -> (Client, Vec<u8>) {
+fn client(framing: Framing, serializer: Serializer, deflate: bool) -> (Client, Vec<u8>) {
     let options = ClientOptions {
         message_bytes_max: MESSAGE_BYTES_MAX,
+        deflate,
         ..Default::default()
     };
     let mut client = Client::new(framing, serializer, options);
@@ -83,7 +89,7 @@ fn end(mode: u8) -> (End, Vec<u8>) {
     } else {
         Serializer::Cbor
     };
-    let (client, hello) = client(framing, serializer);
+    let (client, hello) = client(framing, serializer, mode & 32 != 0);
     match mode >> 2 & 3 {
         0 => (End::Router(Transport::new()), Vec::new()),
         1 => (End::Router(Transport::new()), hello),

@@ -172,6 +172,9 @@ fn config() -> Config {
         serializers: Serializer::ALL.to_vec(),
         websocket: true,
         rawsocket: true,
+        deflate: false,
+        longpoll: true,
+        longpoll_path: "/lp".into(),
     };
     Config {
         realms: vec![realm],

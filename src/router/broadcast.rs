@@ -1,7 +1,7 @@
 //! One event of one subscription on its way to many subscribers.
 //!
-//! The EVENT is written once per serializer and framing, when the first subscriber of that kind
-//! is met; all others get the same bytes.
+//! The EVENT is written once per serializer, framing and compression, when the first subscriber of
+//! that kind is met; all others get the same bytes.
 
 use std::ops::Range;
 
@@ -10,14 +10,14 @@ use bytes::Bytes;
 use super::peers::{Peers, Undeliverable};
 use crate::limits::{COPY_BYTES_MAX, MESSAGE_BYTES_CAP};
 use crate::message::{Event, Message};
-use crate::wire::{Framing, Negotiated, Serializer};
+use crate::wire::{Deflater, Framing, Negotiated};
 
 /// Buffers for [`Broadcast::begin`], reused from one publication to the next.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Broadcast {
-    frames: [Option<Frame>; KINDS],
+    frames: [Option<Frame>; Negotiated::KINDS],
     /// One bit for each kind in `frames` that is there.
-    kinds: u16,
+    kinds: u64,
     /// All small frames of this event.
     copied: Vec<u8>,
     transcoded: Vec<u8>,
@@ -30,10 +30,14 @@ enum Frame {
     Undeliverable(Undeliverable),
 }
 
-/// Serializers × framings.
-const KINDS: usize = Serializer::ALL.len() * Framing::KINDS;
+const _: () = assert!(Negotiated::KINDS <= u64::BITS as usize, "one bit for each");
 
-const _: () = assert!(KINDS <= u16::BITS as usize, "one bit for each");
+impl Default for Broadcast {
+    fn default() -> Self {
+        let frames = [const { None }; Negotiated::KINDS];
+        Self { frames, kinds: 0, copied: Vec::new(), transcoded: Vec::new() }
+    }
+}
 
 impl Broadcast {
     /// Forgets the event before.
@@ -53,9 +57,9 @@ impl Broadcast {
         peers: &mut Peers,
     ) -> Result<(), Undeliverable> {
         let negotiated = peers.negotiated(slot).ok_or(Undeliverable::Gone)?;
-        let kind = negotiated.serializer.index() * Framing::KINDS + negotiated.framing.index();
+        let kind = negotiated.kind();
         if self.frames[kind].is_none() {
-            self.frames[kind] = Some(self.write(event, negotiated));
+            self.frames[kind] = Some(self.write(event, negotiated, &mut peers.deflater));
             self.kinds |= 1 << kind;
         }
         let body_bytes_max = negotiated.peer_message_bytes_max;
@@ -73,10 +77,15 @@ impl Broadcast {
         }
     }
 
-    fn write(&mut self, event: &Event<'_>, negotiated: Negotiated) -> Frame {
+    fn write(
+        &mut self,
+        event: &Event<'_>,
+        negotiated: Negotiated,
+        deflater: &mut Deflater,
+    ) -> Frame {
         let mut transcoded = std::mem::take(&mut self.transcoded);
         let frame = match event.payload.to(negotiated.serializer, &mut transcoded) {
-            Ok(payload) => self.frame(Event { payload, ..event.clone() }, negotiated),
+            Ok(payload) => self.frame(Event { payload, ..event.clone() }, negotiated, deflater),
             Err(_) => Frame::Undeliverable(Undeliverable::Unrepresentable),
         };
         transcoded.clear();
@@ -87,7 +96,12 @@ impl Broadcast {
     }
 
     /// Writes an event whose payload is in the right serializer.
-    fn frame(&mut self, event: Event<'_>, negotiated: Negotiated) -> Frame {
+    fn frame(
+        &mut self,
+        event: Event<'_>,
+        negotiated: Negotiated,
+        deflater: &mut Deflater,
+    ) -> Frame {
         let start = self.copied.len();
         let mark = Framing::begin(&mut self.copied);
         let body_at = self.copied.len();
@@ -98,7 +112,7 @@ impl Broadcast {
             self.copied.truncate(start);
             return Frame::Undeliverable(Undeliverable::TooLong);
         }
-        let frame = negotiated.framing.finish(negotiated.serializer, &mut self.copied, mark);
+        let frame = negotiated.finish(deflater, &mut self.copied, mark);
         if frame.len() <= COPY_BYTES_MAX {
             return Frame::Copied { frame, body_bytes };
         }
@@ -131,8 +145,9 @@ mod tests {
         for serializer in Serializer::ALL {
             let peer_message_bytes_max = MESSAGE_BYTES_CAP;
             let framing = Framing::RawSocket;
-            let negotiated = Negotiated { serializer, framing, peer_message_bytes_max };
-            let frame = broadcast.write(&event, negotiated);
+            let negotiated =
+                Negotiated { serializer, framing, deflate: None, peer_message_bytes_max };
+            let frame = broadcast.write(&event, negotiated, &mut Deflater::default());
             assert!(matches!(frame, Frame::Shared { .. }));
             let kept = broadcast.copied.capacity() + broadcast.transcoded.capacity();
             assert!(kept <= 2 * SCRATCH_BYTES_KEPT, "{kept} octets after {serializer:?}");

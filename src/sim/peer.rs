@@ -104,7 +104,9 @@ impl Peer {
 
     /// A new connection; gives what opens it.
     pub fn connect(&mut self, link: LinkId) -> Vec<u8> {
-        let mut options = ClientOptions { masking_seed: link as u64, ..ClientOptions::default() };
+        // Every second one compresses, if it speaks WebSocket.
+        let (masking_seed, deflate) = (link as u64, link % 2 == 1);
+        let mut options = ClientOptions { masking_seed, deflate, ..ClientOptions::default() };
         if self.message_bytes_max < usize::MAX {
             options.message_bytes_max = self.message_bytes_max;
         }
@@ -153,6 +155,7 @@ impl Peer {
             match client.next(&mut input, &mut reply) {
                 Ok(Some(Incoming::Message(message))) => hear(self, message),
                 Ok(Some(Incoming::Negotiated(_) | Incoming::Alive)) => {}
+                Ok(Some(Incoming::Request(_))) => unreachable!("a client is asked nothing"),
                 Ok(None | Some(Incoming::Finished)) => break,
                 Err(failure) => panic!("the router breaks its transport: {failure:?}"),
             }

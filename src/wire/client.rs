@@ -6,9 +6,10 @@
 use super::Serializer;
 use super::rawsocket;
 use super::transport::{Failure, Framing, Incoming, Negotiated, Separator};
+use super::websocket::deflate::{Deflater, Window};
 use super::websocket::frame::{Masking, Role};
-use super::websocket::handshake::{self, Subprotocol};
-use super::websocket::{self, http};
+use super::websocket::handshake::{self, EXTENSIONS, Subprotocol};
+use super::websocket::{self, extension, http};
 use crate::limits::{HTTP_HEADERS_MAX, MESSAGE_BYTES_CAP};
 
 use base64::Engine as _;
@@ -27,6 +28,8 @@ pub struct ClientOptions {
     /// WebSocket: the subprotocols to offer, the favourite first; empty: only that of the
     /// serializer and framing.
     pub subprotocols: Vec<String>,
+    /// WebSocket: whether to offer to compress messages (permessage-deflate).
+    pub deflate: bool,
     /// WebSocket: where masking keys and the handshake's key begin.
     pub masking_seed: u64,
 }
@@ -38,6 +41,7 @@ impl Default for ClientOptions {
             path: "/ws".into(),
             host: "localhost".into(),
             subprotocols: Vec::new(),
+            deflate: false,
             masking_seed: 0,
         }
     }
@@ -49,6 +53,7 @@ pub struct Client {
     stream: Stream,
     serializer: Serializer,
     message_bytes_max: usize,
+    deflater: Deflater,
     /// `None` once the handshake is through.
     opening: Option<Box<Opening>>,
 }
@@ -98,7 +103,8 @@ impl Client {
             short_answer: rawsocket::Request::default(),
             has_failed: false,
         };
-        Self { stream, serializer, message_bytes_max, opening: Some(Box::new(opening)) }
+        let (deflater, opening) = (Deflater::default(), Some(Box::new(opening)));
+        Self { stream, serializer, message_bytes_max, deflater, opening }
     }
 
     /// Appends the opening handshake. Messages may be appended right behind it, if the client
@@ -112,14 +118,20 @@ impl Client {
                 out.extend_from_slice(&[rawsocket::MAGIC, wishes, 0, 0]);
             }
             Stream::WebSocket(_) => {
-                let Opening { options: ClientOptions { path, host, .. }, key, .. } = &**opening;
+                let Opening { options, key, .. } = &**opening;
+                let ClientOptions { path, host, deflate, .. } = options;
                 let subprotocols = opening.subprotocols(self.serializer).join(", ");
                 let request = format!(
                     "GET {path} HTTP/1.1\r\nHost: {host}\r\nUpgrade: websocket\r\n\
                      Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
-                     Sec-WebSocket-Key: {key}\r\nSec-WebSocket-Protocol: {subprotocols}\r\n\r\n"
+                     Sec-WebSocket-Key: {key}\r\nSec-WebSocket-Protocol: {subprotocols}\r\n"
                 );
                 out.extend_from_slice(request.as_bytes());
+                if *deflate {
+                    let offer = format!("{}: {}\r\n", EXTENSIONS, extension::OFFER);
+                    out.extend_from_slice(offer.as_bytes());
+                }
+                out.extend_from_slice(b"\r\n");
             }
         }
     }
@@ -169,7 +181,7 @@ impl Client {
                     out.extend_from_slice(message);
                 }
             }
-            Stream::WebSocket(stream) => stream.send(messages, out),
+            Stream::WebSocket(stream) => stream.send(messages, &mut self.deflater, out),
         }
     }
 
@@ -224,7 +236,7 @@ impl Client {
             return Ok(None);
         };
         if let Stream::WebSocket(stream) = &mut self.stream {
-            stream.settle(negotiated.serializer, negotiated.framing);
+            stream.settle(negotiated);
         }
         self.serializer = negotiated.serializer;
         self.opening = None;
@@ -254,6 +266,7 @@ impl Opening {
                 Ok(Some(Negotiated {
                     serializer,
                     framing: Framing::RawSocket,
+                    deflate: None,
                     peer_message_bytes_max: rawsocket::length_of(granted >> 4),
                 }))
             }
@@ -299,8 +312,16 @@ impl Opening {
             Framing::Batched(separator) => Framing::Batched(separator),
             Framing::RawSocket | Framing::WebSocket => Framing::Batched(Separator::default()),
         };
+        let deflate = match extension::is_granted(http::values(answer.headers, EXTENSIONS)) {
+            Some(is_granted) if self.options.deflate || !is_granted => {
+                is_granted.then_some(Window::Usual)
+            }
+            _ => {
+                return Err(Failure::Refused("the router chose an extension that was not offered"));
+            }
+        };
         let peer_message_bytes_max = MESSAGE_BYTES_CAP;
-        Ok(Some(Negotiated { serializer, framing, peer_message_bytes_max }))
+        Ok(Some(Negotiated { serializer, framing, deflate, peer_message_bytes_max }))
     }
 
     /// The subprotocols to offer.

@@ -3,7 +3,8 @@
 //! Two halves that never meet in here:
 //!
 //! - *Transports* cut a byte stream into whole messages and frame outgoing ones:
-//!   [`Transport`] sniffs the first octet and becomes [`rawsocket`] or [`websocket`].
+//!   [`Transport`] sniffs the first octet and becomes [`rawsocket`], [`websocket`] or, where no
+//!   message comes alone but HTTP requests do, [`longpoll`].
 //! - *Serializers* read and write the elements of one message: [`json`], [`msgpack`], [`cbor`] and
 //!   [`ubjson`] implement [`Reader`] and [`Writer`]; [`transcode`] carries a payload from one to
 //!   another.
@@ -18,6 +19,7 @@ pub mod client;
 mod cursor;
 pub mod element;
 pub mod json;
+pub mod longpoll;
 pub mod msgpack;
 mod payload;
 pub mod rawsocket;
@@ -31,6 +33,7 @@ pub use element::{Kind, Reader, Sequence, Writer};
 pub use transport::{
     Failure, Framing, Incoming, Negotiated, Separator, Transport, TransportOptions,
 };
+pub use websocket::deflate::{Deflater, Window};
 
 /// How the messages of one connection are serialized; fixed when the connection opens.
 // spec: basic/building_blocks#serializers

@@ -84,6 +84,7 @@ pub(crate) fn accept(
     let negotiated = Negotiated {
         serializer,
         framing: Framing::RawSocket,
+        deflate: None,
         peer_message_bytes_max: length_of(wishes >> 4),
     };
     Ok((negotiated, Stream::new(length_of(exponent))))
@@ -103,6 +104,14 @@ pub(crate) fn length_of(exponent: u8) -> usize {
 /// The prefix of a message of `length` octets, which is at most [`MESSAGE_BYTES_CAP`].
 pub(crate) fn message_head(length: usize) -> [u8; 4] {
     head(Kind::Message, length)
+}
+
+/// The length of the message behind `head`, which [`message_head`] made.
+pub(crate) const fn message_length(head: [u8; 4]) -> usize {
+    match u32::from_be_bytes(head) {
+        EXTENDED_BIT => MESSAGE_BYTES_CAP,
+        length => (length & LENGTH_BITS) as usize,
+    }
 }
 
 /// Appends a ping of `payload`.

@@ -1,14 +1,15 @@
 //! One connection's byte stream as whole messages, whichever transport it turns out to be.
 //!
 //! The first octet decides: `0x7F` begins RawSocket, anything else is read as HTTP and becomes a
-//! WebSocket. Both framings are pure functions of the bytes: any cut of the same stream gives the
-//! same messages.
+//! WebSocket or, by the path of the request, long-poll. All of them are pure functions of the
+//! bytes: any cut of the same stream gives the same messages.
 
 use std::ops::Range;
 
+use super::websocket::deflate::{Deflater, Window};
 use super::websocket::frame::{self, Opcode, Role};
 use super::websocket::{batch, handshake, http};
-use super::{Malformed, Serializer, rawsocket, websocket};
+use super::{Malformed, Serializer, longpoll, rawsocket, websocket};
 use crate::limits::{FRAME_HEAD_BYTES_MAX, MESSAGE_BYTES_CAP};
 
 /// What a listener allows of the connections it accepts.
@@ -24,6 +25,13 @@ pub struct TransportOptions {
     pub websocket: bool,
     /// Whether RawSocket may be spoken here.
     pub rawsocket: bool,
+    /// Whether messages of a WebSocket are compressed (permessage-deflate), if its client offers
+    /// to.
+    pub deflate: bool,
+    /// Whether HTTP long-poll may be spoken here.
+    pub longpoll: bool,
+    /// The HTTP path below which it is, e.g. `/lp`.
+    pub longpoll_path: String,
 }
 
 /// How outgoing messages of one connection are framed.
@@ -59,6 +67,9 @@ pub struct Negotiated {
     pub serializer: Serializer,
     /// The framing of what we send.
     pub framing: Framing,
+    /// The window of what we send, if messages are compressed, each by itself.
+    // spec: rfc7692#section-7
+    pub deflate: Option<Window>,
     /// The longest message the peer takes, in octets.
     pub peer_message_bytes_max: usize,
 }
@@ -75,6 +86,9 @@ pub enum Incoming<'a> {
     Alive,
     /// The peer ended the transport in good order; flush, then close.
     Finished,
+    /// An HTTP client asks for something; no other message comes from it before
+    /// [`Transport::answer`].
+    Request(longpoll::Request<'a>),
 }
 
 /// Why the transport has to be given up. What was appended to `reply` is still to be sent.
@@ -92,7 +106,7 @@ impl Framing {
 
     /// A dense number below [`KINDS`](Self::KINDS), for tables with one place per framing.
     ///
-    /// For one serializer, all connections of one number get the same octets.
+    /// For one serializer, and compressed alike, all connections of one number get the same octets.
     #[must_use]
     pub const fn index(self) -> usize {
         match self {
@@ -105,7 +119,7 @@ impl Framing {
 
     /// Reserves room for a frame's head; what is appended to `out` next is the frame's body.
     ///
-    /// Returns the mark that [`finish`](Self::finish) wants.
+    /// Returns the mark that [`Negotiated::finish`] wants.
     #[must_use]
     pub fn begin(out: &mut Vec<u8>) -> usize {
         let mark = out.len();
@@ -113,9 +127,39 @@ impl Framing {
         mark
     }
 
-    /// Writes the head of the frame whose body was appended since [`begin`](Self::begin) gave
+    /// Writes what stands around a message in a frame, but for the head; where the frame's payload
+    /// begins.
+    fn wrap(self, opcode: Opcode, out: &mut Vec<u8>, body: usize) -> usize {
+        match self {
+            Self::Batched(separator) if opcode == Opcode::Text => {
+                out.push(separator as u8);
+                body
+            }
+            Self::Batched(_) => {
+                put(batch::prefix(out.len() - body), batch::PREFIX_BYTES, out, body)
+            }
+            Self::RawSocket | Self::WebSocket => body,
+        }
+    }
+}
+
+impl Negotiated {
+    /// How many kinds of frames there are, whatever the serializer.
+    pub const KINDS: usize = Serializer::ALL.len() * Framing::KINDS * (1 + Window::COUNT);
+
+    /// A dense number below [`KINDS`](Self::KINDS), for tables with one place per kind of frame.
+    ///
+    /// All connections of one number get the same octets.
+    #[must_use]
+    pub fn kind(&self) -> usize {
+        let deflate = self.deflate.map_or(0, |window| 1 + window.index());
+        let framing = deflate * Framing::KINDS + self.framing.index();
+        framing * Serializer::ALL.len() + self.serializer.index()
+    }
+
+    /// Writes the head of the frame whose body was appended since [`Framing::begin`] gave
     /// `mark`, right before that body, and what has to follow it; returns where in `out` the
-    /// frame lies.
+    /// frame lies. The body is compressed first, if that was negotiated and makes it shorter.
     ///
     /// The head may be shorter than the room that was reserved: the octets between `mark` and the
     /// start of the range mean nothing.
@@ -123,30 +167,20 @@ impl Framing {
     /// # Panics
     ///
     /// If the body is longer than [`MESSAGE_BYTES_CAP`], which no peer takes: the caller compares
-    /// with [`Negotiated::peer_message_bytes_max`] first. If `mark` is none of `out`.
-    pub fn finish(self, serializer: Serializer, out: &mut Vec<u8>, mark: usize) -> Range<usize> {
+    /// with [`peer_message_bytes_max`](Self::peer_message_bytes_max) first. If `mark` is none of
+    /// `out`.
+    pub fn finish(&self, deflater: &mut Deflater, out: &mut Vec<u8>, mark: usize) -> Range<usize> {
         let body = mark + FRAME_HEAD_BYTES_MAX;
         let length = out.len().checked_sub(body).expect("begin reserved the head");
         assert!(length <= MESSAGE_BYTES_CAP, "a message above the cap has no frame");
-        let opcode = Opcode::of(serializer);
-        let start = match self {
-            Self::RawSocket => put(rawsocket::message_head(length), 4, out, body),
-            Self::WebSocket => {
-                let (head, size) = frame::bare_head(opcode, length);
-                put(head, size, out, body)
-            }
-            Self::Batched(separator) => {
-                let payload = if opcode == Opcode::Text {
-                    out.push(separator as u8);
-                    body
-                } else {
-                    put(batch::prefix(length), batch::PREFIX_BYTES, out, body)
-                };
-                let (head, size) = frame::bare_head(opcode, out.len() - payload);
-                put(head, size, out, payload)
-            }
-        };
-        start..out.len()
+        if self.framing == Framing::RawSocket {
+            return put(rawsocket::message_head(length), 4, out, body)..out.len();
+        }
+        let opcode = Opcode::of(self.serializer);
+        let payload = self.framing.wrap(opcode, out, body);
+        let is_deflated = self.deflate.is_some_and(|window| deflater.shorten(window, out, payload));
+        let (head, size) = frame::bare_head((opcode, is_deflated), out.len() - payload);
+        put(head, size, out, payload)..out.len()
     }
 }
 
@@ -177,6 +211,8 @@ enum State {
     RawSocket(rawsocket::Stream),
     /// Messages come in WebSocket frames.
     WebSocket(websocket::Stream),
+    /// Requests come, some of which carry messages.
+    LongPoll(Box<longpoll::Stream>),
     /// The opening handshake failed.
     Over,
 }
@@ -209,16 +245,45 @@ impl Transport {
         match &mut self.0 {
             State::RawSocket(stream) => stream.next(input, reply),
             State::WebSocket(stream) => stream.next(options.message_bytes_max, input, reply),
-            opening @ (State::Fresh
+            other @ (State::Fresh
             | State::RawSocketOpening(_)
             | State::HttpOpening(_)
-            | State::Over) => {
-                let opened = opening.open(options, input, reply);
-                if opened.is_err() {
-                    *opening = State::Over;
-                }
-                Ok(opened?.map(Incoming::Negotiated))
-            }
+            | State::LongPoll(_)
+            | State::Over) => other.open_or_poll(options, input, reply),
+        }
+    }
+
+    /// Appends the answer to the last [`Incoming::Request`], with a body in that serializer if it
+    /// has one. Says whether the connection must be closed behind it: because the client wants it
+    /// so, or because it `is_last`.
+    pub fn answer(
+        &mut self,
+        verdict: longpoll::Verdict,
+        body: (Serializer, &[u8]),
+        is_last: bool,
+        reply: &mut Vec<u8>,
+    ) -> bool {
+        match &mut self.0 {
+            State::LongPoll(stream) => stream.answer(verdict, body, is_last, reply),
+            State::Fresh
+            | State::RawSocketOpening(_)
+            | State::HttpOpening(_)
+            | State::RawSocket(_)
+            | State::WebSocket(_)
+            | State::Over => true,
+        }
+    }
+
+    /// The requests of an HTTP client, if that is what it is.
+    pub(crate) fn longpoll(&self) -> Option<&longpoll::Stream> {
+        match &self.0 {
+            State::LongPoll(stream) => Some(stream),
+            State::Fresh
+            | State::RawSocketOpening(_)
+            | State::HttpOpening(_)
+            | State::RawSocket(_)
+            | State::WebSocket(_)
+            | State::Over => None,
         }
     }
 
@@ -231,6 +296,7 @@ impl Transport {
             | State::Fresh
             | State::RawSocketOpening(_)
             | State::HttpOpening(_)
+            | State::LongPoll(_)
             | State::Over => false,
         }
     }
@@ -241,7 +307,11 @@ impl Transport {
         match &mut self.0 {
             State::WebSocket(stream) => stream.forgive_pings(),
             State::RawSocket(stream) => stream.forgive_pings(),
-            State::Fresh | State::RawSocketOpening(_) | State::HttpOpening(_) | State::Over => {}
+            State::Fresh
+            | State::RawSocketOpening(_)
+            | State::HttpOpening(_)
+            | State::LongPoll(_)
+            | State::Over => {}
         }
     }
 
@@ -261,6 +331,7 @@ impl Transport {
         match &self.0 {
             State::RawSocket(stream) => stream.is_midway(),
             State::WebSocket(stream) => stream.is_midway(),
+            State::LongPoll(stream) => stream.is_midway(),
             State::Fresh | State::RawSocketOpening(_) | State::HttpOpening(_) | State::Over => {
                 false
             }
@@ -269,8 +340,28 @@ impl Transport {
 }
 
 impl State {
-    /// Goes on with the opening handshake.
+    /// Goes on with the opening handshake, or with requests.
     #[cold]
+    fn open_or_poll<'s>(
+        &'s mut self,
+        options: &TransportOptions,
+        input: &mut &mut [u8],
+        reply: &mut Vec<u8>,
+    ) -> Result<Option<Incoming<'s>>, Failure> {
+        if !matches!(self, Self::LongPoll(_)) {
+            let opened = self.open(options, input, reply);
+            if opened.is_err() {
+                *self = Self::Over;
+            }
+            if let Some(negotiated) = opened? {
+                return Ok(Some(Incoming::Negotiated(negotiated)));
+            }
+        }
+        let Self::LongPoll(stream) = self else { return Ok(None) };
+        Ok(stream.next(options, input, reply)?.map(Incoming::Request))
+    }
+
+    /// Goes on with the opening handshake.
     fn open(
         &mut self,
         options: &TransportOptions,
@@ -292,14 +383,27 @@ impl State {
                 (negotiated, Self::RawSocket(stream))
             }
             Self::HttpOpening(head) => {
-                let Some(negotiated) = handshake::accept(head, options, input, reply)? else {
+                let whole = head.take(input);
+                if whole == Ok(false) {
                     return Ok(None);
-                };
-                let stream =
-                    websocket::Stream::new(Role::Server, negotiated.serializer, negotiated.framing);
+                }
+                if whole.is_ok() && longpoll::is_meant(head.bytes(), options) {
+                    let head = std::mem::take(&mut **head);
+                    *self = Self::LongPoll(Box::new(longpoll::Stream::begin(head)));
+                    return Ok(None);
+                }
+                let head = whole.map(|_| head.bytes());
+                let negotiated = handshake::accept(head, options, reply)?;
+                let Negotiated { serializer, framing, .. } = negotiated;
+                let mut stream = websocket::Stream::new(Role::Server, serializer, framing);
+                stream.settle(negotiated);
                 (negotiated, Self::WebSocket(stream))
             }
-            Self::Fresh | Self::RawSocket(_) | Self::WebSocket(_) | Self::Over => {
+            Self::Fresh
+            | Self::RawSocket(_)
+            | Self::WebSocket(_)
+            | Self::LongPoll(_)
+            | Self::Over => {
                 *input = &mut [];
                 return Ok(None);
             }
@@ -316,7 +420,9 @@ impl State {
                 Ok(Self::RawSocketOpening(rawsocket::Request::default()))
             }
             rawsocket::MAGIC => Err(Failure::Refused("RawSocket is not spoken here")),
-            b'A'..=b'Z' | b'a'..=b'z' if options.websocket => Ok(Self::HttpOpening(Box::default())),
+            b'A'..=b'Z' | b'a'..=b'z' if options.websocket || options.longpoll => {
+                Ok(Self::HttpOpening(Box::default()))
+            }
             b'A'..=b'Z' | b'a'..=b'z' => Err(Failure::Refused("WebSocket is not spoken here")),
             _ => Err(Failure::Refused("neither RawSocket nor HTTP")),
         }

@@ -1,8 +1,8 @@
 //! Foreign clients against the real router: each does what clients do, and all talk to each other.
 //!
 //! The clients are installed once, into `target/interop`, with the versions that
-//! `requirements.txt`, `requirements-older.txt` and `package.json` name. Where Python or Node is missing, the tests say so
-//! loudly and pass; with `CI=true` they fail.
+//! `requirements.txt`, `requirements-older.txt` and `package.json` name. Where Python or Node is
+//! missing, the tests say so loudly and pass; with `CI=true` they fail.
 //!
 //! A script takes a URL, a serializer and what to do: `check` is everything one client can do
 //! between two sessions of its own; `serve NAME` and `call NAME` are for two different clients;
@@ -18,18 +18,24 @@ mod matrix;
 #[path = "../process/program.rs"]
 #[expect(dead_code, reason = "the tests of the process use the rest")]
 mod program;
+mod relay;
 
 use std::fs;
 use std::path::Path;
+use std::thread;
 
 use client::{Client, Role, Run};
 use environment::Environment;
 use features::Table;
 use matrix::Matrix;
 use program::Router;
+use relay::Relay;
 
 /// What clients of nearly every kind are run with.
 const SERIALIZERS: [&str; 3] = ["json", "msgpack", "cbor"];
+
+/// Octets of the large text in the clients' steps.
+const LARGE: usize = 1_000_000;
 
 /// Sessions of one shard must reach those of another.
 const SHARDS: usize = 2;
@@ -44,11 +50,16 @@ fn router(name: &str) -> (Router, String) {
 
 /// The same with `options` for each realm, and further `realms`.
 fn router_with(name: &str, options: &str, realms: &str) -> (Router, String) {
+    router_on(name, options, realms, "")
+}
+
+/// The same with a `listener` of further options.
+fn router_on(name: &str, options: &str, realms: &str, listener: &str) -> (Router, String) {
     let mut text = format!("shards = {SHARDS}\n{realms}");
     for realm in 1..=REALMS {
         text += &format!("[[realms]]\nname = \"realm{realm}\"\n{options}");
     }
-    text += "[[listeners]]\naddress = \"127.0.0.1:0\"\n";
+    text += &format!("[[listeners]]\naddress = \"127.0.0.1:0\"\n{listener}\n");
     let router = Router::start(name, &text);
     let address = router.address("ws://");
     (router, address)
@@ -116,6 +127,41 @@ fn clients_understand_each_other() {
     let reports = environment.run_all(&address, &runs);
     servers.into_iter().for_each(client::Server::stop);
     Matrix::of(&runs, &reports).print_and_judge();
+}
+
+// spec: rfc7692#section-7
+#[test]
+fn clients_that_offer_to_compress_do() {
+    let Some(environment) = Environment::get() else {
+        return;
+    };
+    let (_router, address) = router_on("interop-deflate", "", "", "compression = \"deflate\"");
+    let run = |client: Client, serializer: &'static str, number: usize| {
+        let realm = format!("realm{number}");
+        let run = Run::new(client, "ws", serializer, Role::Check).in_realm(&realm);
+        let relay = Relay::start(&address);
+        let reports = environment.run_all(&relay.address, std::slice::from_ref(&run));
+        (run, reports.concat(), relay.count())
+    };
+    let run = &run;
+    let (runs, counts): (Vec<_>, Vec<_>) = thread::scope(|scope| {
+        let begun: Vec<_> = (1..)
+            .zip(Client::ALL)
+            .map(|(number, client)| {
+                let serializers = client.serializers("ws");
+                let serializer = serializers[number % serializers.len()];
+                scope.spawn(move || run(client, serializer, number))
+            })
+            .collect();
+        let ended = begun.into_iter().map(|run| run.join().unwrap());
+        ended.map(|(run, report, count)| ((run, report), count)).unzip()
+    });
+    let (runs, reports): (Vec<_>, Vec<_>) = runs.into_iter().unzip();
+    Matrix::of(&runs, &reports).print_and_judge();
+    for (run, count) in runs.iter().zip(counts) {
+        // Each has called with a text of a megabyte, which passed four times.
+        assert_eq!(count < LARGE, run.client.compresses(), "{run:?}: {count} octets");
+    }
 }
 
 #[test]

@@ -6,10 +6,12 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod commands;
+mod compressed;
 mod crowd;
 mod flood;
 mod greeting;
 mod late;
+mod longpoll;
 mod order;
 mod panics;
 mod peer;

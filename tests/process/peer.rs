@@ -41,17 +41,19 @@ pub(crate) struct Peer {
 impl Peer {
     /// Connects to `127.0.0.1:8080` or the like.
     pub(crate) fn tcp(address: &str, framing: Framing) -> Self {
-        let stream = TcpStream::connect(address).unwrap();
-        stream.set_nodelay(true).unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        Self::open(Box::new(stream), framing)
+        Self::open(Box::new(connect(address)), framing, false)
+    }
+
+    /// The same, offering to compress.
+    pub(crate) fn compressing(address: &str, framing: Framing) -> Self {
+        Self::open(Box::new(connect(address)), framing, true)
     }
 
     /// Connects to the socket at `path`.
     pub(crate) fn unix(path: &Path, framing: Framing) -> Self {
         let stream = UnixStream::connect(path).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        Self::open(Box::new(stream), framing)
+        Self::open(Box::new(stream), framing, false)
     }
 
     /// Joins `realm` and returns the session id.
@@ -116,8 +118,9 @@ impl Peer {
     }
 
     /// Opens the transport.
-    fn open(mut stream: Box<dyn Stream>, framing: Framing) -> Self {
-        let options = ClientOptions { path: "/ws".to_owned(), ..ClientOptions::default() };
+    fn open(mut stream: Box<dyn Stream>, framing: Framing, deflate: bool) -> Self {
+        let path = "/ws".to_owned();
+        let options = ClientOptions { path, deflate, ..ClientOptions::default() };
         let mut client = Client::new(framing, Serializer::Json, options);
         let mut out = Vec::new();
         client.hello(&mut out);
@@ -136,4 +139,12 @@ impl Peer {
         // The router may have closed its side already.
         let _ = self.stream.write_all(&reply);
     }
+}
+
+/// A connection on which every wait has a bound.
+pub(crate) fn connect(address: &str) -> TcpStream {
+    let stream = TcpStream::connect(address).unwrap();
+    stream.set_nodelay(true).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream
 }

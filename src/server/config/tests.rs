@@ -30,6 +30,7 @@ backlog = 7
 transports = ["rawsocket"]
 paths = ["/a", "/b"]
 serializers = ["cbor", "json"]
+compression = "deflate"
 message_bytes_max = "16 MiB"
 
 [[listeners]]
@@ -74,6 +75,7 @@ fn the_least_file_has_every_preset() {
     assert_eq!(listener.transport.paths, ["/ws", "/"]);
     assert_eq!(listener.transport.serializers, Serializer::ALL);
     assert!(listener.transport.websocket && listener.transport.rawsocket);
+    assert!(!listener.transport.deflate);
     assert_eq!(listener.transport.message_bytes_max, 1 << 20);
     assert_eq!((listener.backlog, listener.unix_mode), (1_024, None));
     assert_eq!((settings.shards, settings.io, settings.pin), (None, Io::Auto, None));
@@ -95,6 +97,7 @@ fn every_option_can_be_written() {
     let [tcp, unix] = &settings.listeners[..] else { panic!("two listeners") };
     assert_eq!(tcp.backlog, 7);
     assert!(!tcp.transport.websocket && tcp.transport.rawsocket);
+    assert!(tcp.transport.deflate && !unix.transport.deflate);
     assert_eq!(tcp.transport.paths, ["/a", "/b"]);
     assert_eq!(tcp.transport.serializers, [Serializer::Cbor, Serializer::Json]);
     assert_eq!(tcp.transport.message_bytes_max, 16 << 20);
@@ -175,7 +178,8 @@ fn values_out_of_range_are_refused() {
 
 #[test]
 fn lists_need_known_items() {
-    let form = "expected a list of one or more of \"websocket\", \"rawsocket\", found";
+    let form =
+        "expected a list of one or more of \"websocket\", \"rawsocket\", \"longpoll\", found";
     for (value, found) in [
         ("[]", "a list"),
         ("[\"http\"]", "a list"),
@@ -279,6 +283,8 @@ fn values_must_not_contradict_each_other() {
             "limits.outbox_bytes_max",
         ),
         ("[limits]\ngoodbye = \"10s\"", "shutdown_timeout"),
+        ("longpoll_path = \"/\"", "listeners.longpoll_path"),
+        ("paths = [\"/lp/a\", \"/\"]", "listeners.longpoll_path"),
     ] {
         let problems = read(&format!("{LEAST}{text}\n")).unwrap_err();
         assert!(problems[0].starts_with(expected), "{problems:?}");

@@ -54,11 +54,70 @@ fn message(random: &mut Random, length: u64) -> Vec<u8> {
 /// Lengths around every border of the framings.
 const LENGTHS: [u64; 10] = [0, 1, 2, 125, 126, 127, 200, 65_535, 65_536, 100_000];
 
+// spec: rfc7692#section-7.2
+#[test]
+fn both_ends_compress_for_each_other_however_the_stream_is_cut() {
+    let options = options();
+    for (round, framing) in (0..).zip(FRAMINGS.repeat(5)) {
+        let serializer = Serializer::ALL[round as usize % Serializer::ALL.len()];
+        let mut random = Random::from_number(round);
+        let wishes = ClientOptions { deflate: true, masking_seed: round, ..Default::default() };
+        let mut client = Client::new(framing, serializer, wishes);
+        let (mut transport, mut upstream) = (Transport::new(), Vec::new());
+        client.hello(&mut upstream);
+        let mut router = Played::default();
+        feed(&mut transport, &options, &upstream, &mut router);
+        let mut played = Played::default();
+        feed_client(&mut client, &mut random, &router.reply, &mut played);
+        let [Got::Negotiated(mut negotiated)] = played.got[..] else { panic!("{played:?}") };
+        let [Got::Negotiated(granted)] = router.got[..] else { panic!("{router:?}") };
+        assert_eq!((granted.framing, granted.deflate), (at_first(framing), negotiated.deflate));
+        let window = (framing != Framing::RawSocket).then_some(Window::Usual);
+        assert_eq!(negotiated.deflate, window);
+
+        let (mut sent, mut plain_bytes, mut frames) = (Vec::new(), 0, Vec::new());
+        for length in LENGTHS {
+            let message = message(&mut random, length).repeat(2);
+            plain_bytes += message.len();
+            if random.one_in(3) {
+                client.frame_fragmented(&message, message.len() / 3 + 1, &mut frames);
+            } else {
+                client.frame(&message, &mut frames);
+            }
+            client.ping(b"are you there", &mut frames);
+            sent.push(Got::Message(message));
+        }
+        router = Played::default();
+        for part in cut(&mut random, &frames) {
+            feed(&mut transport, &options, part, &mut router);
+        }
+        if let Some(Got::Negotiated(renegotiated)) = router.got.first() {
+            assert_eq!(renegotiated.deflate, window, "compression stays with the other separator");
+            negotiated = *renegotiated;
+            router.got.remove(0);
+        }
+        assert_eq!(router.got, sent);
+        assert!(!transport.is_midway());
+
+        let mut downstream = Vec::new();
+        for message in &sent {
+            let Got::Message(message) = message else { unreachable!() };
+            frame_by_router(negotiated, message, &mut downstream);
+        }
+        let mut played = Played::default();
+        for part in cut(&mut random, &downstream) {
+            feed_client(&mut client, &mut random, part, &mut played);
+        }
+        assert_eq!(played.got, sent);
+        assert_eq!(downstream.len() < plain_bytes, window.is_some(), "{framing:?}");
+    }
+}
+
 fn frame_by_router(negotiated: Negotiated, message: &[u8], out: &mut Vec<u8>) {
     let mut scratch = Vec::new();
     let mark = Framing::begin(&mut scratch);
     scratch.extend_from_slice(message);
-    let range = negotiated.framing.finish(negotiated.serializer, &mut scratch, mark);
+    let range = negotiated.finish(&mut Deflater::default(), &mut scratch, mark);
     out.extend_from_slice(&scratch[range]);
 }
 
@@ -163,6 +222,7 @@ fn a_rawsocket_client_understands_every_answer() {
     let negotiated = Negotiated {
         serializer: Serializer::Cbor,
         framing: Framing::RawSocket,
+        deflate: None,
         peer_message_bytes_max: 2_048,
     };
     assert_eq!(played.got, [Got::Negotiated(negotiated), Got::Message(vec![])]);

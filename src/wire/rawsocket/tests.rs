@@ -13,6 +13,7 @@ const HELLO: [u8; 4] = [0x7F, 0xF1, 0, 0];
 const GRANTED: [u8; 4] = [0x7F, 0xB1, 0, 0];
 
 const NEGOTIATED: Got = Got::Negotiated(Negotiated {
+    deflate: None,
     serializer: Serializer::Json,
     framing: Framing::RawSocket,
     peer_message_bytes_max: 1 << 24,
@@ -53,7 +54,7 @@ fn each_wish_we_can_fulfil_is_granted() {
     ];
     for (options, wishes, granted, peer_message_bytes_max, serializer) in tables {
         let framing = Framing::RawSocket;
-        let negotiated = Negotiated { serializer, framing, peer_message_bytes_max };
+        let negotiated = Negotiated { serializer, framing, deflate: None, peer_message_bytes_max };
         let played = play_every_way(&options, &[0x7F, wishes, 0, 0]);
         assert_eq!(played.got, [Got::Negotiated(negotiated)]);
         assert_eq!(played.reply, [0x7F, granted, 0, 0]);

@@ -8,6 +8,7 @@
 
 use super::*;
 use crate::env::Random;
+use crate::wire::websocket::deflate;
 
 /// What a played stream brought, owned.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,6 +17,7 @@ pub(crate) enum Got {
     Message(Vec<u8>),
     Alive,
     Finished,
+    Request(String),
     Failed(Failure),
 }
 
@@ -26,6 +28,7 @@ impl From<Incoming<'_>> for Got {
             Incoming::Message(message) => Self::Message(message.to_vec()),
             Incoming::Alive => Self::Alive,
             Incoming::Finished => Self::Finished,
+            Incoming::Request(request) => Self::Request(format!("{request:?}")),
         }
     }
 }
@@ -45,6 +48,9 @@ pub(crate) fn options() -> TransportOptions {
         serializers: Serializer::ALL.to_vec(),
         websocket: true,
         rawsocket: true,
+        deflate: true,
+        longpoll: true,
+        longpoll_path: "/lp".into(),
     }
 }
 
@@ -117,7 +123,7 @@ fn a_connection_is_small() {
 // spec: A-RAW-03
 #[test]
 fn strangers_are_dropped_without_an_answer() {
-    let no_websocket = TransportOptions { websocket: false, ..options() };
+    let no_websocket = TransportOptions { websocket: false, longpoll: false, ..options() };
     let no_rawsocket = TransportOptions { rawsocket: false, ..options() };
     let tables: [(&TransportOptions, &[u8]); 7] = [
         (&no_websocket, b"GET /ws HTTP/1.1\r\n\r\n"),
@@ -180,7 +186,9 @@ fn a_head_is_written_right_before_the_body() {
         let mut out = b"before".to_vec();
         let mark = Framing::begin(&mut out);
         out.resize(out.len() + length, b'x');
-        let range = framing.finish(serializer, &mut out, mark);
+        let peer_message_bytes_max = MESSAGE_BYTES_CAP;
+        let negotiated = Negotiated { serializer, framing, deflate: None, peer_message_bytes_max };
+        let range = negotiated.finish(&mut Deflater::default(), &mut out, mark);
         assert_eq!(&out[..6], b"before");
         assert_eq!(range.end, out.len());
         assert_eq!(&out[range.start..range.start + head.len()], head, "{framing:?} {length}");
@@ -188,6 +196,51 @@ fn a_head_is_written_right_before_the_body() {
         match (framing, serializer) {
             (Framing::Batched(separator), Serializer::Json) => assert_eq!(tail, [separator as u8]),
             _ => assert_eq!(tail, b""),
+        }
+    }
+}
+
+#[test]
+fn what_becomes_shorter_is_compressed() {
+    let (body, window) = ([b'x'; 1_000], Some(Window::Usual));
+    let separator = Separator::Record;
+    let tables = [
+        (Framing::WebSocket, Serializer::Json, window, 0xC1, &b""[..], &b""[..]),
+        (Framing::WebSocket, Serializer::Cbor, window, 0xC2, b"", b""),
+        (Framing::Batched(separator), Serializer::Json, window, 0xC1, b"", b"\x1E"),
+        (Framing::Batched(separator), Serializer::Cbor, window, 0xC2, &[0, 0, 3, 232], b""),
+        (Framing::WebSocket, Serializer::Json, None, 0x81, b"", b""),
+    ];
+    for (framing, serializer, deflate, first, before, behind) in tables {
+        let negotiated = Negotiated { serializer, framing, deflate, peer_message_bytes_max: 1_000 };
+        let mut out = b"before".to_vec();
+        let mark = Framing::begin(&mut out);
+        out.extend_from_slice(&body);
+        let range = negotiated.finish(&mut Deflater::default(), &mut out, mark);
+        let (frame, expected) = (&out[range], [before, &body, behind].concat());
+        assert_eq!(frame[0], first, "{negotiated:?}");
+        if deflate.is_some() {
+            assert!(frame.len() < 50 && usize::from(frame[1]) == frame.len() - 2, "{frame:02X?}");
+            let inflated = deflate::inflate(&frame[2..], expected.len());
+            assert_eq!(inflated, Ok(expected));
+        } else {
+            assert_eq!(frame[4..], expected);
+        }
+    }
+}
+
+#[test]
+fn kinds_of_frames_are_numbered_apart() {
+    let batched = [Separator::Cancel, Separator::Record].map(Framing::Batched);
+    let mut seen = std::collections::BTreeSet::new();
+    for serializer in Serializer::ALL {
+        for framing in [Framing::RawSocket, Framing::WebSocket, batched[0], batched[1]] {
+            for deflate in [None, Some(Window::Small), Some(Window::Usual)] {
+                let peer_message_bytes_max = seen.len();
+                let kind =
+                    Negotiated { serializer, framing, deflate, peer_message_bytes_max }.kind();
+                assert!(kind < Negotiated::KINDS && seen.insert(kind), "{kind}");
+            }
         }
     }
 }

@@ -16,8 +16,11 @@ pub(crate) const BARE_HEAD_BYTES_MAX: usize = 2 + 8;
 pub(crate) const MASKED_HEAD_BYTES_MAX: usize = BARE_HEAD_BYTES_MAX + 4;
 
 const FIN_BIT: u8 = 0x80;
-/// No extension is negotiated, so nothing gives these a meaning.
-const RESERVED_BITS: u8 = 0x70;
+/// The message is compressed, where that was negotiated.
+// spec: rfc7692#section-6
+const DEFLATED_BIT: u8 = 0x40;
+/// Nothing that is negotiated gives these a meaning.
+const RESERVED_BITS: u8 = 0x30;
 const OPCODE_BITS: u8 = 0x0F;
 const MASK_BIT: u8 = 0x80;
 
@@ -125,6 +128,16 @@ pub(crate) struct Expected {
     pub(crate) is_inside: bool,
     /// Octets the message may still have.
     pub(crate) room: usize,
+    /// Whether messages may be compressed.
+    pub(crate) deflates: bool,
+}
+
+impl Expected {
+    /// Octets that a message of `room` octets may have while it is compressed: what does not
+    /// become shorter becomes longer, by an eighth if it is done without any care.
+    pub(crate) const fn room_deflated(room: usize) -> usize {
+        room + room / 8 + 64
+    }
 }
 
 /// The head of a frame that is allowed.
@@ -133,6 +146,8 @@ pub(crate) struct Head {
     pub(crate) opcode: Opcode,
     /// Whether it ends its message.
     pub(crate) is_final: bool,
+    /// Whether it begins a message that is compressed.
+    pub(crate) is_deflated: bool,
     /// The masking key; zero, which changes nothing, in a bare frame.
     pub(crate) key: [u8; 4],
     /// Octets of the head itself.
@@ -173,6 +188,7 @@ pub(crate) fn parse(bytes: &[u8], expected: Expected) -> Result<Option<Head>, Fa
         return Ok(None);
     };
     // The common case in one comparison: a whole message of the right type.
+    let is_deflated = first & DEFLATED_BIT != 0;
     let (opcode, is_final) = if first == FIN_BIT | expected.opcode as u8 && !expected.is_inside {
         (expected.opcode, true)
     } else {
@@ -207,8 +223,9 @@ pub(crate) fn parse(bytes: &[u8], expected: Expected) -> Result<Option<Head>, Fa
         }
         short => (u64::from(short), rest),
     };
+    let room = if is_deflated { Expected::room_deflated(expected.room) } else { expected.room };
     let length = match usize::try_from(length) {
-        Ok(length) if opcode.is_control() || length <= expected.room => length,
+        Ok(length) if opcode.is_control() || length <= room => length,
         _ => return Err(Fault::too_big("a message longer than we take")),
     };
     let (key, rest) = if expected.is_masked {
@@ -219,13 +236,15 @@ pub(crate) fn parse(bytes: &[u8], expected: Expected) -> Result<Option<Head>, Fa
     } else {
         ([0; 4], rest)
     };
-    Ok(Some(Head { opcode, is_final, key, size: bytes.len() - rest.len(), length }))
+    let size = bytes.len() - rest.len();
+    Ok(Some(Head { opcode, is_final, is_deflated, key, size, length }))
 }
 
 /// Checks the first octet: flags, opcode, and whether that opcode may come now.
 #[cold]
 fn check_first(first: u8, expected: Expected) -> Result<(Opcode, bool), Fault> {
-    if first & RESERVED_BITS != 0 {
+    let is_deflated = first & DEFLATED_BIT != 0;
+    if first & RESERVED_BITS != 0 || is_deflated && !expected.deflates {
         return Err(Fault::protocol("reserved bits without an extension"));
     }
     let Some(opcode) = Opcode::from_number(first & OPCODE_BITS) else {
@@ -233,6 +252,9 @@ fn check_first(first: u8, expected: Expected) -> Result<(Opcode, bool), Fault> {
     };
     let is_final = first & FIN_BIT != 0;
     match opcode {
+        Opcode::Continuation | Opcode::Close | Opcode::Ping | Opcode::Pong if is_deflated => {
+            Err(Fault::protocol("a compressed frame that does not begin a message"))
+        }
         Opcode::Continuation if !expected.is_inside => {
             Err(Fault::protocol("a continuation of nothing"))
         }
@@ -265,11 +287,18 @@ fn check_minimal(length: u64, least: u64) -> Result<u64, Fault> {
     Ok(length)
 }
 
-/// The head of a whole bare message of `length` octets: the last octets of the array, and how
-/// many of them.
+/// The head of a whole bare message of `length` octets, compressed or not: the last octets of the
+/// array, and how many of them.
 #[inline]
-pub(crate) fn bare_head(opcode: Opcode, length: usize) -> ([u8; BARE_HEAD_BYTES_MAX], usize) {
-    head(FIN_BIT | opcode as u8, 0, length)
+pub(crate) fn bare_head(
+    (opcode, is_deflated): (Opcode, bool),
+    length: usize,
+) -> ([u8; BARE_HEAD_BYTES_MAX], usize) {
+    head(FIN_BIT | deflated_bit(is_deflated) | opcode as u8, 0, length)
+}
+
+const fn deflated_bit(is_deflated: bool) -> u8 {
+    if is_deflated { DEFLATED_BIT } else { 0 }
 }
 
 #[inline]
@@ -292,6 +321,20 @@ pub(crate) fn write(
     out: &mut Vec<u8>,
 ) {
     let first = opcode as u8 | if is_final { FIN_BIT } else { 0 };
+    write_first(first, key, payload, out);
+}
+
+/// Appends one whole message that is compressed, masked if there is a `key`.
+pub(crate) fn write_deflated(
+    opcode: Opcode,
+    key: Option<[u8; 4]>,
+    payload: &[u8],
+    out: &mut Vec<u8>,
+) {
+    write_first(FIN_BIT | DEFLATED_BIT | opcode as u8, key, payload, out);
+}
+
+fn write_first(first: u8, key: Option<[u8; 4]>, payload: &[u8], out: &mut Vec<u8>) {
     let mask_bit = if key.is_some() { MASK_BIT } else { 0 };
     let (head, size) = head(first, mask_bit, payload.len());
     out.extend_from_slice(head.get(head.len() - size..).unwrap_or_default());

@@ -10,12 +10,16 @@ use sha1::{Digest as _, Sha1};
 
 use super::super::Serializer;
 use super::super::transport::{Failure, Framing, Negotiated, Separator, TransportOptions};
+use super::extension::Grant;
 use super::http;
 use crate::limits::{HTTP_HEADERS_MAX, MESSAGE_BYTES_CAP};
 
 /// What is hashed together with the client's key.
 // spec: rfc6455#section-1.3
 const ACCEPT_SUFFIX: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
+
+/// The header of extensions, offered and granted.
+pub(crate) const EXTENSIONS: &str = "Sec-WebSocket-Extensions";
 
 /// Keys are 16 octets in base64. Some clients draw the characters instead of the octets: the bits
 /// that padding leaves over may then be anything.
@@ -53,6 +57,16 @@ impl Subprotocol {
     }
 }
 
+/// An upgrade that is granted.
+#[derive(Debug)]
+struct Upgrade {
+    /// The client's key, as it wrote it.
+    key: Vec<u8>,
+    subprotocol: Subprotocol,
+    /// The compression, if the client wants one and the listener has it.
+    grant: Option<Grant>,
+}
+
 /// An answer other than the upgrade.
 #[derive(Clone, Copy, Debug)]
 struct Rejection {
@@ -74,30 +88,27 @@ impl Rejection {
     }
 }
 
-/// Goes on with the request in `input`; once its head is whole, answers it.
-///
-/// After an upgrade what is left of `input` are the first frames.
+/// Answers the request whose whole head this is.
 // spec: rfc6455#section-4.2
 pub(crate) fn accept(
-    head: &mut http::Head,
+    head: Result<&[u8], http::Fault>,
     options: &TransportOptions,
-    input: &mut &mut [u8],
     reply: &mut Vec<u8>,
-) -> Result<Option<Negotiated>, Failure> {
-    let verdict = match head.take(input) {
-        Ok(false) => return Ok(None),
-        Ok(true) => check(head.bytes(), options),
+) -> Result<Negotiated, Failure> {
+    let verdict = match head {
+        Ok(head) => check(head, options),
         Err(http::Fault::TooLong) => Err(TOO_LARGE),
         Err(http::Fault::BareLineFeed) => Err(Rejection::bad("a line feed on its own")),
     };
     match verdict {
-        Ok((key, subprotocol)) => {
-            write_upgrade(&accept_key(&key), subprotocol, reply);
-            Ok(Some(Negotiated {
+        Ok(Upgrade { key, subprotocol, grant }) => {
+            write_upgrade(&accept_key(&key), subprotocol, grant, reply);
+            Ok(Negotiated {
                 serializer: subprotocol.serializer,
                 framing: subprotocol.framing(),
+                deflate: grant.map(|grant| grant.window),
                 peer_message_bytes_max: MESSAGE_BYTES_CAP,
-            }))
+            })
         }
         Err(rejection) => {
             write_rejection(rejection, options, reply);
@@ -122,8 +133,8 @@ pub(crate) fn accept_key(key: &[u8]) -> String {
     STANDARD.encode(digest)
 }
 
-/// Reads a request; the client's key and the subprotocol if it is an upgrade we grant.
-fn check(head: &[u8], options: &TransportOptions) -> Result<(Vec<u8>, Subprotocol), Rejection> {
+/// Reads a request, and says what it is granted if it is an upgrade.
+fn check(head: &[u8], options: &TransportOptions) -> Result<Upgrade, Rejection> {
     let mut headers = [httparse::EMPTY_HEADER; HTTP_HEADERS_MAX];
     let mut request = httparse::Request::new(&mut headers);
     match request.parse(head) {
@@ -153,7 +164,9 @@ fn check(head: &[u8], options: &TransportOptions) -> Result<(Vec<u8>, Subprotoco
     }
     check_upgrade(request.version, headers)?;
     let key = check_key(headers)?;
-    Ok((key, choose_subprotocol(headers, options)?))
+    let subprotocol = choose_subprotocol(headers, options)?;
+    let grant = options.deflate.then(|| Grant::choose(http::values(headers, EXTENSIONS))).flatten();
+    Ok(Upgrade { key, subprotocol, grant })
 }
 
 /// Refuses a request that announces a body: whoever reads it differently could smuggle another
@@ -221,13 +234,20 @@ fn only<'a>(headers: &'a [Header<'a>], name: &'a str) -> Result<Option<&'a [u8]>
     }
 }
 
-fn write_upgrade(accept: &str, subprotocol: Subprotocol, reply: &mut Vec<u8>) {
+fn write_upgrade(
+    accept: &str,
+    subprotocol: Subprotocol,
+    grant: Option<Grant>,
+    reply: &mut Vec<u8>,
+) {
+    let extensions = grant.map(|grant| format!("\r\n{EXTENSIONS}: {}", grant.answer()));
     let lines = [
         "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n",
         "Sec-WebSocket-Accept: ",
         accept,
         "\r\nSec-WebSocket-Protocol: ",
         subprotocol.name(),
+        extensions.as_deref().unwrap_or_default(),
         "\r\n\r\n",
     ];
     reply.extend(lines.iter().flat_map(|line| line.bytes()));

@@ -3,24 +3,29 @@
 //!
 //! - `http`: the head of an HTTP message, collected until it is whole.
 //! - `handshake`: the router's answer to an upgrade, and to everything that is none.
+//! - `extension`: what is offered and granted beyond that; compression alone.
 //! - `frame`: one frame.
 //! - `batch`: several WAMP messages in one of WebSocket's.
+//! - `deflate`: messages that are compressed.
 //! - `Stream`: frames become messages; the same code for router and client.
-//!
-//! No extension is negotiated.
 
 pub(crate) mod batch;
+pub(crate) mod deflate;
+pub(crate) mod extension;
 pub(crate) mod frame;
 pub(crate) mod handshake;
 pub(crate) mod http;
+mod partial;
 
 use std::ops::Range;
 
 use super::Serializer;
 use super::transport::{Failure, Framing, Incoming, Negotiated, Separator};
-use crate::limits::{FRAGMENTS_MAX, MESSAGE_BYTES_CAP, PINGS_MAX};
+use crate::limits::{MESSAGE_BYTES_CAP, PINGS_MAX};
 use batch::First;
-use frame::{CONTROL_BYTES_MAX, Expected, Fault, Head, MASKED_HEAD_BYTES_MAX, Opcode, Role};
+use deflate::{Deflater, Window};
+use frame::{CONTROL_BYTES_MAX, Expected, Fault, Opcode, Role};
+use partial::{NOT_UTF8, Partial};
 
 /// An open WebSocket, at either end: what is received, and the control frames that answer it.
 #[derive(Debug)]
@@ -35,6 +40,8 @@ pub(crate) struct Stream {
     opcode: Opcode,
     /// If messages come and go in batches.
     batching: Option<Batching>,
+    /// The window of what we send, if messages may be compressed.
+    window: Option<Window>,
     phase: Phase,
 }
 
@@ -59,38 +66,6 @@ enum Phase {
     Over,
 }
 
-/// What came in parts.
-#[derive(Debug, Default)]
-struct Partial {
-    /// The head that is coming, as far as it has come.
-    head: [u8; MASKED_HEAD_BYTES_MAX],
-    head_count: usize,
-    /// The frame whose payload is coming.
-    frame: Option<Payload>,
-    /// The message so far, unmasked.
-    message: Vec<u8>,
-    /// How much of `message` is known to be UTF-8, if it must be.
-    checked_count: usize,
-    /// Frames the message has so far.
-    fragments: u32,
-    /// The payload of a control frame so far.
-    control: Vec<u8>,
-    /// Whether `message` is all there, and was given out up to `given_count`.
-    is_whole: bool,
-    given_count: usize,
-}
-
-/// The rest of a frame's payload.
-#[derive(Clone, Copy, Debug)]
-struct Payload {
-    opcode: Opcode,
-    is_final: bool,
-    /// Turned so that it begins with the octet for the next one.
-    key: [u8; 4],
-    /// Octets to come.
-    left: usize,
-}
-
 /// What resuming came to.
 enum Resumed {
     /// The input is used up.
@@ -104,11 +79,11 @@ enum Resumed {
 }
 
 impl Stream {
-    /// A stream behind a handshake that settled `serializer` and `framing`.
+    /// A stream behind a handshake that settled `serializer` and `framing`; no compression yet.
     pub(crate) fn new(role: Role, serializer: Serializer, framing: Framing) -> Self {
         let opcode = Opcode::of(serializer);
         let batching = Batching::of(framing, role);
-        Self { partial: None, role, pings: 0, opcode, batching, phase: Phase::Open }
+        Self { partial: None, role, pings: 0, opcode, batching, window: None, phase: Phase::Open }
     }
 
     /// See [`Transport::next`](super::Transport::next).
@@ -143,7 +118,13 @@ impl Stream {
             }
             let expected = self.expected(room);
             let head = match frame::parse(input, expected) {
-                Ok(Some(head)) if head.is_final && input.len() >= head.size + head.length => head,
+                Ok(Some(head))
+                    if head.is_final
+                        && !head.is_deflated
+                        && input.len() >= head.size + head.length =>
+                {
+                    head
+                }
                 Ok(_) if input.is_empty() => return Ok(None),
                 Ok(_) => {
                     self.partial = Some(Box::default());
@@ -178,9 +159,10 @@ impl Stream {
     }
 
     /// Changes what was settled before anything was received.
-    pub(crate) fn settle(&mut self, serializer: Serializer, framing: Framing) {
-        self.opcode = Opcode::of(serializer);
-        self.batching = Batching::of(framing, self.role);
+    pub(crate) fn settle(&mut self, negotiated: Negotiated) {
+        self.opcode = Opcode::of(negotiated.serializer);
+        self.batching = Batching::of(negotiated.framing, self.role);
+        self.window = negotiated.deflate;
     }
 
     /// Counts the peer's pings anew.
@@ -202,13 +184,13 @@ impl Stream {
         self.send_close(&code.to_be_bytes(), out);
     }
 
-    /// Appends these messages: as one batch, or as one frame each.
-    pub(crate) fn send(&mut self, messages: &[&[u8]], out: &mut Vec<u8>) {
+    /// Appends these messages: as one batch, or as one frame each; compressed if that was settled.
+    pub(crate) fn send(&mut self, messages: &[&[u8]], deflater: &mut Deflater, out: &mut Vec<u8>) {
         if let Some(batch) = self.batch_of(messages) {
-            return frame::write((self.opcode, true), self.role.key(), &batch, out);
+            return self.send_payload(&batch, deflater, out);
         }
         for message in messages {
-            frame::write((self.opcode, true), self.role.key(), message, out);
+            self.send_payload(message, deflater, out);
         }
     }
 
@@ -246,6 +228,7 @@ impl Stream {
             opcode: self.opcode,
             is_inside: false,
             room: room + overhead,
+            deflates: self.window.is_some(),
         }
     }
 
@@ -255,6 +238,17 @@ impl Stream {
         let mut batch = Vec::new();
         batch::write(self.opcode, separator, messages, &mut batch);
         Some(batch)
+    }
+
+    fn send_payload(&mut self, payload: &[u8], deflater: &mut Deflater, out: &mut Vec<u8>) {
+        let key = self.role.key();
+        if let Some(window) = self.window {
+            let mut deflated = payload.to_vec();
+            if deflater.shorten(window, &mut deflated, 0) {
+                return frame::write_deflated(self.opcode, key, &deflated, out);
+            }
+        }
+        frame::write((self.opcode, true), key, payload, out);
     }
 
     /// Takes the next message of the batch whose last `left` octets are the front of `input`.
@@ -295,6 +289,7 @@ impl Stream {
         Negotiated {
             serializer: Serializer::Json,
             framing: Framing::Batched(separator.unwrap_or_default()),
+            deflate: self.window,
             peer_message_bytes_max: MESSAGE_BYTES_CAP,
         }
     }
@@ -336,6 +331,9 @@ impl Stream {
                 }
             } else if is_final {
                 self.pings = 0;
+                if partial.is_deflated {
+                    partial.inflate(expected)?;
+                }
                 partial.is_whole = true;
                 if self.batching.is_none() {
                     partial.given_count = partial.message.len();
@@ -435,80 +433,6 @@ impl Batching {
         }
     }
 }
-
-impl Partial {
-    /// Goes on with a head, octet by octet; whether it is whole. Afterwards a frame is coming.
-    fn take_head(&mut self, expected: Expected, input: &mut &mut [u8]) -> Result<bool, Fault> {
-        let expected = Expected {
-            is_inside: self.fragments > 0,
-            room: expected.room.saturating_sub(self.message.len()),
-            ..expected
-        };
-        loop {
-            let head = self.head.get(..self.head_count).unwrap_or_default();
-            if let Some(head) = frame::parse(head, expected)? {
-                let Head { opcode, is_final, key, length: left, .. } = head;
-                self.head_count = 0;
-                self.frame = Some(Payload { opcode, is_final, key, left });
-                self.fragments += u32::from(!opcode.is_control());
-                if self.fragments > FRAGMENTS_MAX {
-                    return Err(Fault::too_big("a message in too many fragments"));
-                }
-                return Ok(true);
-            }
-            let Some(octet) = input.split_off_first_mut() else {
-                return Ok(false);
-            };
-            *self.head.get_mut(self.head_count).expect("a head that long would be whole") = *octet;
-            self.head_count += 1;
-        }
-    }
-
-    /// Goes on with a payload; opcode and finality of its frame once it is whole. Memory grows
-    /// with what arrived, never with what was announced.
-    fn take_payload(
-        &mut self,
-        message_opcode: Opcode,
-        input: &mut &mut [u8],
-    ) -> Result<Option<(Opcode, bool)>, Fault> {
-        let frame = self.frame.as_mut().expect("a head came before");
-        let count = frame.left.min(input.len());
-        let part = input.split_off_mut(..count).unwrap_or_default();
-        frame::mask(part, frame.key);
-        frame.key.rotate_left(count % 4);
-        frame.left -= count;
-        let (opcode, is_final, is_whole) = (frame.opcode, frame.is_final, frame.left == 0);
-        if opcode.is_control() {
-            self.control.extend_from_slice(part);
-        } else {
-            self.message.extend_from_slice(part);
-            if message_opcode == Opcode::Text {
-                self.check_text(is_final && is_whole)?;
-            }
-        }
-        if !is_whole {
-            return Ok(None);
-        }
-        self.frame = None;
-        Ok(Some((opcode, is_final)))
-    }
-
-    /// Checks what came since the last time; a character may still be cut unless `is_final`.
-    fn check_text(&mut self, is_final: bool) -> Result<(), Fault> {
-        let unchecked = self.message.get(self.checked_count..).unwrap_or_default();
-        match simdutf8::compat::from_utf8(unchecked) {
-            Ok(text) => self.checked_count += text.len(),
-            Err(error) if error.error_len().is_none() && !is_final => {
-                self.checked_count += error.valid_up_to();
-            }
-            Err(_) => return Err(NOT_UTF8),
-        }
-        Ok(())
-    }
-}
-
-/// Text that is none.
-const NOT_UTF8: Fault = Fault::data("text that is not UTF-8");
 
 /// The pongs of one call.
 ///

@@ -8,6 +8,7 @@
 
 use super::*;
 use crate::env::Random;
+use crate::limits::FRAGMENTS_MAX;
 use crate::wire::transport::tests::{Got, Played, feed, options, play, play_every_way};
 use crate::wire::{Client, ClientOptions, Framing, Transport, TransportOptions};
 
@@ -520,6 +521,7 @@ fn reframed() -> Got {
     Got::Negotiated(Negotiated {
         serializer: JSON,
         framing: RECORD,
+        deflate: None,
         peer_message_bytes_max: MESSAGE_BYTES_CAP,
     })
 }
@@ -712,4 +714,125 @@ fn batches_come_to_the_same_however_they_are_cut() {
         messages += played.got.iter().filter(|got| matches!(got, Got::Message(_))).count();
     }
     assert!(messages > 300, "{messages}");
+}
+
+/// What comes of `frames` behind an upgrade to compressed messages of at most
+/// `message_bytes_max` octets.
+fn play_deflated(framing: Framing, message_bytes_max: usize, frames: &[Vec<u8>]) -> Played {
+    let mut hello = Vec::new();
+    let wishes = ClientOptions { deflate: true, ..ClientOptions::default() };
+    Client::new(framing, JSON, wishes).hello(&mut hello);
+    let stream = [hello, frames.concat()].concat();
+    strip(play_every_way(&TransportOptions { message_bytes_max, ..options() }, &stream))
+}
+
+/// `Hello`, compressed, as the specification shows it.
+const HELLO: [u8; 7] = [0xF2, 0x48, 0xCD, 0xC9, 0xC9, 0x07, 0x00];
+
+/// Compressed.
+const RSV1: u8 = 0x40;
+
+// spec: rfc7692#section-7.2.3.1
+#[test]
+fn compressed_and_bare_messages_arrive_whole_and_in_fragments() {
+    let frames = [
+        frame(FIN | RSV1 | TEXT, &HELLO),
+        frame(FIN | TEXT, b"bare"),
+        frame(RSV1 | TEXT, &HELLO[..3]),
+        frame(PING, b"p"),
+        frame(CONTINUATION, b""),
+        frame(FIN | CONTINUATION, &HELLO[3..]),
+        frame(TEXT, b"in "),
+        frame(FIN | CONTINUATION, b"parts"),
+        frame(FIN | RSV1 | TEXT, &[0]),
+        frame(FIN | RSV1 | TEXT, &HELLO),
+    ];
+    let bodies = [&b"Hello"[..], b"bare", b"Hello", b"in parts", b"", b"Hello"];
+    let played = play_deflated(Framing::WebSocket, 1 << 20, &frames);
+    assert_eq!(played, Played { got: bodies.map(message).to_vec(), reply: bare(PONG, b"p") });
+}
+
+#[test]
+fn a_batch_may_be_compressed() {
+    let mut payload = batch(JSON, Separator::Record, &[b"[1]", b"", b"[\"three\"]", &[b'x'; 200]]);
+    assert!(Deflater::default().shorten(Window::Usual, &mut payload, 0));
+    let got = [&b"[1]"[..], b"", b"[\"three\"]", &[b'x'; 200]].map(message);
+    let reframed = Got::Negotiated(Negotiated {
+        serializer: JSON,
+        framing: RECORD,
+        deflate: Some(Window::Usual),
+        peer_message_bytes_max: MESSAGE_BYTES_CAP,
+    });
+    let got = [&[reframed][..], &got, &got].concat();
+    let frames = [
+        frame(FIN | RSV1 | TEXT, &payload),
+        frame(RSV1 | TEXT, &payload[..5]),
+        frame(FIN | CONTINUATION, &payload[5..]),
+    ];
+    assert_eq!(play_deflated(CANCEL, 1 << 20, &frames), Played { got, reply: Vec::new() });
+    // An empty one is illegal, compressed or not.
+    let empty = [frame(FIN | RSV1 | TEXT, &[0])];
+    assert_failed(&play_deflated(CANCEL, 1 << 20, &empty), &[], 1007);
+}
+
+// spec: rfc7692#section-6
+#[test]
+fn the_mark_of_compression_stands_on_the_first_frame_of_messages_alone() {
+    let tables: [(&[Vec<u8>], u16); 8] = [
+        (&[frame(FIN | RSV1 | 9, b"")], 1002),
+        (&[frame(FIN | RSV1 | 10, b"")], 1002),
+        (&[frame(FIN | RSV1 | 8, b"")], 1002),
+        (&[frame(RSV1 | TEXT, &HELLO[..3]), frame(FIN | RSV1 | CONTINUATION, &HELLO[3..])], 1002),
+        (&[frame(TEXT, b"a"), frame(FIN | RSV1 | CONTINUATION, b"b")], 1002),
+        (&[frame(FIN | RSV1 | 0x20 | TEXT, &HELLO)], 1002),
+        (&[frame(FIN | RSV1 | 0x10 | TEXT, &HELLO)], 1002),
+        (&[frame(FIN | RSV1 | BINARY, &HELLO)], 1003),
+    ];
+    for (frames, code) in tables {
+        assert_failed(&play_deflated(Framing::WebSocket, 1 << 20, frames), &[], code);
+    }
+    // Nor where it was not negotiated.
+    assert_failed(&play_frames(JSON, &[frame(FIN | RSV1 | TEXT, &HELLO)]), &[], 1002);
+}
+
+// spec: rfc7692#section-7.2.2
+#[test]
+fn what_cannot_be_inflated_ends_the_connection() {
+    // Text that is none: one stored block.
+    let not_text = [0x00, 0x02, 0x00, 0xFD, 0xFF, 0xC3, 0x28, 0x00];
+    let mut long = vec![b' '; 301];
+    assert!(Deflater::default().shorten(Window::Usual, &mut long, 0));
+    let again = [0xF2, 0x00, 0x11, 0x00, 0x00];
+    let tables: [(&[u8], u16); 6] = [
+        (b"", 1007),
+        (&HELLO[..4], 1007),
+        (&not_text, 1007),
+        (&again, 1007),
+        (&long, 1009),
+        // Longer than the limit already before it is inflated.
+        (&[0; 500], 1009),
+    ];
+    for (payload, code) in tables {
+        let got = [message(b"Hello")];
+        let hello = frame(FIN | RSV1 | TEXT, &HELLO);
+        let whole = [hello.clone(), frame(FIN | RSV1 | TEXT, payload)];
+        assert_failed(&play_deflated(Framing::WebSocket, 300, &whole), &got, code);
+        let (first, second) = payload.split_at(payload.len() / 2);
+        let parts = [hello, frame(RSV1 | TEXT, first), frame(FIN | CONTINUATION, second)];
+        assert_failed(&play_deflated(Framing::WebSocket, 300, &parts), &got, code);
+    }
+    // What does not become shorter may be a little longer than the limit while it is compressed.
+    let stored = [&[0x00, 0x2C, 0x01, 0xD3, 0xFE][..], &[b' '; 300], &[0x00]].concat();
+    let frames = [frame(FIN | RSV1 | TEXT, &stored)];
+    assert_eq!(play_deflated(Framing::WebSocket, 300, &frames).got, [message(&[b' '; 300])]);
+}
+
+#[test]
+fn nothing_is_kept_of_a_compressed_message() {
+    let mut stream = open(JSON);
+    stream.window = Some(Window::Usual);
+    assert_eq!(step(&mut stream, &frame(FIN | RSV1 | TEXT, &HELLO)), Some(b"Hello".to_vec()));
+    assert!(!stream.is_midway());
+    assert_eq!(step(&mut stream, b""), None);
+    assert!(stream.partial.is_none());
 }

@@ -155,8 +155,10 @@ impl<'s, S: Stage> Player<'s, S> {
                 .expect("a serializer"),
             _ => serializer,
         };
+        // Every second one compresses, if it speaks WebSocket and the router will.
+        let (masking_seed, deflate) = (number as u64, number % 2 == 1);
         let mut client_options =
-            ClientOptions { masking_seed: number as u64, ..ClientOptions::default() };
+            ClientOptions { masking_seed, deflate, ..ClientOptions::default() };
         if let Some(max) = options.get("max").and_then(Value::number) {
             client_options.message_bytes_max = max as usize;
         }
@@ -233,7 +235,7 @@ impl<'s, S: Stage> Player<'s, S> {
                     peer.heard.push_back(Value::read(peer.serializer, bytes)?);
                 }
                 Ok(Some(Incoming::Alive)) => peer.pongs += 1,
-                Ok(Some(Incoming::Negotiated(_))) => {}
+                Ok(Some(Incoming::Negotiated(_) | Incoming::Request(_))) => {}
                 Ok(Some(Incoming::Finished)) => break,
                 Err(failure) => return Err(format!("{name}: the transport failed: {failure:?}")),
             }

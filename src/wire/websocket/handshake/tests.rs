@@ -5,7 +5,7 @@
 use super::*;
 use crate::limits::{HTTP_HEAD_BYTES_MAX, MESSAGE_BYTES_CAP};
 use crate::wire::transport::tests::{Got, Played, options, play, play_every_way, refused};
-use crate::wire::{Framing, Negotiated};
+use crate::wire::{Framing, Negotiated, Window};
 
 /// The headers of a request that is granted; the key is the specification's example.
 const HEADERS: [(&str, &str); 6] = [
@@ -49,11 +49,12 @@ fn granted(stream: &[u8]) -> Serializer {
 
 /// The same with batches or without.
 fn granted_either(stream: &[u8]) -> (Serializer, bool) {
-    let played = play_every_way(&options(), stream);
+    let bare = TransportOptions { deflate: false, ..options() };
+    let played = play_every_way(&bare, stream);
     let [Got::Negotiated(negotiated)] = played.got[..] else {
         panic!("{}\n{:?} {}", text(stream), played.got, text(&played.reply))
     };
-    let Negotiated { serializer, framing, peer_message_bytes_max } = negotiated;
+    let Negotiated { serializer, framing, peer_message_bytes_max, .. } = negotiated;
     assert_eq!(peer_message_bytes_max, MESSAGE_BYTES_CAP);
     let is_batched = framing != Framing::WebSocket;
     if is_batched {
@@ -279,4 +280,21 @@ fn a_head_is_bounded() {
 fn an_unfinished_head_waits() {
     let stream = with(&[]);
     assert_eq!(play_every_way(&options(), &stream[..stream.len() - 1]), Played::default());
+}
+
+// spec: rfc7692#section-5.1
+#[test]
+fn compression_is_granted_where_the_listener_has_it() {
+    let offer = ("Sec-WebSocket-Extensions", "permessage-deflate; server_max_window_bits=9");
+    let stream = with(&[offer]);
+    for deflate in [false, true] {
+        let played = play_every_way(&TransportOptions { deflate, ..options() }, &stream);
+        let [Got::Negotiated(negotiated)] = played.got[..] else { panic!("{played:?}") };
+        assert_eq!(negotiated.deflate, deflate.then_some(Window::Small));
+        let answer = "\r\nSec-WebSocket-Extensions: permessage-deflate; \
+                      server_no_context_takeover; client_no_context_takeover; \
+                      server_max_window_bits=9\r\n\r\n";
+        assert_eq!(text(&played.reply).ends_with(answer), deflate);
+        assert_eq!(text(&played.reply).contains("Extensions"), deflate);
+    }
 }
