@@ -32,6 +32,8 @@ impl Bottle {
             websocket: false,
             rawsocket: true,
             deflate: false,
+            longpoll: true,
+            longpoll_path: "/lp".into(),
         };
         let config = Config {
             realms: vec![realm],
@@ -39,7 +41,7 @@ impl Bottle {
             limits: Limits::default(),
             agent: "bench".into(),
         };
-        let shared = Shared::new(Arc::new(config), shards, [7; 32]);
+        let shared = Shared::new(Arc::new(config), shards, [7; 32], Instant::default());
         let router = |shard: u16| {
             let seed = [u8::try_from(shard).expect("few shards"); 32];
             Router::new(ShardId(shard), &shared, seed)

@@ -9,7 +9,7 @@ use std::time::Duration;
 use rand_chacha::ChaCha12Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
-/// A moment, in nanoseconds since an origin that the driver chose.
+/// A moment, in nanoseconds since the Unix epoch or whatever the driver chose instead.
 ///
 /// It never goes back between two inputs of one router.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -76,6 +76,83 @@ pub fn rfc3339(unix_ms: u64) -> String {
     let (hour, minute) = (ms / 3_600_000, ms / 60_000 % 60);
     let (second, ms) = (ms / 1_000 % 60, ms % 1_000);
     format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{ms:03}Z")
+}
+
+/// Nanoseconds of Unix time that a text in the form of RFC 3339 means: the opposite of [`rfc3339`].
+///
+/// Any offset is understood, and any number of digits behind the second, of which nine count. A
+/// leap second is the first second after it. `None` if the text has another form, or names a day
+/// or an hour that there is not.
+#[must_use]
+pub fn unix_nanos(text: &str) -> Option<i128> {
+    let mut rest = text.as_bytes();
+    let year = number(&mut rest, 4)?;
+    octet(&mut rest, b"-")?;
+    let month = number(&mut rest, 2).filter(|month| (1..=12).contains(month))?;
+    octet(&mut rest, b"-")?;
+    let day = number(&mut rest, 2).filter(|day| (1..=days_of(year, month)).contains(day))?;
+    octet(&mut rest, b"Tt")?;
+    let hour = number(&mut rest, 2).filter(|hour| *hour < 24)?;
+    octet(&mut rest, b":")?;
+    let minute = number(&mut rest, 2).filter(|minute| *minute < 60)?;
+    octet(&mut rest, b":")?;
+    let second = number(&mut rest, 2).filter(|second| *second <= 60)?;
+    let nanos = match octet(&mut rest, b".") {
+        Some(_) => fraction(&mut rest)?,
+        None => 0,
+    };
+    let offset_minutes = match octet(&mut rest, b"Zz+-")? {
+        b'Z' | b'z' => 0,
+        sign => {
+            let hours = number(&mut rest, 2).filter(|hours| *hours < 24)?;
+            octet(&mut rest, b":")?;
+            let minutes = number(&mut rest, 2).filter(|minutes| *minutes < 60)?;
+            let offset = hours * 60 + minutes;
+            if sign == b'-' { -offset } else { offset }
+        }
+    };
+    // Years begin in March, so that the leap day is a year's last.
+    let (years, months) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
+    let leap_days = years.div_euclid(4) - years.div_euclid(100) + years.div_euclid(400);
+    let days = years * 365 + leap_days + (153 * months + 2) / 5 + day - 719_469;
+    let minutes = (days * 24 + hour) * 60 + minute - offset_minutes;
+    let seconds = minutes * 60 + second;
+    rest.is_empty().then(|| i128::from(seconds) * 1_000_000_000 + i128::from(nanos))
+}
+
+/// Takes a number of `count` digits off the front of `rest`.
+fn number(rest: &mut &[u8], count: usize) -> Option<i64> {
+    let (digits, behind) = rest.split_at_checked(count)?;
+    *rest = behind;
+    let digit = |octet: &u8| octet.is_ascii_digit().then(|| i64::from(octet - b'0'));
+    digits.iter().try_fold(0, |number, octet| Some(number * 10 + digit(octet)?))
+}
+
+/// Takes one octet off the front of `rest`, if it is one of `allowed`.
+fn octet(rest: &mut &[u8], allowed: &[u8]) -> Option<u8> {
+    let (octet, behind) = rest.split_first().filter(|(octet, _)| allowed.contains(octet))?;
+    *rest = behind;
+    Some(*octet)
+}
+
+/// Takes the digits of a fraction off the front of `rest`: billionths.
+fn fraction(rest: &mut &[u8]) -> Option<i64> {
+    let (mut billionths, mut unit, mut any) = (0, 100_000_000, false);
+    while let Some(digit) = octet(rest, b"0123456789") {
+        billionths += i64::from(digit - b'0') * unit;
+        (unit, any) = (unit / 10, true);
+    }
+    any.then_some(billionths)
+}
+
+const fn days_of(year: i64, month: i64) -> i64 {
+    let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    match month {
+        2 if leap => 29,
+        2 => 28,
+        4 | 6 | 9 | 11 => 30,
+        _ => 31,
+    }
 }
 
 /// Chance: a cryptographically strong stream (ChaCha12) from one seed.
@@ -203,6 +280,69 @@ mod tests {
             (4_107_542_399_999, "2100-02-28T23:59:59.999Z"),
         ] {
             assert_eq!(rfc3339(ms), text);
+        }
+    }
+
+    #[test]
+    fn moments_are_read_as_rfc_3339_has_them() {
+        for ms in [0, 1, 951_827_696_789, 1_795_163_400_125, 4_107_542_399_999, 253_402_300_799_999]
+        {
+            assert_eq!(unix_nanos(&rfc3339(ms)), Some(i128::from(ms) * 1_000_000), "{ms}");
+        }
+        for day in 0..150_000 {
+            let ms = day * 86_400_000;
+            assert_eq!(unix_nanos(&rfc3339(ms)), Some(i128::from(ms) * 1_000_000), "day {day}");
+        }
+        let second = 1_000_000_000;
+        for (text, nanos) in [
+            ("1970-01-01T01:00:00+01:00", 0),
+            ("1969-12-31t23:30:00-00:30", 0),
+            ("1970-01-01T00:00:00.1z", second / 10),
+            ("1970-01-01T00:00:00.123456789987Z", 123_456_789),
+            ("1969-12-31T23:59:59.5Z", -second / 2),
+            ("1985-04-12T23:20:50.52Z", 482_196_050_520_000_000),
+            ("1996-12-19T16:39:57-08:00", 851_042_397 * second),
+            ("1990-12-31T15:59:60-08:00", 662_688_000 * second),
+            ("0000-03-01T00:00:00Z", -62_162_035_200 * second),
+            ("0000-01-01T00:00:00+23:59", -62_167_305_540 * second),
+        ] {
+            assert_eq!(unix_nanos(text), Some(nanos), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_moment_is_not_read_as_one() {
+        for text in [
+            "",
+            "now",
+            "2026",
+            "2026-11-20",
+            "2026-11-20T08:30:00",
+            "2026-11-20 08:30:00Z",
+            "2026-11-20T08:30Z",
+            "2026-11-20T08:30:00.Z",
+            "2026-11-20T08:30:00,5Z",
+            "2026-11-20T08:30:00Z ",
+            " 2026-11-20T08:30:00Z",
+            "2026-11-20T08:30:00+0100",
+            "2026-11-20T08:30:00+01",
+            "2026-11-20T08:30:00+24:00",
+            "2026-11-20T08:30:00+01:60",
+            "2026-11-20T24:00:00Z",
+            "2026-11-20T08:60:00Z",
+            "2026-11-20T08:30:61Z",
+            "2026-00-20T08:30:00Z",
+            "2026-13-20T08:30:00Z",
+            "2026-11-00T08:30:00Z",
+            "2026-11-31T08:30:00Z",
+            "2026-02-29T08:30:00Z",
+            "2100-02-29T08:30:00Z",
+            "26-11-20T08:30:00Z",
+            "-026-11-20T08:30:00Z",
+            "+2026-11-20T08:30:00Z",
+            "2026-1١-20T08:30:00Z",
+        ] {
+            assert_eq!(unix_nanos(text), None, "{text}");
         }
     }
 

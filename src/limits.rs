@@ -39,6 +39,11 @@ pub const FRAGMENTS_MAX: u32 = 1_024;
 /// one more and it is a flood, which ends the transport.
 pub const PINGS_MAX: u16 = 1_000;
 
+/// Messages of one peer that are processed in one turn; what it has sent beyond waits for the
+/// next, behind everybody else. One read or one batch may hold tens of thousands of messages: a
+/// turn of so many takes well below a millisecond.
+pub const TURN_MESSAGES_MAX: usize = 512;
+
 /// Octets of a RawSocket ping: it is sent back whole, so its sender decides how much we write.
 pub const RAWSOCKET_PING_BYTES_MAX: u32 = 64 * 1024;
 
@@ -64,6 +69,14 @@ pub const COPY_BYTES_MAX: usize = 4 * 1024;
 
 /// Octets of all testaments of one session: they are kept for as long as it lasts.
 pub const TESTAMENTS_BYTES_MAX: usize = 1 << 20;
+
+/// Pages of events from a history that an outbox has room for. One answer holds one page, unless
+/// a single event is longer, and one page's room is left for all else.
+pub const HISTORY_PAGES_MAX: usize = 16;
+
+/// Octets of a RESULT around its events: type, request, empty Details, heads of the lists, and
+/// ArgumentsKw that say that there are more.
+pub const RESULT_HEAD_BYTES_MAX: usize = 64;
 
 /// Questions of one session to the meta API that wait for answers as long as its realm is large:
 /// a hundred thousand sessions are a megabyte of ids in each.

@@ -6,7 +6,9 @@ use std::time::Duration;
 use gigawamp::env::Random;
 use gigawamp::router::config::{Config, Limits, RealmConfig, RealmOptions, RequestIds, UriCheck};
 use gigawamp::sim::{Action, LinkId, Machine};
-use gigawamp::wire::{Client, ClientOptions, Framing, Incoming, Serializer, TransportOptions};
+use gigawamp::wire::{
+    Client, ClientOptions, Framing, Incoming, Separator, Serializer, TransportOptions,
+};
 
 /// Routers, and what is needed to speak to them.
 struct Bottle {
@@ -40,6 +42,8 @@ impl Bottle {
             websocket: true,
             rawsocket: true,
             deflate: false,
+            longpoll: true,
+            longpoll_path: "/lp".into(),
         };
         let mut config = Config {
             realms: vec![realm],
@@ -526,4 +530,55 @@ fn answers_that_no_outbox_could_hold_are_refused() {
     assert!(heard[0].starts_with("[50,1,"));
     assert!(heard[7].ends_with(r#"{},"gigawamp.error.limit_exceeded"]"#), "{}", heard[7]);
     assert!(bottle.is_open(&bob));
+}
+
+// spec: A-BAT-01, B-PS-19
+#[test]
+fn who_says_very_much_at_once_takes_turns_with_the_others() {
+    for framing in [Framing::RawSocket, Framing::Batched(Separator::Cancel)] {
+        let mut bottle = Bottle::new(1, |_| ());
+        let (mut ann, mut bob) = (bottle.join(0, framing), bottle.join(0, Framing::RawSocket));
+        let mut cyd = bottle.join(0, Framing::RawSocket);
+        bottle.say(&mut cyd, r#"[32,1,{},"com.t"]"#);
+        let messages: Vec<_> =
+            (1..=2_000).map(|request| format!(r#"[16,{request},{{}},"com.t"]"#)).collect();
+        let bytes: Vec<_> = messages.iter().map(|message| message.as_bytes()).collect();
+        let mut frames = Vec::new();
+        ann.client.frame_together(&bytes, &mut frames);
+        bottle.machine.links[ann.link].up.push(&frames);
+        bottle.send(&mut bob, r#"[16,1,{},"com.t",["bob"]]"#);
+        // One read takes all, but what is processed of it is one turn.
+        bottle.machine.receive(ann.link, 1 << 20);
+        bottle.machine.receive(bob.link, 1 << 20);
+        let heard = bottle.hear(&mut cyd);
+        assert_eq!(heard.len(), 1 + 2_000 + 1, "{framing:?}");
+        let place = heard.iter().position(|heard| heard.contains("bob")).expect("it was heard");
+        assert_eq!(place, 1 + 512, "{framing:?}");
+        assert!(!bottle.machine.links[ann.link].paused);
+        bottle.say(&mut ann, r#"[32,2001,{},"com.u"]"#);
+        assert_begins(&bottle.hear(&mut ann), &["[33,2001,"]);
+    }
+}
+
+// spec: B-PS-19
+#[test]
+fn nothing_is_processed_of_who_does_not_read() {
+    let mut bottle = Bottle::new(1, |config| {
+        config.limits.outbox_bytes_pause = 10_000;
+        config.limits.outbox_bytes_max = 20_000;
+    });
+    let mut ann = bottle.join(0, Framing::RawSocket);
+    bottle.say(&mut ann, r#"[32,1,{},"com.t"]"#);
+    assert_begins(&bottle.hear(&mut ann), &["[33,1,"]);
+    bottle.machine.links[ann.link].down.stalled = true;
+    let long = "x".repeat(1_000);
+    for request in 2..=60 {
+        let text = format!(r#"[16,{request},{{"exclude_me":false}},"com.t",["{long}"]]"#);
+        bottle.send(&mut ann, &text);
+    }
+    bottle.settle();
+    assert!(bottle.machine.links[ann.link].paused);
+    bottle.machine.links[ann.link].down.stalled = false;
+    assert_eq!(bottle.hear(&mut ann).len(), 59);
+    assert!(bottle.is_open(&ann) && !bottle.machine.links[ann.link].paused);
 }

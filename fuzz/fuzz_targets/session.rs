@@ -3,15 +3,19 @@
 
 #![no_main]
 
+use std::time::Duration;
+
 use gigawamp::env::Random;
 use gigawamp::router::Router;
-use gigawamp::router::config::{Config, Limits, RealmConfig, RealmOptions, RequestIds, UriCheck};
+use gigawamp::router::config::{
+    Config, HistoryRule, Limits, RealmConfig, RealmOptions, RequestIds, UriCheck,
+};
 use gigawamp::sim::{LinkId, Machine};
 use gigawamp::wire::{Serializer, TransportOptions};
 use libfuzzer_sys::fuzz_target;
 
 /// What a peer may say; `#` is the next request id, `?` a small number from the input.
-const MESSAGES: [&str; 40] = [
+const MESSAGES: [&str; 43] = [
     concat!(
         r#"[1,"r",{"roles":{"callee":{"features":"#,
         r#"{"call_canceling":true,"progressive_call_results":true}}}}]"#,
@@ -55,6 +59,9 @@ const MESSAGES: [&str; 40] = [
     r#"[337,?]"#,
     r#"[999]"#,
     r#"{}"#,
+    r#"[48,#,{},"wamp.subscription.get_events",[?],{"limit":?,"reverse":true}]"#,
+    r#"[48,#,{},"wamp.subscription.get_events",[?],{"after_publication":?,"topic":"a"}]"#,
+    r#"[16,#,{"exclude_authrole":["anonymous"],"retain":true},"a.b",[?]]"#,
 ];
 
 struct Peer {
@@ -70,6 +77,7 @@ fn config() -> Config {
         options: RealmOptions {
             meta_kill: true,
             force_reregister: true,
+            history: ["a.b", "*", ".b"].iter().filter_map(|uri| history(uri)).collect(),
             ..RealmOptions::default()
         },
     };
@@ -82,10 +90,17 @@ fn config() -> Config {
             websocket: false,
             rawsocket: true,
             deflate: true,
+            longpoll: true,
+            longpoll_path: "/lp".into(),
         }],
         limits: Limits { outbox_bytes_max: 4_000, ..Limits::default() },
         agent: "fuzzed".into(),
     }
+}
+
+fn history(uri: &str) -> Option<HistoryRule> {
+    let age_max = Duration::from_secs(60);
+    Some(HistoryRule { events_max: 5, bytes_max: 2_000, age_max, ..HistoryRule::new(uri)? })
 }
 
 fn connect(machine: &mut Machine, shard: usize) -> Peer {
@@ -127,7 +142,7 @@ fuzz_target!(|data: &[u8]| {
                     settle(&mut machine);
                 }
             }
-            40..60 => {
+            43..60 => {
                 machine.hang_up(peers[place].link, number % 2 == 0);
                 settle(&mut machine);
                 peers[place] = connect(&mut machine, number % 2);

@@ -34,7 +34,7 @@ impl Host {
     pub fn bind(address: &Address) -> Result<Self, Trouble> {
         let (listener, epoll) = (address.listen()?, Epoll::new()?);
         epoll.add(&listener, u64::MAX, Interest::Read)?;
-        let shared = Shared::new(Arc::new(config()), 1, [1; 32]);
+        let shared = Shared::new(Arc::new(config()), 1, [1; 32], Instant::default());
         let router = Router::new(ShardId(0), &shared, [2; 32]);
         let (sockets, generations) = (Vec::new(), Vec::new());
         Ok(Self { router, listener, epoll, sockets, generations })
@@ -173,6 +173,8 @@ fn config() -> Config {
         websocket: true,
         rawsocket: true,
         deflate: false,
+        longpoll: true,
+        longpoll_path: "/lp".into(),
     };
     Config {
         realms: vec![realm],

@@ -5,7 +5,7 @@
 
 use super::layout::{Attributes, Element, Invalid, attributes, read_attribute};
 use super::uri::MatchPolicy;
-use super::{RegistrationId, SessionId, SubscriptionId, Text};
+use super::{PublicationId, RegistrationId, SessionId, SubscriptionId, Text};
 use crate::limits::LIST_ITEMS_MAX;
 use crate::wire::{Malformed, Reader, Writer};
 
@@ -316,6 +316,32 @@ attributes! { <'a>
         publish_options: PublishOptions<'a>,
         /// `detached` or `destroyed`.
         scope: Text<'a>,
+    }
+    /// Keyword arguments of `wamp.subscription.get_events`. All conditions must hold.
+    // spec: advanced/pubsub_event_history#receiving-event-history
+    EventsKeywords<'a> {
+        /// The newest first.
+        reverse: bool,
+        /// How many at most; at least one.
+        limit: u64,
+        /// At that moment or later.
+        from_time: Text<'a>,
+        /// Later than that moment.
+        after_time: Text<'a>,
+        /// Earlier than that moment.
+        before_time: Text<'a>,
+        /// At that moment or earlier.
+        until_time: Text<'a>,
+        /// Of that topic alone.
+        topic: Text<'a>,
+        /// That publication and what came behind it.
+        from_publication: PublicationId,
+        /// What came behind that publication.
+        after_publication: PublicationId,
+        /// What came before that publication.
+        before_publication: PublicationId,
+        /// That publication and what came before it.
+        until_publication: PublicationId,
     }
     /// `YIELD.Options`
     YieldOptions<'a> {

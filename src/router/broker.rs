@@ -23,6 +23,7 @@ use smallvec::SmallVec;
 use super::broadcast::Broadcast;
 use super::config::Disclosure;
 use super::filter::Filter;
+use super::history::Histories;
 use super::meta::News;
 use super::pattern::Cache;
 use super::peers::Undeliverable;
@@ -38,7 +39,7 @@ use crate::message::{
     RequestId, SessionId, Subscribe, Subscribed, SubscriptionId, Unsubscribe, Unsubscribed,
     UnsubscribedDetails, uri,
 };
-use crate::session::{Identity, Session};
+use crate::session::{Identity, Session, ShardId};
 use crate::wire::msgpack::MsgPackReader;
 use crate::wire::{Reader, Serializer};
 
@@ -51,15 +52,24 @@ pub(super) struct Broker {
     local: Map<SubscriptionId, Local>,
     cache: Cache<Subscription>,
     broadcast: Broadcast,
+    /// The histories that this shard keeps.
+    pub(super) histories: Histories,
     /// The number of this shard's last publication.
     sequence: u64,
 }
 
 impl Broker {
-    pub(super) fn new(realm: u16, shared: Arc<SharedRealm>, hash_key: &ahash::RandomState) -> Self {
+    pub(super) fn new(
+        realm: u16,
+        shared: Arc<SharedRealm>,
+        shard: ShardId,
+        hash_key: &ahash::RandomState,
+    ) -> Self {
         let local = Map::with_hasher(hash_key.clone());
         let cache = Cache::new(hash_key.clone());
-        Self { realm, shared, local, cache, broadcast: Broadcast::default(), sequence: 0 }
+        let histories = Histories::new(realm, &shared.archives, shard, hash_key);
+        let broadcast = Broadcast::default();
+        Self { realm, shared, local, cache, broadcast, histories, sequence: 0 }
     }
 
     /// Makes the session in `slot` a subscriber and answers its SUBSCRIBE.
@@ -227,13 +237,16 @@ impl Broker {
         publication
     }
 
-    /// Delivers what this or another shard's broker published.
+    /// Delivers what this or another shard's broker published, and keeps what is to be kept.
     pub(super) fn on_event(
         &mut self,
         head: &EventHead,
         event: &Relay<'_>,
         context: &mut Context<'_>,
     ) {
+        if self.histories.is_any() {
+            self.histories.append(head, event, context);
+        }
         for subscription in event.ids {
             self.deliver(SubscriptionId(*subscription), (head, event), context);
         }
@@ -248,7 +261,7 @@ impl Broker {
         }
     }
 
-    /// Whether anybody on any shard would get an event of this topic.
+    /// Whether anybody on any shard would get, or keep, an event of this topic.
     pub(super) fn has_subscribers(&mut self, topic: &str) -> bool {
         !self.cache.lookup(&self.shared.subscriptions, topic).is_empty()
     }
@@ -313,6 +326,7 @@ impl Broker {
 
     /// Asserts that this shard's subscribers and its sessions agree.
     pub(super) fn check(&self, context: &mut Context<'_>) {
+        self.histories.check();
         let mut ids: Vec<_> = self.local.keys().copied().collect();
         ids.sort_unstable();
         for id in ids {
@@ -501,7 +515,7 @@ impl Broker {
                 let shards = ShardSet::default().with(here);
                 let created_ms = context.now.unix_ms();
                 let uri = topic.into();
-                let entry = Subscription { id, uri, policy, created_ms, shards };
+                let entry = Subscription { id, uri, policy, created_ms, shards, keeper: None };
                 let entry = writer.insert(policy, topic, entry);
                 if tell {
                     context.news.push(News::SubscriptionCreated(session, entry));
@@ -543,7 +557,10 @@ impl Broker {
         shrink(&mut self.local);
         let mut writer = self.shared.subscriptions.write();
         let entry = writer.get(local.policy, &local.uri).expect("others know what we hold");
-        let shards = entry.shards.without(context.peers.shard);
+        let shards = entry.shards_without(context.peers.shard);
+        if shards == entry.shards {
+            return;
+        }
         if !shards.is_empty() {
             writer.insert(local.policy, &local.uri, entry.with(shards));
             return;

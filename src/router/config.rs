@@ -53,6 +53,8 @@ pub struct RealmOptions {
     pub retained_topics_max: usize,
     /// Octets of all retained events together.
     pub retained_bytes_max: usize,
+    /// Subscriptions whose events are kept for those who ask for them later.
+    pub history: Vec<HistoryRule>,
 }
 
 /// Whether publishers and callers may tell, or hide, who they are.
@@ -86,16 +88,48 @@ impl TrustRule {
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let mut words = text.split_ascii_whitespace();
-        let (role, uri, level) = (words.next()?, words.next()?, words.next()?.parse().ok()?);
-        let (policy, uri) = match uri.strip_suffix('*') {
-            Some(prefix) => (MatchPolicy::Prefix, prefix),
-            None if uri.split('.').any(str::is_empty) => (MatchPolicy::Wildcard, uri),
-            None => (MatchPolicy::Exact, uri),
-        };
-        let sound = words.next().is_none() && is_valid_pattern(uri, policy, UriCheck::Loose);
+        let (role, uris, level) = (words.next()?, pattern(words.next()?)?, words.next()?);
+        let level = level.parse().ok()?;
         let authrole = (role != "*").then(|| role.into());
-        sound.then(|| Self { authrole, uris: Pattern { policy, uri: uri.into() }, level })
+        words.next().is_none().then_some(Self { authrole, uris, level })
     }
+}
+
+/// A subscription that has a history, and what of it is kept: the latest events within all three
+/// bounds. There are only so many rules, so what they keep together is bounded too.
+// spec: advanced/pubsub_event_history
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HistoryRule {
+    /// Its topic or pattern: no class of topics, but the one subscription of that pattern.
+    pub uris: Pattern,
+    /// How many events.
+    pub events_max: usize,
+    /// Octets of memory they may take.
+    pub bytes_max: usize,
+    /// How long an event is kept. Zero: until others need its room.
+    pub age_max: Duration,
+}
+
+impl HistoryRule {
+    /// The rule for the subscription that `uri` means: a prefix with `*` at its end, a wildcard if
+    /// a component is empty. It keeps a thousand events of any age, in 16 MiB.
+    #[must_use]
+    pub fn new(uri: &str) -> Option<Self> {
+        let (events_max, bytes_max, age_max) = (1_000, 16 << 20, Duration::ZERO);
+        Some(Self { uris: pattern(uri)?, events_max, bytes_max, age_max })
+    }
+}
+
+/// The pattern that `text` means: a prefix with `*` at its end, a wildcard if a component is
+/// empty.
+fn pattern(text: &str) -> Option<Pattern> {
+    let (policy, uri) = match text.strip_suffix('*') {
+        Some(prefix) => (MatchPolicy::Prefix, prefix),
+        None if text.split('.').any(str::is_empty) => (MatchPolicy::Wildcard, text),
+        None => (MatchPolicy::Exact, text),
+    };
+    let sound = is_valid_pattern(uri, policy, UriCheck::Loose);
+    sound.then(|| Pattern { policy, uri: uri.into() })
 }
 
 impl Default for RealmOptions {
@@ -109,6 +143,7 @@ impl Default for RealmOptions {
             trust: Vec::new(),
             retained_topics_max: 10_000,
             retained_bytes_max: 64 << 20,
+            history: Vec::new(),
         }
     }
 }
@@ -166,6 +201,13 @@ pub struct Limits {
     pub subscriptions_max: usize,
     /// Registrations one session may hold.
     pub registrations_max: usize,
+    /// How long a long-poll client that receives is kept waiting while nothing comes.
+    pub longpoll_hold: Duration,
+    /// How long a long-poll client may neither wait for messages nor send any before its session
+    /// ends; and how long an HTTP connection may stay open without a request.
+    pub longpoll_idle: Duration,
+    /// Long-poll transports that all shards may have open together.
+    pub longpoll_transports_max: usize,
     /// Octets that may wait for one other shard before this one stops reading from its clients.
     pub mesh_bytes_max: usize,
 }
@@ -186,6 +228,9 @@ impl Default for Limits {
             testaments_max: 64,
             subscriptions_max: 10_000,
             registrations_max: 10_000,
+            longpoll_hold: Duration::from_secs(10),
+            longpoll_idle: Duration::from_secs(30),
+            longpoll_transports_max: 10_000,
             mesh_bytes_max: 4 << 20,
         }
     }

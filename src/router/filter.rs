@@ -45,12 +45,24 @@ impl Filter {
     /// Whether `session` may receive the publication.
     pub(super) fn admits(&self, session: &Session) -> bool {
         let Identity { authid, authrole, .. } = &session.identity;
+        self.exclude.binary_search(&session.id).is_err()
+            && self.eligible.as_ref().is_none_or(|list| list.binary_search(&session.id).is_ok())
+            && self.admits_identity(authid, authrole)
+    }
+
+    /// Whether it depends on the session's id who may receive the publication. To exclude no
+    /// session is the same as not to exclude any.
+    pub(super) const fn names_sessions(&self) -> bool {
+        !self.exclude.is_empty() || self.eligible.is_some()
+    }
+
+    /// Whether a session of that authid and authrole may receive the publication, if its id is of
+    /// no matter.
+    pub(super) fn admits_identity(&self, authid: &str, authrole: &str) -> bool {
         let has =
             |list: &[Box<str>], name: &str| list.binary_search_by(|n| (**n).cmp(name)).is_ok();
-        self.exclude.binary_search(&session.id).is_err()
-            && !has(&self.exclude_authid, authid)
+        !has(&self.exclude_authid, authid)
             && !has(&self.exclude_authrole, authrole)
-            && self.eligible.as_ref().is_none_or(|list| list.binary_search(&session.id).is_ok())
             && self.eligible_authid.as_ref().is_none_or(|list| has(list, authid))
             && self.eligible_authrole.as_ref().is_none_or(|list| has(list, authrole))
     }

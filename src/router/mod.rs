@@ -19,6 +19,8 @@ pub mod deadline;
 mod dealer;
 mod directory;
 mod filter;
+mod history;
+mod longpoll;
 mod meta;
 pub mod pattern;
 mod peers;
@@ -32,12 +34,14 @@ pub use crate::session::{ConnectionId, ShardId};
 pub use relay::Batch;
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 
 use crate::env::{Instant, Map, Random, hash_key};
 use crate::session::{Outbox, Phase};
 use config::Config;
 use conversation::Deadline;
 use deadline::Wheel;
+use longpoll::LongPoll;
 use meta::{News, Pace};
 use peers::Peers;
 use realm::{Context, Realm, SharedRealm};
@@ -137,25 +141,27 @@ pub struct Shared {
     pub shards_count: u16,
     config: Arc<Config>,
     realms: Vec<Arc<SharedRealm>>,
+    /// Long-poll transports of all shards.
+    longpoll_transports: Arc<AtomicUsize>,
 }
 
 impl Shared {
-    /// For `shards_count` routers that will run `config`.
+    /// For `shards_count` routers that will run `config` from `now` on.
     #[must_use]
-    pub fn new(config: Arc<Config>, shards_count: u16, seed: [u8; 32]) -> Arc<Self> {
+    pub fn new(config: Arc<Config>, shards_count: u16, seed: [u8; 32], now: Instant) -> Arc<Self> {
         let mut random = Random::from_seed(seed);
-        let realm = |realm| Arc::new(SharedRealm::new(realm, &hash_key(&mut random)));
+        let realm =
+            |realm| Arc::new(SharedRealm::new(realm, &hash_key(&mut random), shards_count, now));
         let realms = config.realms.iter().map(realm).collect();
-        Arc::new(Self { shards_count, config, realms })
+        let longpoll_transports = Arc::default();
+        Arc::new(Self { shards_count, config, realms, longpoll_transports })
     }
 
-    /// Whether no subscription and no registration is left in any realm.
+    /// Whether no subscription and no registration is left in any realm, but for subscriptions
+    /// without a subscriber that have a history.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        let empty = |realm: &Arc<SharedRealm>| {
-            realm.subscriptions.is_empty() && realm.registrations.is_empty()
-        };
-        self.realms.iter().all(empty)
+        self.realms.iter().all(|realm| realm.is_empty())
     }
 }
 
@@ -177,6 +183,7 @@ pub struct Router {
     shutting_down: bool,
     /// What the meta API will tell; empty between two inputs.
     news: Vec<News>,
+    longpoll: LongPoll,
     pace: Pace,
     /// What the transport in hand has to say; empty between two inputs.
     reply: Vec<u8>,
@@ -204,13 +211,16 @@ impl Router {
                 Map::with_hasher(hash_key.clone()),
             ),
             relays: Relays::new(shared.shards_count),
-            realms: realms.map(|(index, shared)| Realm::new(index, shared, &hash_key)).collect(),
+            realms: realms
+                .map(|(index, shared)| Realm::new(index, shared, shard, &hash_key))
+                .collect(),
             realm_names,
             deadlines: Wheel::new(Instant::default()),
             now: Instant::default(),
             held: false,
             shutting_down: false,
             news: Vec::new(),
+            longpoll: LongPoll::new(&shared.longpoll_transports),
             pace: Pace::default(),
             reply: Vec::new(),
             shards_count: shared.shards_count,
@@ -235,6 +245,7 @@ impl Router {
         }
         self.end_condemned();
         self.end_doomed();
+        self.serve_polls();
         self.mind_the_mesh();
     }
 
@@ -252,7 +263,14 @@ impl Router {
     /// When [`Input::DeadlineReached`] is due at the latest.
     #[must_use]
     pub fn next_deadline(&self) -> Option<Instant> {
-        self.deadlines.next()
+        // What was received and waits for its turn is due at once.
+        let has_turns = !self.held && !self.peers.turns.is_empty();
+        if has_turns { Some(self.now) } else { self.deadlines.next() }
+    }
+
+    /// Octets of what was received from `connection` that wait for their turn; for the simulator.
+    pub fn unprocessed(&mut self, connection: ConnectionId) -> usize {
+        self.peers.connection(connection).map_or(0, |connection| connection.rest.len())
     }
 
     /// The bytes that wait for `connection`; `None` if the router does not know it any more.
@@ -280,14 +298,16 @@ impl Router {
         self.peers.counters
     }
 
-    /// Whether nothing is left of any session, connection or message.
+    /// Whether nothing is left of any session, connection or message, but for what is kept of
+    /// messages on purpose: retained events and histories.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.peers.count == 0
             && self.peers.sessions.is_empty()
             && self.realms.iter().all(Realm::is_empty)
             && self.relays.is_empty()
-            && self.deadlines.is_empty()
+            && self.longpoll.is_empty()
+            && self.deadlines.len() == self.realms.iter().map(Realm::deadlines_count).sum::<usize>()
     }
 
     /// Where the conversation on `connection` stands; for tests and the simulator.
@@ -312,7 +332,9 @@ impl Router {
 
     fn on_relayed(&mut self, batch: &Batch) {
         for (realm, relay) in batch.iter() {
-            self.in_realm(realm, |realm, context| realm.on_relay(&relay, context));
+            if !self.on_poll_relay(&relay) {
+                self.in_realm(realm, |realm, context| realm.on_relay(&relay, context));
+            }
         }
     }
 
@@ -341,6 +363,7 @@ impl Router {
         } else if self.held && waiting <= limit / 2 {
             self.held = false;
             self.peers.outputs.push_back(Output::Release);
+            self.resume_polls();
         }
     }
 }

@@ -14,6 +14,7 @@ use super::conversation::Deadline;
 use super::deadline::Wheel;
 use super::dealer::Dealer;
 use super::directory::Directory;
+use super::history::Archive;
 use super::meta::{Meta, News, Pace};
 use super::peers::Peers;
 use super::registrations::Registration;
@@ -23,7 +24,9 @@ use super::subscriptions::Subscription;
 use crate::env::{Instant, Random};
 use crate::limits::ID_MAX;
 use crate::message::uri;
-use crate::message::{Error, ErrorDetails, Message, Payload, RequestId, SessionId, Text, UriCheck};
+use crate::message::{
+    Error, ErrorDetails, Message, Payload, RequestId, SessionId, SubscriptionId, Text, UriCheck,
+};
 use crate::session::{CallRef, Session, SessionRef, ShardId};
 use crate::wire::Serializer;
 
@@ -35,6 +38,8 @@ pub(super) struct SharedRealm {
     pub(super) subscriptions: Directory<Subscription>,
     pub(super) registrations: Directory<Registration>,
     pub(super) retention: Retention,
+    /// The subscriptions that have a history.
+    pub(super) archives: Vec<Archive>,
     /// The last id of a subscription or registration.
     ids: AtomicU64,
     /// When the first session joined, in milliseconds of Unix time; 0 before.
@@ -42,16 +47,35 @@ pub(super) struct SharedRealm {
 }
 
 impl SharedRealm {
-    pub(super) fn new(config: &RealmConfig, hash_key: &RandomState) -> Self {
-        Self {
+    /// The realm of a process of `shards_count` shards that starts `now`.
+    pub(super) fn new(
+        config: &RealmConfig,
+        hash_key: &RandomState,
+        shards_count: u16,
+        now: Instant,
+    ) -> Self {
+        let mut realm = Self {
             uri_check: config.uri_check,
             options: config.options.clone(),
             subscriptions: Directory::new(hash_key),
             registrations: Directory::new(hash_key),
             retention: Retention::new(hash_key),
+            archives: Vec::new(),
             ids: AtomicU64::new(0),
             first_join_ms: AtomicU64::new(0),
-        }
+        };
+        // Not every realm's first history is to be kept by the same shard.
+        let first = hash_key.hash_one(&config.name);
+        realm.archives =
+            Archive::found(&realm, &config.options.history, (first, shards_count), now);
+        realm
+    }
+
+    /// Whether no subscription is left that has a subscriber, and no registration.
+    pub(super) fn is_empty(&self) -> bool {
+        let mut held = false;
+        self.subscriptions.for_each(&mut |_, _, entry| held |= !entry.is_idle());
+        !held && self.registrations.is_empty()
     }
 
     /// When the first session joined, in milliseconds of Unix time.
@@ -120,11 +144,17 @@ pub(super) struct Realm {
 }
 
 impl Realm {
-    pub(super) fn new(realm: u16, shared: &Arc<SharedRealm>, hash_key: &RandomState) -> Self {
+    /// The half of the realm of that index on `shard`.
+    pub(super) fn new(
+        realm: u16,
+        shared: &Arc<SharedRealm>,
+        shard: ShardId,
+        hash_key: &RandomState,
+    ) -> Self {
         Self {
             realm,
             shared: Arc::clone(shared),
-            broker: Broker::new(realm, Arc::clone(shared), hash_key),
+            broker: Broker::new(realm, Arc::clone(shared), shard, hash_key),
             dealer: Dealer::new(realm, Arc::clone(shared), hash_key),
             meta: Meta::new(hash_key),
             sessions: BTreeMap::new(),
@@ -214,6 +244,7 @@ impl Realm {
             | Head::Bounced(_)
             | Head::Cancel { .. }
             | Head::Revoke { .. } => self.dealer.on_relay(relay, context),
+            Head::Poll(_) | Head::Polled(_) => unreachable!("these are of no realm"),
         }
     }
 
@@ -247,6 +278,16 @@ impl Realm {
     /// Ends a call that took too long.
     pub(super) fn on_timeout(&mut self, call: CallRef, context: &mut Context<'_>) {
         self.dealer.on_timeout(call, context);
+    }
+
+    /// Forgets what has become too old in the history of a subscription.
+    pub(super) fn on_history_age(&mut self, id: SubscriptionId, context: &mut Context<'_>) {
+        self.broker.histories.on_age(id, context);
+    }
+
+    /// How many deadlines are set that no session has to do with.
+    pub(super) fn deadlines_count(&self) -> usize {
+        self.broker.histories.deadlines_count()
     }
 
     pub(super) fn is_empty(&self) -> bool {

@@ -149,19 +149,15 @@ impl Topic {
 }
 
 impl Retained {
-    fn new(event: &Relay<'_>) -> Self {
-        let Head::Event(head) = &event.head else { unreachable!("only events are retained") };
+    /// What is to be kept of `event`, which must be one.
+    pub(super) fn new(event: &Relay<'_>) -> Self {
+        let Head::Event(head) = &event.head else { unreachable!("only events are kept") };
         let Details::Event(details) = &event.details else { unreachable!("its own Details") };
         let mut bytes = Vec::new();
         if !details.is_empty() {
             Element::write(details, &mut MsgPackWriter::open(&mut bytes));
         }
-        let payload = KeptPayload {
-            serializer: event.payload.serializer(),
-            arguments: event.payload.arguments().unwrap_or_default().into(),
-            arguments_kw: event.payload.arguments_kw().unwrap_or_default().into(),
-            transparent: event.payload.is_transparent(),
-        };
+        let payload = KeptPayload::new(&event.payload);
         Self { head: head.clone(), details: bytes.into(), payload }
     }
 
@@ -174,9 +170,8 @@ impl Retained {
     }
 
     /// The payload as it was published.
-    pub(super) fn payload(&self) -> Payload<'_> {
-        let KeptPayload { serializer, arguments, arguments_kw, transparent } = &self.payload;
-        Payload::from_elements(*serializer, (arguments, arguments_kw), *transparent)
+    pub(super) const fn payload(&self) -> Payload<'_> {
+        self.payload.payload()
     }
 
     fn is_for(&self, session: &Session) -> bool {
@@ -184,9 +179,9 @@ impl Retained {
         !own && self.head.filter.as_ref().is_none_or(|filter| filter.admits(session))
     }
 
-    fn bytes_count(&self) -> usize {
-        let payload = self.payload.arguments.len() + self.payload.arguments_kw.len();
+    /// The memory it holds, in octets.
+    pub(super) fn bytes_count(&self) -> usize {
         let filter = self.head.filter.as_ref().map_or(0, |filter| filter.bytes_count());
-        size_of::<Self>() + self.details.len() + payload + filter
+        size_of::<Self>() + self.details.len() + self.payload.bytes_count() + filter
     }
 }

@@ -20,8 +20,10 @@ pub(super) struct Subscription {
     pub(super) policy: MatchPolicy,
     /// When it came to be, in milliseconds of Unix time.
     pub(super) created_ms: u64,
-    /// Which shards have subscribers.
+    /// Which shards have subscribers, or keep its history.
     pub(super) shards: ShardSet,
+    /// The shard that keeps its history, if it has one: then it exists for ever.
+    pub(super) keeper: Option<ShardId>,
 }
 
 impl Identified for Subscription {
@@ -34,6 +36,16 @@ impl Subscription {
     /// The same with other shards.
     pub(super) fn with(&self, shards: ShardSet) -> Self {
         Self { uri: self.uri.clone(), shards, ..*self }
+    }
+
+    /// Which shards are left when `shard` has no subscriber any more.
+    pub(super) fn shards_without(&self, shard: ShardId) -> ShardSet {
+        if self.keeper == Some(shard) { self.shards } else { self.shards.without(shard) }
+    }
+
+    /// Whether it is only there to keep its history.
+    pub(super) fn is_idle(&self) -> bool {
+        self.keeper.is_some_and(|keeper| self.shards == ShardSet::default().with(keeper))
     }
 
     // spec: advanced/meta_api_subscriptions — SubscriptionDetails

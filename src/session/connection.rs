@@ -41,6 +41,8 @@ pub struct Connection {
     pub transport: Transport,
     /// What the transport's handshake settled, once it did.
     pub negotiated: Option<Negotiated>,
+    /// What was received and waits for its turn.
+    pub rest: Vec<u8>,
     /// Where the conversation stands.
     pub phase: Phase,
     /// The last request id of the session before, if there was one.

@@ -31,8 +31,8 @@ use ahash::RandomState;
 use crate::env::{Map, Set};
 use crate::message::uri::Pattern;
 use crate::message::{
-    Call, ClientRoles, Error, Features, Invocation, Message, Passthru, RegistrationId, RequestId,
-    Role, SessionId, SubscriptionId,
+    Call, ClientRoles, Error, Features, Invocation, Message, Passthru, Payload, RegistrationId,
+    RequestId, Role, SessionId, SubscriptionId,
 };
 use crate::wire::Serializer;
 
@@ -113,6 +113,32 @@ pub struct KeptPayload {
     pub transparent: bool,
 }
 
+impl KeptPayload {
+    /// A copy of `payload`.
+    #[must_use]
+    pub fn new(payload: &Payload<'_>) -> Self {
+        Self {
+            serializer: payload.serializer(),
+            arguments: payload.arguments().unwrap_or_default().into(),
+            arguments_kw: payload.arguments_kw().unwrap_or_default().into(),
+            transparent: payload.is_transparent(),
+        }
+    }
+
+    /// What was kept.
+    #[must_use]
+    pub const fn payload(&self) -> Payload<'_> {
+        let elements = (&*self.arguments, &*self.arguments_kw);
+        Payload::from_elements(self.serializer, elements, self.transparent)
+    }
+
+    /// The octets it keeps.
+    #[must_use]
+    pub const fn bytes_count(&self) -> usize {
+        self.arguments.len() + self.arguments_kw.len()
+    }
+}
+
 /// What is to be published when a session is gone.
 // spec: advanced/pubsub_testament
 #[derive(Clone, Debug)]
@@ -129,8 +155,7 @@ impl Testament {
     /// The octets it keeps.
     #[must_use]
     pub const fn bytes_count(&self) -> usize {
-        let payload = self.payload.arguments.len() + self.payload.arguments_kw.len();
-        self.topic.len() + self.options.len() + payload
+        self.topic.len() + self.options.len() + self.payload.bytes_count()
     }
 }
 

@@ -1,27 +1,32 @@
 //! The only place that asks the time, and the only place that asks for entropy.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use super::driver::sys;
 use crate::env::Instant;
 
-/// The time of one process: all shards count from the same origin.
+/// The time of one process, as Unix time: all shards count from the same start.
+///
+/// The wall clock is asked once. From then on the time goes on evenly, whatever becomes of the
+/// wall clock: what the router tells of moments may differ from it, but is in order.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Clock {
+    /// When the clock was started, since the Unix epoch.
+    wall: Duration,
     origin: std::time::Instant,
 }
 
 impl Clock {
-    /// Starts at zero, now.
+    /// Starts at the time of the wall clock, or at zero if that stands before the Unix epoch.
     #[expect(clippy::disallowed_methods, reason = "this is the one place that asks the time")]
     pub(super) fn start() -> Self {
-        Self { origin: std::time::Instant::now() }
+        let wall = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        Self { wall, origin: std::time::Instant::now() }
     }
 
-    /// The time since the start; never goes back.
+    /// The time since the Unix epoch; never goes back.
     pub(super) fn now(self) -> Instant {
-        let elapsed = self.origin.elapsed().as_nanos();
-        Instant::from_nanos(u64::try_from(elapsed).expect("580 years are not over yet"))
+        Instant::default() + self.wall + self.origin.elapsed()
     }
 
     /// How long it is until `moment`; zero if it has come.
@@ -53,6 +58,7 @@ mod tests {
         assert!(clock.now() > first);
         assert_eq!(clock.until(first), Duration::ZERO);
         assert!(clock.until(clock.now() + Duration::from_secs(9)) > Duration::from_secs(8));
+        assert!(first.unix_ms() > 1_767_225_600_000, "it is later than 2026 began");
         assert_ne!(seed(), seed());
     }
 }

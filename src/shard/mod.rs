@@ -114,7 +114,8 @@ impl Shards {
     /// Says what could not be had: a thread, descriptors, a ring. Nothing runs then.
     pub fn start(options: Options) -> Result<Self, String> {
         let shards_count = u16::try_from(options.shards).unwrap_or(u16::MAX);
-        let shared = Shared::new(Arc::clone(&options.config), shards_count, clock::seed());
+        let (config, now) = (Arc::clone(&options.config), Clock::start().now());
+        let shared = Shared::new(config, shards_count, clock::seed(), now);
         Self::start_with(options, MESH_DEPTH, move |shard| {
             Router::new(shard, &shared, clock::seed())
         })

@@ -102,7 +102,7 @@ impl Machine {
             random.fill(&mut seed);
             seed
         };
-        let shared = Shared::new(Arc::new(config), shards_count, seed());
+        let shared = Shared::new(Arc::new(config), shards_count, seed(), Instant::default());
         let shards = 0..shards_count;
         let routers =
             shards.clone().map(|shard| Router::new(ShardId(shard), &shared, seed())).collect();

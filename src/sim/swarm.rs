@@ -6,7 +6,9 @@
 use std::time::Duration;
 
 use super::chance::Chance;
-use crate::router::config::{Config, Limits, RealmConfig, RealmOptions, RequestIds, UriCheck};
+use crate::router::config::{
+    Config, HistoryRule, Limits, RealmConfig, RealmOptions, RequestIds, UriCheck,
+};
 use crate::wire::{Serializer, TransportOptions};
 
 /// The nature of one run.
@@ -148,6 +150,8 @@ impl Swarm {
                 websocket: true,
                 rawsocket: true,
                 deflate: true,
+                longpoll: true,
+                longpoll_path: "/lp".into(),
             }],
             limits,
             agent: "gigawamp".into(),
@@ -157,3 +161,17 @@ impl Swarm {
 
 /// Two realms that must not see each other, and one for peers that say anything.
 pub const REALMS: [&str; 3] = ["realm1", "realm2", "noise"];
+
+/// The realm, by its place in [`REALMS`], in which some subscriptions have a history.
+const KEEPING: usize = 1;
+
+/// Subscriptions that have a history there: one of each kind that peers subscribe to.
+pub fn histories(realm: usize) -> impl Iterator<Item = HistoryRule> {
+    let kept = ["a.b", "a*", "a..c"].iter().filter(move |_| realm == KEEPING);
+    kept.filter_map(|uri| HistoryRule::new(uri)).map(|rule| HistoryRule {
+        events_max: 20,
+        bytes_max: 10_000,
+        age_max: Duration::from_secs(60),
+        ..rule
+    })
+}

@@ -10,7 +10,7 @@ use super::machine::{Action, LinkId, Machine};
 use super::model::{Model, Stand};
 use super::peer::{Peer, Place};
 use super::said::Said;
-use super::swarm::Swarm;
+use super::swarm::{Swarm, histories};
 use super::trace::Trace;
 use super::value::Value;
 use super::workload::{Gossip, Workload};
@@ -65,7 +65,10 @@ impl World {
         let turns = |turn: usize| rest.iter().copied().skip(turn).step_by(2).collect::<Vec<_>>();
         let mut setup = Chance::scripted(first, salted(1));
         let swarm = Swarm::draw(&mut setup, shards_count);
-        let config = swarm.config(&mut setup);
+        let mut config = swarm.config(&mut setup);
+        for (place, realm) in config.realms.iter_mut().enumerate() {
+            realm.options.history = histories(place).collect();
+        }
         let model = Model::new(config.limits.clone());
         let outbox_bytes_max = config.limits.outbox_bytes_max;
         let (shards, depth) = (swarm.shards_count, swarm.mesh_depth);
@@ -232,13 +235,7 @@ impl World {
             self.trace.note(format_args!("{action:?} {done}"));
         }
         match action {
-            Action::Receive(link) => {
-                let blameless = after.violations == before.violations;
-                let messages = after.messages_in - before.messages_in;
-                // Nothing is processed behind what overfilled the sender's own outbox.
-                let cut_short = slow && blameless && self.is_over(link);
-                self.process(link, cut_short.then_some(messages));
-            }
+            Action::Receive(link) => self.process(link),
             Action::Close(link) => {
                 // What was cut short never was.
                 self.lines[link].said.clear();
@@ -246,7 +243,8 @@ impl World {
                     self.model.end(link, Stand::Over);
                 }
             }
-            Action::Transmit(_) | Action::Relay { .. } | Action::Drain(_) | Action::Wake(_) => {}
+            Action::Wake(_) => self.process_turns(shard),
+            Action::Transmit(_) | Action::Relay { .. } | Action::Drain(_) => {}
         }
         self.compare(shard, slow, matches!(action, Action::Wake(_)));
         if self.schedule.below(100) >= self.swarm.lazy {
@@ -254,26 +252,25 @@ impl World {
         }
     }
 
-    /// Tells the model what the router has processed: all that it took, or as many messages of
-    /// it as are given.
-    fn process(&mut self, link: LinkId, messages: Option<u64>) {
-        let taken = self.machine.links[link].up.taken();
+    /// Tells the model what the router has processed: not what waits for its turn.
+    fn process(&mut self, link: LinkId) {
+        let at = &self.machine.links[link];
+        let waiting = self.machine.routers[at.shard].unprocessed(at.connection);
+        let taken = at.up.taken() - waiting as u64;
         let line = &mut self.lines[link];
-        let mut left = messages.unwrap_or(u64::MAX);
         while line.said.front().is_some_and(|(end, _)| *end <= taken) {
             let (_, said) = line.said.pop_front().expect("there was a first");
-            if left > 0 {
-                self.model.process(link, &said, line.message_bytes_max);
-            }
-            left = left.saturating_sub(1);
+            self.model.process(link, &said, line.message_bytes_max);
         }
     }
 
-    /// Whether the router has nothing more to say on `link`.
-    fn is_over(&mut self, link: LinkId) -> bool {
-        let at = &self.machine.links[link];
-        let phase = self.machine.routers[at.shard].phase(at.connection);
-        matches!(phase, None | Some(Phase::Flushing))
+    /// Tells the model what of it has had its turn that the router of `shard` took before.
+    fn process_turns(&mut self, shard: usize) {
+        for link in 0..self.machine.links.len() {
+            if self.machine.links[link].shard == shard && self.machine.links[link].open {
+                self.process(link);
+            }
+        }
     }
 
     /// Compares what a router holds of its connections with what the model does, and tells the

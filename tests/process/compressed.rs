@@ -109,6 +109,8 @@ fn bomb() -> Vec<u8> {
         websocket: true,
         rawsocket: false,
         deflate: true,
+        longpoll: false,
+        longpoll_path: String::new(),
     };
     let (mut router, mut answer) = (gigawamp::wire::Transport::new(), Vec::new());
     let granted = router.next(&options, &mut hello.as_mut_slice(), &mut answer);

@@ -170,7 +170,7 @@ pub(crate) fn scaled(time: Duration) -> Duration {
 /// The configuration for `lines`, but for the driver and the path of the Unix socket.
 fn config(lines: &[Line]) -> Option<String> {
     let (mut of_realms, mut limits) = (String::new(), String::new());
-    let (mut trust, mut kills) = (Vec::new(), true);
+    let (mut trust, mut history, mut kills) = (Vec::new(), Vec::new(), true);
     for line in lines {
         let Act::Given(given) = &line.act else {
             continue;
@@ -186,6 +186,7 @@ fn config(lines: &[Line]) -> Option<String> {
             // that nobody is slow.
             Some(("outbox_bytes_max", _)) => return None,
             Some(("trust", rule)) => trust.push(rule),
+            Some(("history", rule)) => history.push(rule),
             Some(("retained_bytes_max", size)) => {
                 of_realms += &format!("retained_bytes_max = \"{size} B\"\n");
             }
@@ -202,6 +203,9 @@ fn config(lines: &[Line]) -> Option<String> {
     of_realms += &format!("meta_kill = {kills}\n");
     if !trust.is_empty() {
         of_realms += &format!("trust = {trust:?}\n");
+    }
+    if !history.is_empty() {
+        of_realms += &format!("history = {history:?}\n");
     }
     if lines.iter().any(|line| matches!(line.act, Act::Waits(_))) {
         let millis = |seconds| scaled(Duration::from_secs(seconds)).as_millis();

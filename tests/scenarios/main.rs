@@ -8,6 +8,8 @@ mod call;
 mod cancel;
 mod concurrency;
 mod filter;
+mod history;
+mod history_time;
 mod id;
 mod identity;
 mod message;

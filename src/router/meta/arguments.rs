@@ -79,6 +79,11 @@ impl<'a> Arguments<'a> {
         Ok(options.r#match.unwrap_or_default())
     }
 
+    /// The keyword arguments as they are; empty if there are none.
+    pub(super) const fn keywords_as_they_are(&self) -> &'a [u8] {
+        self.keywords
+    }
+
     /// The keyword arguments.
     pub(super) fn keywords<T: Attributes<'a>>(&self) -> Result<T, Refusal> {
         match self.keywords {

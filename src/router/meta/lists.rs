@@ -12,11 +12,13 @@ use std::sync::Arc;
 use super::super::conversation::Deadline;
 use super::super::deadline::TICK;
 use super::super::directory::{Directory, Identified};
+use super::super::history::Search;
 use super::super::realm::{Context, Realm};
 use super::super::registrations::Registration;
 use super::super::relay::{Head, Relay};
 use super::super::subscriptions::Subscription;
-use super::{Kill, answer, write_ids};
+use super::Kill;
+use super::answers::{answer, write_ids};
 use crate::env::Instant;
 use crate::message::uri::MatchPolicy;
 use crate::message::{Payload, RegistrationId, SessionId, SubscriptionId};
@@ -92,6 +94,8 @@ pub(super) enum Scan {
     Registrations(Pages),
     /// All subscriptions.
     Subscriptions(Pages),
+    /// The events of a history.
+    Events(Box<Search>),
 }
 
 /// Which sessions are to be ended, and what they are told.
@@ -237,6 +241,7 @@ impl Realm {
                 let visit = |entry: &Subscription| (entry.policy, entry.id.0);
                 pages.turn(&self.shared.subscriptions, room, visit)
             }
+            Scan::Events(search) => self.broker.histories.go_on(search, room),
         }
     }
 
@@ -268,13 +273,19 @@ impl Realm {
             true => vec![job.found.len() as u64],
             false => job.found,
         };
+        let head = Head::Answer(job.number);
         let arguments = match job.scan {
+            Scan::Events(search) => {
+                let answer = search.answer();
+                context.peers.counters.undeliverable_events += answer.undeliverable_count;
+                let relay = Relay { payload: answer.payload(), ..Relay::of(head) };
+                return self.pass(job.from, &relay, context);
+            }
             Scan::Registrations(pages) | Scan::Subscriptions(pages) => pages.arguments(),
             Scan::Callees(_) => answer(|writer| write_ids(&found, writer)),
             Scan::Sessions { .. } | Scan::Kill { .. } | Scan::Subscribers { .. } => Vec::new(),
         };
         let payload = Payload::from_elements(Serializer::MessagePack, (&arguments, &[]), false);
-        let head = Head::Answer(job.number);
         self.pass(job.from, &Relay { ids: &found, payload, ..Relay::of(head) }, context);
     }
 }

@@ -6,143 +6,32 @@
 //! shard waits for another. Both travel in the one ordered queue of each pair, so that what a
 //! caller has brought about here is seen by whatever it asks next.
 
+mod answers;
 mod arguments;
 mod events;
+mod history;
 mod lists;
+mod procedures;
 mod sessions;
 
 pub(super) use events::News;
 pub(super) use lists::Pace;
 pub(super) use sessions::Condemned;
 
+use super::history::Reading;
 use super::realm::{Context, Realm, Refusal};
 use super::relay::{Head, Relay};
 use crate::env::{Map, rfc3339};
-use crate::limits::{ID_MAX, LISTS_PENDING_MAX};
+use crate::limits::LISTS_PENDING_MAX;
 use crate::message::uri::{self, MatchPolicy};
-use crate::message::{
-    Call, Message, Payload, RegistrationId, Result as CallResult, ResultDetails, SessionId,
-    SubscriptionId, Text,
-};
-use crate::session::{CallRef, ShardId};
+use crate::message::{Call, Payload, RegistrationId, SessionId, SubscriptionId, Text};
+use crate::session::{CallRef, KeptPayload, ShardId};
+use crate::wire::Writer;
 use crate::wire::msgpack::MsgPackWriter;
-use crate::wire::{Serializer, Writer};
+use answers::{answer, finish, give, in_msgpack, write_ids};
 use arguments::Arguments;
 use lists::{Lists, Pages, Scan};
-
-/// The procedures, by the last part of their URIs.
-// spec: advanced/meta_api_sessions, advanced/meta_api_registrations
-// spec: advanced/meta_api_subscriptions, advanced/pubsub_testament
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Procedure {
-    SessionCount,
-    SessionList,
-    SessionGet,
-    SessionKill,
-    SessionKillByAuthid,
-    SessionKillByAuthrole,
-    SessionKillAll,
-    AddTestament,
-    FlushTestaments,
-    RegistrationList,
-    RegistrationLookup,
-    RegistrationMatch,
-    RegistrationGet,
-    RegistrationListCallees,
-    RegistrationCountCallees,
-    RegistrationRemoveCallee,
-    SubscriptionList,
-    SubscriptionLookup,
-    SubscriptionMatch,
-    SubscriptionGet,
-    SubscriptionListSubscribers,
-    SubscriptionCountSubscribers,
-    SubscriptionRemoveSubscriber,
-}
-
-/// What the router itself has registered. The place of each tells its id: from the last there is
-/// downwards, where no other comes.
-const REGISTERED: [&str; 23] = [
-    "wamp.session.count",
-    "wamp.session.list",
-    "wamp.session.get",
-    "wamp.session.kill",
-    "wamp.session.kill_by_authid",
-    "wamp.session.kill_by_authrole",
-    "wamp.session.kill_all",
-    "wamp.session.add_testament",
-    "wamp.session.flush_testaments",
-    "wamp.registration.list",
-    "wamp.registration.lookup",
-    "wamp.registration.match",
-    "wamp.registration.get",
-    "wamp.registration.list_callees",
-    "wamp.registration.count_callees",
-    "wamp.registration.remove_callee",
-    "wamp.subscription.list",
-    "wamp.subscription.lookup",
-    "wamp.subscription.match",
-    "wamp.subscription.get",
-    "wamp.subscription.list_subscribers",
-    "wamp.subscription.count_subscribers",
-    "wamp.subscription.remove_subscriber",
-];
-
-/// The id under which the router has registered `uri`.
-fn own_registration(uri: &str) -> Option<RegistrationId> {
-    let place = REGISTERED.iter().position(|registered| *registered == uri)?;
-    Some(RegistrationId(ID_MAX - place as u64))
-}
-
-/// What the router has registered under `id`.
-fn own_procedure(id: RegistrationId) -> Option<&'static str> {
-    let place = ID_MAX.checked_sub(id.0)?;
-    REGISTERED.get(usize::try_from(place).ok()?).copied()
-}
-
-impl Procedure {
-    fn from_uri(uri: &str) -> Option<Self> {
-        Some(match uri.strip_prefix("wamp.")? {
-            "session.count" => Self::SessionCount,
-            "session.list" => Self::SessionList,
-            "session.get" => Self::SessionGet,
-            "session.kill" => Self::SessionKill,
-            "session.kill_by_authid" => Self::SessionKillByAuthid,
-            "session.kill_by_authrole" => Self::SessionKillByAuthrole,
-            "session.kill_all" => Self::SessionKillAll,
-            "session.add_testament" => Self::AddTestament,
-            "session.flush_testaments" => Self::FlushTestaments,
-            "registration.list" => Self::RegistrationList,
-            "registration.lookup" => Self::RegistrationLookup,
-            "registration.match" => Self::RegistrationMatch,
-            "registration.get" => Self::RegistrationGet,
-            "registration.list_callees" => Self::RegistrationListCallees,
-            "registration.count_callees" => Self::RegistrationCountCallees,
-            "registration.remove_callee" => Self::RegistrationRemoveCallee,
-            "subscription.list" => Self::SubscriptionList,
-            "subscription.lookup" => Self::SubscriptionLookup,
-            "subscription.match" => Self::SubscriptionMatch,
-            "subscription.get" => Self::SubscriptionGet,
-            "subscription.list_subscribers" => Self::SubscriptionListSubscribers,
-            "subscription.count_subscribers" => Self::SubscriptionCountSubscribers,
-            "subscription.remove_subscriber" => Self::SubscriptionRemoveSubscriber,
-            _ => return None,
-        })
-    }
-
-    /// Whether it takes something from other sessions.
-    const fn is_forceful(self) -> bool {
-        matches!(
-            self,
-            Self::RegistrationRemoveCallee
-                | Self::SubscriptionRemoveSubscriber
-                | Self::SessionKill
-                | Self::SessionKillByAuthid
-                | Self::SessionKillByAuthrole
-                | Self::SessionKillAll
-        )
-    }
-}
+use procedures::{GET_EVENTS, Procedure, own_procedure, own_registration};
 
 /// What a shard is asked. The arguments of the call travel as the relay's payload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -165,6 +54,8 @@ pub(super) enum Question {
     RemoveCallee,
     /// Take a subscription from a session of yours.
     RemoveSubscriber,
+    /// What is in this history that you keep, for a session of the given authid and authrole?
+    Events(Reading),
 }
 
 impl Question {
@@ -175,6 +66,8 @@ impl Question {
             Self::Callees(_) | Self::Registrations | Self::Subscriptions => true,
             Self::Kill(kill) => !matches!(kill, Kill::Session),
             Self::Session | Self::RemoveCallee | Self::RemoveSubscriber => false,
+            // It has a bound of its own.
+            Self::Events(_) => false,
         }
     }
 }
@@ -211,8 +104,8 @@ struct Gathering {
     /// Shards that have not answered.
     left: usize,
     ids: Vec<u64>,
-    /// Arguments of the RESULT, if a shard gave them.
-    arguments: Vec<u8>,
+    /// Payload of the RESULT, if a shard gave it.
+    given: Option<KeptPayload>,
     error: Option<&'static str>,
 }
 
@@ -278,8 +171,11 @@ impl Realm {
         if procedure.is_forceful() && !self.shared.options.meta_kill {
             return Err(Refusal::new(uri::error::NOT_AUTHORIZED));
         }
+        if !self.provides(&call.procedure) {
+            return Err(Refusal::new(uri::error::NO_SUCH_PROCEDURE));
+        }
         match self.meta_call(procedure, call_ref, &call.payload, context)? {
-            Outcome::Answer(arguments) => give(call_ref, &arguments, context),
+            Outcome::Answer(arguments) => give(call_ref, &in_msgpack(&arguments), context),
             Outcome::Asked => {}
         }
         Ok(())
@@ -325,8 +221,7 @@ impl Realm {
             Ok(Told::Arguments(known)) => arguments = known,
             Err(Refusal(refused)) => error = refused,
         }
-        let payload = Payload::from_elements(Serializer::MessagePack, (&arguments, &[]), false);
-        let head = Head::Answer(number);
+        let (head, payload) = (Head::Answer(number), in_msgpack(&arguments));
         let answer = Relay { text: error, ids: count.as_slice(), payload, ..Relay::of(head) };
         self.pass(from, &answer, context);
     }
@@ -379,6 +274,10 @@ impl Realm {
             }
             Question::RemoveCallee => self.remove_callee(asked, context).and(nothing),
             Question::RemoveSubscriber => self.remove_subscriber(asked, context).and(nothing),
+            Question::Events(reading) => {
+                let search = self.events_search(reading, asked, context)?;
+                Ok(Told::Later(Scan::Events(Box::new(search)), Form::Only))
+            }
         }
     }
 
@@ -387,7 +286,9 @@ impl Realm {
         let Some(gathering) = self.meta.gatherings.get_mut(&number) else { return };
         gathering.left -= 1;
         gathering.ids.extend_from_slice(relay.ids);
-        gathering.arguments.extend_from_slice(relay.payload.arguments().unwrap_or_default());
+        if !relay.payload.is_empty() {
+            gathering.given = Some(KeptPayload::new(&relay.payload));
+        }
         if !relay.text.is_empty() {
             gathering.error = Some(known_error(relay.text));
         }
@@ -432,6 +333,7 @@ impl Realm {
             Procedure::SessionKillByAuthid => (kill(Form::List, Kill::Authid), everywhere()),
             Procedure::SessionKillByAuthrole => (kill(Form::Count, Kill::Authrole), everywhere()),
             Procedure::SessionKillAll => (kill(Form::Count, Kill::All), everywhere()),
+            Procedure::SubscriptionGetEvents => return self.events_call(call, asked, context),
             Procedure::AddTestament => return self.add_testament(call, asked, context),
             Procedure::FlushTestaments => return self.flush_testaments(call, &asked, context),
             Procedure::SubscriptionListSubscribers | Procedure::SubscriptionCountSubscribers => {
@@ -497,8 +399,8 @@ impl Realm {
         self.meta.last += 1;
         let number = self.meta.last;
         let left = shards.len();
-        let (ids, arguments) = (Vec::new(), Vec::new());
-        let gathering = Gathering { call, form, is_list, left, ids, arguments, error: None };
+        let (ids, given) = (Vec::new(), None);
+        let gathering = Gathering { call, form, is_list, left, ids, given, error: None };
         self.meta.gatherings.insert(number, gathering);
         let asker = [call.caller.id.0];
         for shard in shards {
@@ -510,6 +412,12 @@ impl Realm {
         Ok(Outcome::Asked)
     }
 
+    /// Whether a procedure of the router's is there: histories can only be asked for where there
+    /// are any.
+    fn provides(&self, procedure: &str) -> bool {
+        procedure != GET_EVENTS || !self.shared.archives.is_empty()
+    }
+
     // spec: advanced/meta_api_registrations
     fn registration_call(
         &self,
@@ -519,12 +427,12 @@ impl Realm {
         let registrations = &self.shared.registrations;
         if procedure == Procedure::RegistrationLookup || procedure == Procedure::RegistrationMatch {
             let uri: Text<'_> = asked.required()?;
-            let policy = match procedure {
-                Procedure::RegistrationLookup => Some(asked.policy()?),
-                _ => None,
-            };
+            let by_name = procedure == Procedure::RegistrationLookup;
+            let policy = by_name.then(|| asked.policy()).transpose()?;
             let found = match policy {
-                None | Some(MatchPolicy::Exact) if uri::is_reserved(&uri) => own_registration(&uri),
+                None | Some(MatchPolicy::Exact) if uri::is_reserved(&uri) => {
+                    own_registration(&uri).filter(|_| self.provides(&uri))
+                }
                 Some(policy) => registrations.get(policy, &uri).map(|found| found.id),
                 None => registrations.best(&uri).map(|found| found.id),
             };
@@ -534,7 +442,7 @@ impl Realm {
             })));
         }
         let id = RegistrationId(asked.required::<u64>()?);
-        if let Some(own) = own_procedure(id) {
+        if let Some(own) = own_procedure(id).filter(|uri| self.provides(uri)) {
             let counts = procedure == Procedure::RegistrationCountCallees;
             return Ok(Outcome::Answer(answer(|writer| match counts {
                 true => writer.integer(0),
@@ -595,71 +503,6 @@ impl Realm {
     }
 }
 
-/// Gives a caller what was gathered for it.
-fn finish(mut gathering: Gathering, context: &mut Context<'_>) {
-    if let Some(error) = gathering.error {
-        let error = super::realm::error_of(Call::CODE, gathering.call.request, error);
-        if context.peers.find(gathering.call.caller).is_some() {
-            context.peers.tell(gathering.call.caller.slot, error);
-        }
-        return;
-    }
-    // What each shard found is sorted mostly, and a session may have been met twice.
-    gathering.ids.sort();
-    let arguments = match gathering.form {
-        Form::Sum => answer(|writer| writer.integer(gathering.ids.iter().sum())),
-        Form::Only => gathering.arguments,
-        Form::List => {
-            gathering.ids.dedup();
-            answer(|writer| write_ids(&gathering.ids, writer))
-        }
-        Form::Count => answer(|writer| writer.integer(gathering.ids.len() as u64)),
-    };
-    give(gathering.call, &arguments, context);
-}
-
-/// Gives a caller a RESULT with these Arguments, in MessagePack; empty for none.
-fn give(call: CallRef, arguments: &[u8], context: &mut Context<'_>) {
-    let CallRef { caller, request, .. } = call;
-    if context.peers.find(caller).is_none() {
-        return;
-    }
-    // In other serializers it may be twice as long. Nobody is ended for having asked for much.
-    let waiting = context.peers.waiting(caller.slot) + 2 * arguments.len();
-    if arguments.len() > LONG_ANSWER_BYTES && waiting > context.limits.outbox_bytes_max {
-        let error = super::realm::error_of(Call::CODE, request, uri::error::LIMIT_EXCEEDED);
-        return context.peers.tell(caller.slot, error);
-    }
-    let payload = Payload::from_elements(Serializer::MessagePack, (arguments, &[]), false);
-    let sent = context.peers.in_serializer_of(caller.slot, &payload, |peers, payload| {
-        let message = CallResult { request, details: ResultDetails::default(), payload };
-        peers.send(caller.slot, &Message::Result(message))
-    });
-    if sent.is_err() {
-        let error = uri::error::PAYLOAD_SIZE_EXCEEDED;
-        context.peers.tell(caller.slot, super::realm::error_of(Call::CODE, request, error));
-    }
-}
-
-/// Octets of an answer beyond which it may be refused.
-const LONG_ANSWER_BYTES: usize = 1_000;
-
-/// Arguments with one element, in MessagePack.
-fn answer(write: impl FnOnce(&mut MsgPackWriter<'_>)) -> Vec<u8> {
-    let mut arguments = Vec::new();
-    let mut writer = MsgPackWriter::open(&mut arguments);
-    writer.list(1);
-    write(&mut writer);
-    writer.end_list();
-    arguments
-}
-
-fn write_ids(ids: &[u64], writer: &mut MsgPackWriter<'_>) {
-    writer.list(ids.len());
-    ids.iter().for_each(|id| writer.integer(*id));
-    writer.end_list();
-}
-
 /// The one shard on which a session of that id can live.
 fn home_of(session: u64, context: &Context<'_>) -> Vec<u16> {
     let home = session % u64::from(context.peers.shards_count);
@@ -676,21 +519,4 @@ fn known_error(text: &str) -> &'static str {
         uri::error::NO_SUCH_SUBSCRIPTION,
     ];
     known.into_iter().find(|known| *known == text).unwrap_or(uri::error::INVALID_ARGUMENT)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_registered_is_what_is_answered() {
-        for uri in REGISTERED {
-            assert!(Procedure::from_uri(uri).is_some(), "{uri}");
-            let id = own_registration(uri).expect("it is registered");
-            assert_eq!(own_procedure(id), Some(uri));
-        }
-        assert_eq!(own_registration("wamp.session.unknown"), None);
-        assert_eq!(own_procedure(RegistrationId(1)), None);
-        assert_eq!(own_procedure(RegistrationId(ID_MAX - REGISTERED.len() as u64)), None);
-    }
 }

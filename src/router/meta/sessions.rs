@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use super::super::config::Disclosure;
 use super::super::realm::{Context, Realm, Refusal};
+use super::answers::answer;
 use super::arguments::Arguments;
 use super::events::{Way, write_session};
 use super::lists::Victims;
-use super::{Kill, Outcome, answer};
+use super::{Kill, Outcome};
 use crate::limits::TESTAMENTS_BYTES_MAX;
 use crate::message::layout::Element;
 use crate::message::options::{KillKeywords, TestamentKeywords};

@@ -11,9 +11,12 @@ use std::time::Duration;
 use tracing_subscriber::filter::LevelFilter;
 
 use super::key::{Key, Kind, Preset};
+use super::value::{duration, size};
 use super::{Address, ListenerSettings, LogFormat, Settings};
 use crate::limits::{MESSAGE_BYTES_CAP, SHARDS_MAX, URI_BYTES_MAX, URI_COMPONENTS_MAX};
-use crate::router::config::{Disclosure, Limits, RealmConfig, RequestIds, TrustRule, UriCheck};
+use crate::router::config::{
+    Disclosure, HistoryRule, Limits, RealmConfig, RequestIds, TrustRule, UriCheck,
+};
 use crate::shard::Io;
 use crate::wire::Serializer;
 
@@ -190,6 +193,24 @@ pub(super) const REALM: &[Key<RealmConfig>] = &[
         preset: Preset::Literal("\"64 MiB\""),
         meaning: "What all retained events may take together.",
     },
+    Key {
+        name: "history",
+        kind: Kind::Texts(
+            "rules such as \"com.log.* events=1000 bytes=16MiB age=1h\", one for each URI",
+            |realm| realm.options.history.clear(),
+            |realm, text| {
+                let (rule, rules) = (history(text)?, &mut realm.options.history);
+                rules.iter().all(|other| other.uris != rule.uris).then(|| rules.push(rule))
+            },
+        ),
+        preset: Preset::Unset("no subscription has a history"),
+        meaning: "Subscriptions that have a history: their events are kept in memory, whether or \
+                  not there are subscribers, for `wamp.subscription.get_events`. A URI that ends \
+                  in `*` is a prefix, one with an empty component a wildcard; it means that one \
+                  subscription, not each that fits. The oldest events go when there are more \
+                  than `events` (1000), when they take more than `bytes` (16MiB), and after \
+                  `age` (never). An event that alone takes more than `bytes` is not kept.",
+    },
 ];
 
 /// `[[listeners]]`: at least one.
@@ -226,15 +247,17 @@ pub(super) const LISTENER: &[Key<ListenerSettings>] = &[
             |listener| {
                 listener.transport.websocket = false;
                 listener.transport.rawsocket = false;
+                listener.transport.longpoll = false;
             },
             &[
                 ("websocket", |listener| listener.transport.websocket = true),
                 ("rawsocket", |listener| listener.transport.rawsocket = true),
+                ("longpoll", |listener| listener.transport.longpoll = true),
             ],
         ),
-        preset: Preset::Literal("[\"websocket\", \"rawsocket\"]"),
-        meaning: "What may be spoken here. The first octet a client sends tells which it is, \
-                  so one port can serve both.",
+        preset: Preset::Literal("[\"websocket\", \"rawsocket\", \"longpoll\"]"),
+        meaning: "What may be spoken here. What a client sends first tells which it is, so one \
+                  port can serve all.",
     },
     Key {
         name: "paths",
@@ -245,6 +268,15 @@ pub(super) const LISTENER: &[Key<ListenerSettings>] = &[
         ),
         preset: Preset::Literal("[\"/ws\", \"/\"]"),
         meaning: "HTTP paths on which a WebSocket may be opened.",
+    },
+    Key {
+        name: "longpoll_path",
+        kind: Kind::Text("an HTTP path such as \"/lp\"", |listener, text| {
+            is_path(text).then(|| text.clone_into(&mut listener.transport.longpoll_path))
+        }),
+        preset: Preset::Literal("\"/lp\""),
+        meaning: "The HTTP path below which long-poll is served: `/lp/open` and so on. None of \
+                  `paths` may be there.",
     },
     Key {
         name: "serializers",
@@ -371,6 +403,26 @@ pub(super) const LIMITS: &[Key<Limits>] = &[
         meaning: "Registrations one session may hold.",
     },
     Key {
+        name: "longpoll_hold",
+        kind: Kind::Duration(PATIENCE, |limits| &mut limits.longpoll_hold),
+        preset: Preset::Core,
+        meaning: "How long a long-poll client is kept waiting while there is nothing to receive. \
+                  Clients give up after about 12 seconds.",
+    },
+    Key {
+        name: "longpoll_idle",
+        kind: Kind::Duration(PATIENCE, |limits| &mut limits.longpoll_idle),
+        preset: Preset::Core,
+        meaning: "How long a long-poll client may neither wait to receive nor send anything \
+                  before its session ends; and how long its connections may stay open unused.",
+    },
+    Key {
+        name: "longpoll_transports_max",
+        kind: Kind::Count(0..=1_000_000, |limits| &mut limits.longpoll_transports_max),
+        preset: Preset::Core,
+        meaning: "Long-poll transports this process holds at once; more are turned away.",
+    },
+    Key {
         name: "mesh_bytes_max",
         kind: Kind::Size(64 << 10..=1 << 30, |limits| &mut limits.mesh_bytes_max),
         preset: Preset::Core,
@@ -384,6 +436,9 @@ const PATIENCE: RangeInclusive<Duration> = Duration::from_millis(100)..=Duration
 
 /// How long a call may take; zero for ever.
 const CALL: RangeInclusive<Duration> = Duration::ZERO..=Duration::from_hours(24 * 365);
+
+/// How long an event may be kept.
+const AGE: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_hours(24 * 3_660);
 
 /// How long a process may take to stop.
 const DRAIN: RangeInclusive<Duration> = Duration::from_millis(200)..=Duration::from_hours(2);
@@ -400,6 +455,33 @@ fn is_realm_name(text: &str) -> bool {
         && text.split('.').next() != Some("wamp")
         && text.split('.').all(|component| !component.is_empty())
         && !text.contains(|c: char| c.is_whitespace() || c.is_control() || c == '#')
+}
+
+/// The rule that `text` stands for: a URI, and bounds in any order, each at most once.
+fn history(text: &str) -> Option<HistoryRule> {
+    let mut words = text.split_ascii_whitespace();
+    let mut rule = HistoryRule::new(words.next()?)?;
+    let mut given = Vec::new();
+    for word in words {
+        let (bound, value) = word.split_once('=')?;
+        if given.contains(&bound) {
+            return None;
+        }
+        given.push(bound);
+        match bound {
+            "events" => {
+                let count = value.parse().ok();
+                rule.events_max = count.filter(|count| (1..=10_000_000).contains(count))?;
+            }
+            "bytes" => {
+                let octets = value.parse().ok().or_else(|| usize::try_from(size(value)?).ok());
+                rule.bytes_max = octets.filter(|octets| (1 << 10..=1 << 40).contains(octets))?;
+            }
+            "age" => rule.age_max = duration(value).filter(|age| AGE.contains(age))?,
+            _ => return None,
+        }
+    }
+    Some(rule)
 }
 
 /// The address that `text` stands for.

@@ -178,7 +178,8 @@ fn values_out_of_range_are_refused() {
 
 #[test]
 fn lists_need_known_items() {
-    let form = "expected a list of one or more of \"websocket\", \"rawsocket\", found";
+    let form =
+        "expected a list of one or more of \"websocket\", \"rawsocket\", \"longpoll\", found";
     for (value, found) in [
         ("[]", "a list"),
         ("[\"http\"]", "a list"),
@@ -282,6 +283,8 @@ fn values_must_not_contradict_each_other() {
             "limits.outbox_bytes_max",
         ),
         ("[limits]\ngoodbye = \"10s\"", "shutdown_timeout"),
+        ("longpoll_path = \"/\"", "listeners.longpoll_path"),
+        ("paths = [\"/lp/a\", \"/\"]", "listeners.longpoll_path"),
     ] {
         let problems = read(&format!("{LEAST}{text}\n")).unwrap_err();
         assert!(problems[0].starts_with(expected), "{problems:?}");
@@ -351,6 +354,47 @@ fn development_listens_to_this_machine_alone() {
     assert!(settings.listeners[1].optional);
     assert_eq!(settings.realms[0].name, "realm1");
     assert_eq!(settings.check(), None);
+}
+
+#[test]
+fn histories_are_bounded_as_they_are_written() {
+    let read_rules = |rules: &str| {
+        let text = LEAST.replace("\n[[listeners", &format!("\nhistory = {rules}\n[[listeners"));
+        read(&text).map(|settings| settings.realms[0].options.history.clone())
+    };
+    let rules = r#"["a.b", "a.* age=90s events=7", "a..c bytes=4096", "* bytes=2MiB age=1h"]"#;
+    let rules = read_rules(rules).unwrap();
+    let bounds: Vec<_> =
+        rules.iter().map(|rule| (rule.events_max, rule.bytes_max, rule.age_max)).collect();
+    let unbounded = Duration::ZERO;
+    assert_eq!(bounds[0], (1_000, 16 << 20, unbounded));
+    assert_eq!(bounds[1], (7, 16 << 20, secs(90)));
+    assert_eq!(bounds[2], (1_000, 4_096, unbounded));
+    assert_eq!(bounds[3], (1_000, 2 << 20, secs(3_600)));
+    let uris: Vec<_> =
+        rules.iter().map(|rule| (rule.uris.policy.name(), &*rule.uris.uri)).collect();
+    let expected = [("exact", "a.b"), ("prefix", "a."), ("wildcard", "a..c"), ("prefix", "")];
+    assert_eq!(uris, expected);
+    for wrong in [
+        r#"["a b"]"#,
+        r#"["a#"]"#,
+        r#"["a events"]"#,
+        r#"["a events=0"]"#,
+        r#"["a events=-1"]"#,
+        r#"["a events=10000001"]"#,
+        r#"["a events=1 events=2"]"#,
+        r#"["a bytes=1"]"#,
+        r#"["a bytes=2 MiB"]"#,
+        r#"["a age=0s"]"#,
+        r#"["a age=1"]"#,
+        r#"["a days=1"]"#,
+        r#"["a", "b", "a events=5"]"#,
+        r"[]",
+        r#""a""#,
+    ] {
+        let problems = read_rules(wrong).expect_err(wrong);
+        assert!(problems[0].contains("realms.history: expected a list of one or more of rules"));
+    }
 }
 
 #[test]

@@ -13,6 +13,7 @@ use std::collections::BTreeMap;
 
 use super::machine::LinkId;
 use super::said::{Calling, Cargo, Publishing, Said};
+use super::swarm::histories;
 use crate::message::MatchPolicy;
 use crate::message::uri::error;
 use crate::router::config::Limits;
@@ -205,9 +206,11 @@ impl Model {
             return Answer::Refused(32, error::INVALID_URI);
         }
         let realm = self.sessions[session].realm;
+        // What has a history is there before the first and after the last who subscribes to it.
+        let stays = histories(realm).any(|it| (it.uris.policy, &*it.uris.uri) == (policy, topic));
         let same = |known: &Subscription| {
             (known.realm, known.policy, known.uri.as_str()) == (realm, policy, topic)
-                && !known.holders.is_empty()
+                && (stays || !known.holders.is_empty())
         };
         let known = self.subscriptions.iter().position(same);
         if let Some(known) = known

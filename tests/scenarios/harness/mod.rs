@@ -6,20 +6,24 @@
 mod bottle;
 pub(crate) mod notation;
 pub(crate) mod player;
+pub(crate) mod postman;
 pub(crate) mod stage;
 
 use std::time::Duration;
 
 use bottle::Bottle;
 use gigawamp::router::config::{
-    Config, Disclosure, Limits, RealmConfig, RealmOptions, RequestIds, TrustRule, UriCheck,
+    Config, Disclosure, HistoryRule, Limits, RealmConfig, RealmOptions, RequestIds, TrustRule,
+    UriCheck,
 };
 use gigawamp::wire::{Framing, Serializer, TransportOptions};
 use notation::{Act, Bindings, Line};
 use player::{Dress, Player};
+use postman::Postman;
 
 /// Plays `text` over both transports, all serializers, and 1, 2 and 5 shards. On 5 shards every
-/// peer uses another transport and serializer than the one before it.
+/// peer uses another transport and serializer than the one before it. And over long-poll, unless
+/// the text says in a comment that it is `not by long-poll`.
 pub(crate) fn check(text: &str) {
     check_then(text, |_| ());
 }
@@ -36,6 +40,41 @@ pub(crate) fn check_often(text: &str, times: usize, mut then: impl FnMut(&Bindin
     let mut seed = 0;
     for _ in 0..times {
         check_once(&lines, &config, &mut seed, &mut then);
+        let names_another = text.contains("transport: rawsocket");
+        if !names_another && !text.contains("// not by long-poll") {
+            check_by_longpoll(&lines, &config, &mut seed, &mut then);
+        }
+    }
+}
+
+/// Plays over long-poll, message by message and in batches.
+fn check_by_longpoll(
+    lines: &[Line],
+    config: &Config,
+    seed: &mut u64,
+    then: &mut impl FnMut(&Bindings),
+) {
+    for (serializer, shards_count, is_batched) in [
+        (Serializer::Json, 2, false),
+        (Serializer::MessagePack, 5, true),
+        (Serializer::Cbor, 1, false),
+        (Serializer::Json, 5, true),
+    ] {
+        *seed += 1;
+        let dress = Dress { framing: Framing::RawSocket, serializer, mixed: false };
+        let mut bottle = Bottle::new(config.clone(), shards_count, *seed);
+        let mut postman = Postman::new(&mut bottle, is_batched);
+        let played = Player::new(&mut postman, dress, "realm1").play(lines);
+        let how = format!("long-poll, batched: {is_batched}, {serializer:?}");
+        match played {
+            Ok(Some(bindings)) => {
+                postman.clear();
+                bottle.finish();
+                then(&bindings);
+            }
+            Ok(None) => panic!("the simulator can play everything"),
+            Err(why) => panic!("{how} on {shards_count} shards: {why}"),
+        }
     }
 }
 
@@ -71,6 +110,10 @@ pub(crate) fn config(lines: &[Line]) -> Config {
         let (name, value) = given.split_once(' ').unwrap_or((given, "0"));
         if name == "trust" {
             options.trust.push(TrustRule::parse(value).expect("ROLE URI LEVEL"));
+            continue;
+        }
+        if name == "history" {
+            options.history.push(history(value).expect("URI events=COUNT bytes=OCTETS age_ms=MS"));
             continue;
         }
         let value = value.parse().expect("a number is given");
@@ -110,8 +153,27 @@ pub(crate) fn config(lines: &[Line]) -> Config {
             websocket: true,
             rawsocket: true,
             deflate: true,
+            longpoll: true,
+            longpoll_path: "/lp".into(),
         }],
         limits,
         agent: "gigawamp-under-test".into(),
     }
+}
+
+/// The rule that `text` stands for.
+fn history(text: &str) -> Option<HistoryRule> {
+    let mut words = text.split(' ');
+    let mut rule = HistoryRule::new(words.next()?)?;
+    for word in words {
+        let (bound, number) = word.split_once('=')?;
+        let number = number.parse().ok()?;
+        match bound {
+            "events" => rule.events_max = number,
+            "bytes" => rule.bytes_max = number,
+            "age_ms" => rule.age_max = Duration::from_millis(number as u64),
+            _ => return None,
+        }
+    }
+    Some(rule)
 }
