@@ -20,6 +20,8 @@ fn options() -> TransportOptions {
         websocket: true,
         rawsocket: true,
         deflate: true,
+        longpoll: true,
+        longpoll_path: "/lp".into(),
     }
 }
 

@@ -32,6 +32,8 @@ impl Bottle {
             websocket: false,
             rawsocket: true,
             deflate: false,
+            longpoll: true,
+            longpoll_path: "/lp".into(),
         };
         let config = Config {
             realms: vec![realm],

@@ -42,6 +42,8 @@ impl Bottle {
             websocket: true,
             rawsocket: true,
             deflate: false,
+            longpoll: true,
+            longpoll_path: "/lp".into(),
         };
         let mut config = Config {
             realms: vec![realm],

@@ -20,6 +20,8 @@ fn opened() -> (Client, Transport, TransportOptions, Negotiated) {
         websocket: true,
         rawsocket: false,
         deflate: true,
+        longpoll: false,
+        longpoll_path: String::new(),
     };
     let wishes = ClientOptions { deflate: true, ..ClientOptions::default() };
     let mut client = Client::new(Framing::WebSocket, Serializer::Cbor, wishes);

@@ -90,6 +90,8 @@ fn config() -> Config {
             websocket: false,
             rawsocket: true,
             deflate: true,
+            longpoll: true,
+            longpoll_path: "/lp".into(),
         }],
         limits: Limits { outbox_bytes_max: 4_000, ..Limits::default() },
         agent: "fuzzed".into(),

@@ -22,6 +22,7 @@ enum Got {
     Message(Vec<u8>),
     Alive,
     Finished,
+    Request(String),
     Failed(Failure),
 }
 
@@ -43,6 +44,7 @@ impl End {
             Ok(Some(Incoming::Message(message))) => Some(Got::Message(message.to_vec())),
             Ok(Some(Incoming::Alive)) => Some(Got::Alive),
             Ok(Some(Incoming::Finished)) => Some(Got::Finished),
+            Ok(Some(Incoming::Request(request))) => Some(Got::Request(format!("{request:?}"))),
             Err(failure) => Some(Got::Failed(failure)),
         }
     }
@@ -56,6 +58,8 @@ fn options() -> TransportOptions {
         websocket: true,
         rawsocket: true,
         deflate: true,
+        longpoll: false,
+        longpoll_path: "/lp".into(),
     }
 }
 

@@ -324,7 +324,7 @@ impl Engine {
                     *messages_in += 1;
                     script.hear(link, message, now, &mut self.out)?;
                 }
-                Ok(Some(Incoming::Negotiated(_) | Incoming::Alive)) => {}
+                Ok(Some(Incoming::Negotiated(_) | Incoming::Alive | Incoming::Request(_))) => {}
                 Ok(None) => break false,
                 Ok(Some(Incoming::Finished)) | Err(Failure::Answered) => break true,
                 Err(Failure::Refused(why)) => {
@@ -585,6 +585,8 @@ mod tests {
             websocket: true,
             rawsocket: true,
             deflate: false,
+            longpoll: true,
+            longpoll_path: "/lp".into(),
         };
         let target: Target = "ws://127.0.0.1:1/ws".parse().unwrap();
         let mut wire = Vec::new();

@@ -173,6 +173,8 @@ fn config() -> Config {
         websocket: true,
         rawsocket: true,
         deflate: false,
+        longpoll: true,
+        longpoll_path: "/lp".into(),
     };
     Config {
         realms: vec![realm],

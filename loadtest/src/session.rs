@@ -205,7 +205,7 @@ impl Session {
                 Ok(None) => None,
                 Ok(Some(Incoming::Message(message))) => Some(Some(message.to_vec())),
                 Ok(Some(Incoming::Negotiated(_))) => Some(None),
-                Ok(Some(Incoming::Alive)) => continue,
+                Ok(Some(Incoming::Alive | Incoming::Request(_))) => continue,
                 Ok(Some(Incoming::Finished)) => return Err(ended()),
                 Err(Failure::Refused(why)) => return Err(Trouble::Rig(why.to_owned())),
                 Err(Failure::Answered) => return Err(ended()),

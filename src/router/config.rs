@@ -201,6 +201,13 @@ pub struct Limits {
     pub subscriptions_max: usize,
     /// Registrations one session may hold.
     pub registrations_max: usize,
+    /// How long a long-poll client that receives is kept waiting while nothing comes.
+    pub longpoll_hold: Duration,
+    /// How long a long-poll client may neither wait for messages nor send any before its session
+    /// ends; and how long an HTTP connection may stay open without a request.
+    pub longpoll_idle: Duration,
+    /// Long-poll transports that all shards may have open together.
+    pub longpoll_transports_max: usize,
     /// Octets that may wait for one other shard before this one stops reading from its clients.
     pub mesh_bytes_max: usize,
 }
@@ -221,6 +228,9 @@ impl Default for Limits {
             testaments_max: 64,
             subscriptions_max: 10_000,
             registrations_max: 10_000,
+            longpoll_hold: Duration::from_secs(10),
+            longpoll_idle: Duration::from_secs(30),
+            longpoll_transports_max: 10_000,
             mesh_bytes_max: 4 << 20,
         }
     }

@@ -6,7 +6,8 @@
 
 use std::fmt::Write;
 
-use super::config::RealmOptions;
+use super::config::{RealmOptions, RequestIds};
+use super::peers::is_poll;
 use super::realm::Realm;
 use super::{ConnectionId, Origin, Output, Router};
 use crate::env::shrink;
@@ -28,6 +29,10 @@ pub(super) enum Deadline {
     Goodbye(ConnectionId),
     /// A connection with a session is looked at: does it live, does it read?
     Look(ConnectionId),
+    /// An HTTP connection is looked at: does it wait for us, does it get on?
+    Request(ConnectionId),
+    /// A long-poll client has waited, or been silent, for long enough.
+    Poll(ConnectionId),
     /// A call has waited long enough for its answer.
     Call {
         /// In which realm.
@@ -72,7 +77,9 @@ impl Router {
     }
 
     pub(super) fn on_transmitted(&mut self, id: ConnectionId, count: usize) {
-        self.peers.transmitted(id, count);
+        if self.peers.transmitted(id, count) {
+            self.on_received(id, &mut []);
+        }
         self.flush(id);
     }
 
@@ -102,7 +109,7 @@ impl Router {
                 && let Some(mut rest) = self.peers.take_turn(id)
             {
                 self.process(id, &mut rest);
-                return self.peers.resume(id);
+                return self.peers.mind_reading(id);
             }
         }
     }
@@ -133,6 +140,7 @@ impl Router {
                     self.on_bytes(id, message);
                 }
                 Ok(Some(Incoming::Alive)) => {}
+                Ok(Some(Incoming::Request(request))) => self.on_request(id, request),
                 Ok(Some(Incoming::Negotiated(negotiated))) => {
                     let connection = self.peers.connection(id).expect("it is being listened to");
                     connection.negotiated = Some(negotiated);
@@ -147,13 +155,19 @@ impl Router {
         self.reply = reply;
         let now = self.now;
         if let Some(connection) = self.peers.connection(id) {
+            let is_http = transport.longpoll().is_some();
             let midway = transport.is_midway();
             connection.midway_since = midway.then(|| midway_since.unwrap_or(now));
             connection.transport = transport;
             if matches!(connection.phase, Phase::Flushing) {
                 self.part(id);
-            } else if !is_done {
-                self.wait_for_turn(id, bytes);
+            } else {
+                if !is_done {
+                    self.wait_for_turn(id, bytes);
+                }
+                if is_http {
+                    self.note_http(id);
+                }
             }
         }
     }
@@ -171,12 +185,9 @@ impl Router {
         if std::mem::replace(&mut self.shutting_down, true) {
             return;
         }
-        let slots = 0..u32::try_from(self.peers.slots.len()).expect("slots are numbered by u32");
-        let taken = |slot: &u32| self.peers.slots[*slot as usize].connection.is_some();
-        let ids: Vec<_> = slots.filter(taken).map(|slot| self.peers.id_of(slot)).collect();
         // Every caller hears about its calls before its GOODBYE, behind which nothing may come.
         let mut open = Vec::new();
-        for id in ids {
+        for id in self.peers.ids() {
             let connection = self.peers.connection(id).expect("it was there a line ago");
             match connection.phase {
                 Phase::Open(_) => open.push(id),
@@ -184,6 +195,7 @@ impl Router {
                     self.abort(id, close::SYSTEM_SHUTDOWN, "the router shuts down");
                     self.part(id);
                 }
+                Phase::Opening if connection.transport.longpoll().is_some() => self.drain_http(id),
                 Phase::Opening => self.close(id),
                 Phase::Leaving | Phase::Flushing => {}
             }
@@ -216,7 +228,12 @@ impl Router {
                 Deadline::Handshake(id) if self.was_due(id) => self.on_handshake_late(id),
                 Deadline::Goodbye(id) if self.was_due(id) => self.close(id),
                 Deadline::Look(id) if self.was_due(id) => self.look(id),
-                Deadline::Handshake(_) | Deadline::Goodbye(_) | Deadline::Look(_) => {}
+                Deadline::Request(id) if self.was_due(id) => self.on_request_late(id),
+                Deadline::Poll(id) => self.on_poll_late(id),
+                Deadline::Handshake(_)
+                | Deadline::Goodbye(_)
+                | Deadline::Look(_)
+                | Deadline::Request(_) => {}
             }
         }
     }
@@ -253,12 +270,12 @@ impl Router {
     }
 
     /// Whether another message of this peer may be processed.
-    fn is_listening(&mut self, id: ConnectionId) -> bool {
+    pub(super) fn is_listening(&mut self, id: ConnectionId) -> bool {
         let connection = self.peers.connection(id);
         connection.is_some_and(|connection| !matches!(connection.phase, Phase::Flushing))
     }
 
-    fn on_bytes(&mut self, id: ConnectionId, bytes: &[u8]) {
+    pub(super) fn on_bytes(&mut self, id: ConnectionId, bytes: &[u8]) {
         self.peers.counters.messages_in += 1;
         let connection = self.peers.connection(id).expect("it is being listened to");
         let serializer = connection.negotiated.expect("messages follow the handshake").serializer;
@@ -323,7 +340,9 @@ impl Router {
             let text = "the longest message this peer takes is shorter than WELCOME";
             return self.abort(id, error::PAYLOAD_SIZE_EXCEEDED, text);
         }
-        let request_ids = self.config.realms[usize::from(realm)].request_ids;
+        // Sends of one client may overtake each other on the way: no order of ids can be asked for.
+        let given = self.config.realms[usize::from(realm)].request_ids;
+        let request_ids = if is_poll(id.slot) { RequestIds::Any } else { given };
         let keys = (request_ids, &self.hash_key);
         let connection = self.peers.connection(id).expect("it said HELLO");
         let session = Session::new(session_id, realm, identity, roles, keys);
@@ -349,7 +368,7 @@ impl Router {
     }
 
     // spec: basic/building_blocks#protocol-errors
-    fn on_violation(&mut self, id: ConnectionId, Violation(text): Violation) {
+    pub(super) fn on_violation(&mut self, id: ConnectionId, Violation(text): Violation) {
         self.peers.counters.violations += 1;
         let connection = self.peers.connection(id).expect("it broke the protocol");
         if matches!(connection.phase, Phase::Leaving) {
@@ -444,12 +463,12 @@ impl Router {
     }
 
     /// All is said: nothing more is processed, and the connection closes once it is flushed.
-    fn finish(&mut self, id: ConnectionId) {
+    pub(super) fn finish(&mut self, id: ConnectionId) {
         self.end_session(id, Phase::Flushing);
     }
 
     /// Ends the transport of a connection that is flushing.
-    fn part(&mut self, id: ConnectionId) {
+    pub(super) fn part(&mut self, id: ConnectionId) {
         let Some(connection) = self.peers.connection(id) else {
             return;
         };
@@ -509,19 +528,30 @@ impl Router {
     }
 
     /// Closes a connection, whatever it still had to say.
-    fn close(&mut self, id: ConnectionId) {
+    pub(super) fn close(&mut self, id: ConnectionId) {
         self.forget(id);
-        self.peers.outputs.push_back(Output::Close { connection: id });
+        if !is_poll(id.slot) {
+            self.peers.outputs.push_back(Output::Close { connection: id });
+        }
     }
 
     fn forget(&mut self, id: ConnectionId) {
         self.clean_up(id);
-        if let Some(handle) = self.peers.forget(id).deadline {
+        let slot = self.peers.forget(id);
+        if let Some(handle) = slot.deadline {
             self.deadlines.cancel(handle);
+        }
+        if slot.poll.is_some() || slot.asked.is_some() {
+            self.leave_longpoll(id, slot);
         }
     }
 
-    fn set_deadline(&mut self, id: ConnectionId, what: Deadline, after: std::time::Duration) {
+    pub(super) fn set_deadline(
+        &mut self,
+        id: ConnectionId,
+        what: Deadline,
+        after: std::time::Duration,
+    ) {
         let handle = self.deadlines.insert(self.now + after, what);
         let slot = self.peers.slot(id).expect("deadlines are set for what is there");
         if let Some(before) = slot.deadline.replace(handle) {

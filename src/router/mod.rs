@@ -20,6 +20,7 @@ mod dealer;
 mod directory;
 mod filter;
 mod history;
+mod longpoll;
 mod meta;
 pub mod pattern;
 mod peers;
@@ -33,12 +34,14 @@ pub use crate::session::{ConnectionId, ShardId};
 pub use relay::Batch;
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 
 use crate::env::{Instant, Map, Random, hash_key};
 use crate::session::{Outbox, Phase};
 use config::Config;
 use conversation::Deadline;
 use deadline::Wheel;
+use longpoll::LongPoll;
 use meta::{News, Pace};
 use peers::Peers;
 use realm::{Context, Realm, SharedRealm};
@@ -138,6 +141,8 @@ pub struct Shared {
     pub shards_count: u16,
     config: Arc<Config>,
     realms: Vec<Arc<SharedRealm>>,
+    /// Long-poll transports of all shards.
+    longpoll_transports: Arc<AtomicUsize>,
 }
 
 impl Shared {
@@ -148,7 +153,8 @@ impl Shared {
         let realm =
             |realm| Arc::new(SharedRealm::new(realm, &hash_key(&mut random), shards_count, now));
         let realms = config.realms.iter().map(realm).collect();
-        Arc::new(Self { shards_count, config, realms })
+        let longpoll_transports = Arc::default();
+        Arc::new(Self { shards_count, config, realms, longpoll_transports })
     }
 
     /// Whether no subscription and no registration is left in any realm, but for subscriptions
@@ -177,6 +183,7 @@ pub struct Router {
     shutting_down: bool,
     /// What the meta API will tell; empty between two inputs.
     news: Vec<News>,
+    longpoll: LongPoll,
     pace: Pace,
     /// What the transport in hand has to say; empty between two inputs.
     reply: Vec<u8>,
@@ -213,6 +220,7 @@ impl Router {
             held: false,
             shutting_down: false,
             news: Vec::new(),
+            longpoll: LongPoll::new(&shared.longpoll_transports),
             pace: Pace::default(),
             reply: Vec::new(),
             shards_count: shared.shards_count,
@@ -237,6 +245,7 @@ impl Router {
         }
         self.end_condemned();
         self.end_doomed();
+        self.serve_polls();
         self.mind_the_mesh();
     }
 
@@ -297,6 +306,7 @@ impl Router {
             && self.peers.sessions.is_empty()
             && self.realms.iter().all(Realm::is_empty)
             && self.relays.is_empty()
+            && self.longpoll.is_empty()
             && self.deadlines.len() == self.realms.iter().map(Realm::deadlines_count).sum::<usize>()
     }
 
@@ -322,7 +332,9 @@ impl Router {
 
     fn on_relayed(&mut self, batch: &Batch) {
         for (realm, relay) in batch.iter() {
-            self.in_realm(realm, |realm, context| realm.on_relay(&relay, context));
+            if !self.on_poll_relay(&relay) {
+                self.in_realm(realm, |realm, context| realm.on_relay(&relay, context));
+            }
         }
     }
 
@@ -351,6 +363,7 @@ impl Router {
         } else if self.held && waiting <= limit / 2 {
             self.held = false;
             self.peers.outputs.push_back(Output::Release);
+            self.resume_polls();
         }
     }
 }

@@ -9,6 +9,7 @@ use bytes::Bytes;
 
 use super::config::Limits;
 use super::deadline::Handle;
+use super::longpoll::{Asked, Poll};
 use super::meta::Condemned;
 use super::{Counters, Origin, Output};
 use crate::env::Map;
@@ -42,13 +43,83 @@ pub(super) struct Slot {
     /// In [`Peers::dirty`].
     dirty: bool,
     /// Its outbox holds so much that nothing of it is processed.
-    full: bool,
+    pub(super) full: bool,
     /// Some of what it has sent waits for its turn.
     pub(super) behind: bool,
-    /// Nothing is read from it: it is full or behind.
+    /// Nothing is read from it: it is full, behind or held back.
     pub(super) paused: bool,
+    /// A request of it must be answered first.
+    pub(super) held_back: bool,
     /// In [`Peers::doomed`]; nothing more is queued.
     doomed: bool,
+    /// What makes a connection of one without a socket.
+    pub(super) poll: Option<Box<Poll>>,
+    /// What an HTTP client has asked.
+    pub(super) asked: Option<Box<Asked>>,
+}
+
+/// All slots: those that the driver gave a socket, and those of transports that have none, which
+/// have the highest bit of their number set.
+#[derive(Debug, Default)]
+struct Slots {
+    sockets: Vec<Slot>,
+    polls: Vec<Slot>,
+    /// Places in `polls` that are free.
+    free: Vec<u32>,
+    /// Transports without a socket that there ever were.
+    polls_count: u32,
+}
+
+/// The bit that no driver sets: it would take 2^31 sockets.
+const POLL_BIT: u32 = 1 << 31;
+
+/// Whether what is in `slot` has no socket.
+#[inline]
+pub(super) const fn is_poll(slot: u32) -> bool {
+    slot & POLL_BIT != 0
+}
+
+impl Slots {
+    #[inline]
+    fn get(&self, slot: u32) -> Option<&Slot> {
+        if is_poll(slot) {
+            return self.polls.get((slot & !POLL_BIT) as usize);
+        }
+        self.sockets.get(slot as usize)
+    }
+
+    #[inline]
+    fn get_mut(&mut self, slot: u32) -> Option<&mut Slot> {
+        if is_poll(slot) {
+            return self.polls.get_mut((slot & !POLL_BIT) as usize);
+        }
+        self.sockets.get_mut(slot as usize)
+    }
+
+    /// The slot of a new connection to which the driver gave `slot`.
+    fn socket(&mut self, slot: u32) -> &mut Slot {
+        let index = slot as usize;
+        assert!(!is_poll(slot), "the driver has more slots than there can be");
+        if self.sockets.len() <= index {
+            self.sockets.resize_with(index + 1, Slot::default);
+        }
+        &mut self.sockets[index]
+    }
+
+    /// The id of a connection without a socket that is to be made.
+    fn next_poll(&mut self) -> ConnectionId {
+        let index = self.free.pop().unwrap_or_else(|| {
+            self.polls.push(Slot::default());
+            u32::try_from(self.polls.len() - 1).expect("they are bounded")
+        });
+        self.polls_count = self.polls_count.wrapping_add(1);
+        ConnectionId { slot: index | POLL_BIT, generation: self.polls_count }
+    }
+
+    /// All slots with their numbers.
+    fn iter(&self) -> impl Iterator<Item = (u32, &Slot)> {
+        (0..).zip(&self.sockets).chain((POLL_BIT..).zip(&self.polls))
+    }
 }
 
 /// All connections of this shard.
@@ -56,7 +127,7 @@ pub(super) struct Slot {
 pub(super) struct Peers {
     pub(super) shard: ShardId,
     pub(super) shards_count: u16,
-    pub(super) slots: Vec<Slot>,
+    slots: Slots,
     /// Open sessions, and where they are.
     pub(super) sessions: Map<SessionId, u32>,
     pub(super) outputs: VecDeque<Output>,
@@ -70,6 +141,8 @@ pub(super) struct Peers {
     pub(super) turns: VecDeque<ConnectionId>,
     /// Connections whose outbox is full or that cannot be told what they must be told.
     pub(super) doomed: Vec<ConnectionId>,
+    /// Connections without a socket for which something may have come, each once.
+    polls_to_serve: VecDeque<ConnectionId>,
     /// Sessions that the meta API ends.
     pub(super) condemned: Vec<Condemned>,
     outbox_bytes_max: usize,
@@ -88,7 +161,7 @@ impl Peers {
     ) -> Self {
         Self {
             shard,
-            slots: Vec::new(),
+            slots: Slots::default(),
             sessions,
             outputs: VecDeque::new(),
             counters: Counters::default(),
@@ -96,6 +169,7 @@ impl Peers {
             dirty: VecDeque::new(),
             turns: VecDeque::new(),
             doomed: Vec::new(),
+            polls_to_serve: VecDeque::new(),
             condemned: Vec::new(),
             shards_count,
             outbox_bytes_max: limits.outbox_bytes_max,
@@ -107,13 +181,9 @@ impl Peers {
     }
 
     pub(super) fn open(&mut self, id: ConnectionId, origin: &Origin) -> &mut Slot {
-        let index = id.slot as usize;
-        if self.slots.len() <= index {
-            self.slots.resize_with(index + 1, Slot::default);
-        }
         self.count += 1;
         self.counters.connections += 1;
-        let slot = &mut self.slots[index];
+        let slot = self.slots.socket(id.slot);
         assert!(slot.connection.is_none(), "the driver reused a slot that is taken");
         let connection = Some(Connection::default());
         let (listener, peer) = (origin.listener, origin.peer.clone());
@@ -121,14 +191,34 @@ impl Peers {
         slot
     }
 
+    /// Makes a connection without a socket, of a client that came from `origin`.
+    pub(super) fn open_poll(
+        &mut self,
+        origin: Origin,
+        negotiated: Negotiated,
+        poll: Poll,
+    ) -> ConnectionId {
+        let id = self.slots.next_poll();
+        self.count += 1;
+        let connection = Some(Connection { negotiated: Some(negotiated), ..Connection::default() });
+        let (generation, poll) = (id.generation, Some(Box::new(poll)));
+        let Origin { listener, peer } = origin;
+        *self.place_mut(id.slot) =
+            Slot { generation, listener, peer, connection, poll, ..Slot::default() };
+        id
+    }
+
     /// Forgets a connection. The driver has closed it or is about to be told.
     pub(super) fn forget(&mut self, id: ConnectionId) -> Slot {
         self.count -= 1;
-        std::mem::take(&mut self.slots[id.slot as usize])
+        if is_poll(id.slot) {
+            self.slots.free.push(id.slot & !POLL_BIT);
+        }
+        std::mem::take(self.place_mut(id.slot))
     }
 
     pub(super) fn slot(&mut self, id: ConnectionId) -> Option<&mut Slot> {
-        let slot = self.slots.get_mut(id.slot as usize)?;
+        let slot = self.slots.get_mut(id.slot)?;
         (slot.generation == id.generation && slot.connection.is_some()).then_some(slot)
     }
 
@@ -136,14 +226,27 @@ impl Peers {
         self.slot(id)?.connection.as_mut()
     }
 
+    /// What is in `slot`, if anything is.
+    pub(super) fn place(&self, slot: u32) -> Option<&Slot> {
+        self.slots.get(slot).filter(|place| place.connection.is_some())
+    }
+
+    /// All connections.
+    pub(super) fn ids(&self) -> Vec<ConnectionId> {
+        let taken = self.slots.iter().filter(|(_, place)| place.connection.is_some());
+        let id = |(slot, place): (_, &Slot)| ConnectionId { slot, generation: place.generation };
+        taken.map(id).collect()
+    }
+
     /// The id of the connection that is in `slot` now.
     pub(super) fn id_of(&self, slot: u32) -> ConnectionId {
-        ConnectionId { slot, generation: self.slots[slot as usize].generation }
+        let place = self.slots.get(slot).expect("whoever names a slot knows it");
+        ConnectionId { slot, generation: place.generation }
     }
 
     /// The session that is open in `slot`, if any.
     pub(super) fn session(&mut self, slot: u32) -> Option<&mut Session> {
-        self.slots.get_mut(slot as usize)?.connection.as_mut()?.session_mut()
+        self.slots.get_mut(slot)?.connection.as_mut()?.session_mut()
     }
 
     /// The session that `reference` means, if it is still there.
@@ -260,18 +363,18 @@ impl Peers {
 
     /// Octets that wait for the peer in `slot`.
     pub(super) fn waiting(&self, slot: u32) -> usize {
-        let connection = self.slots.get(slot as usize).and_then(|slot| slot.connection.as_ref());
+        let connection = self.slots.get(slot).and_then(|slot| slot.connection.as_ref());
         connection.map_or(0, |connection| connection.outbox.bytes_count())
     }
 
     /// What the handshake of the connection in `slot` settled, if it is open to messages.
     pub(super) fn negotiated(&self, slot: u32) -> Option<Negotiated> {
-        self.slots.get(slot as usize)?.connection.as_ref()?.negotiated
+        self.slots.get(slot)?.connection.as_ref()?.negotiated
     }
 
     /// The address of the peer in `slot`.
     pub(super) fn address(&self, slot: u32) -> &str {
-        self.slots.get(slot as usize).map_or("", |slot| &slot.peer)
+        self.slots.get(slot).map_or("", |slot| &slot.peer)
     }
 
     /// The next connection to be written to.
@@ -287,31 +390,34 @@ impl Peers {
         None
     }
 
-    /// The driver wrote `count` octets to `id`.
-    pub(super) fn transmitted(&mut self, id: ConnectionId, count: usize) {
+    /// The driver wrote `count` octets to `id`. Says whether requests that were held back may be
+    /// looked at again.
+    pub(super) fn transmitted(&mut self, id: ConnectionId, count: usize) -> bool {
         let pause = self.outbox_bytes_pause;
-        let Some(slot) = self.slot(id) else { return };
+        let Some(slot) = self.slot(id) else { return false };
         let connection = slot.connection.as_mut().expect("a slot that was found is taken");
         connection.outbox.advance(count);
         connection.progressed |= count > 0;
-        if slot.full && connection.outbox.bytes_count() <= pause / 2 {
-            slot.full = false;
-            match slot.behind {
-                true => self.turns.push_back(id),
-                false => self.resume(id),
-            }
+        if !slot.full || connection.outbox.bytes_count() > pause / 2 {
+            return false;
         }
+        slot.full = false;
+        let (behind, held_back) = (slot.behind, slot.held_back);
+        if behind {
+            self.turns.push_back(id);
+        }
+        self.mind_reading(id);
+        held_back && !behind
     }
 
     /// Notes that some of what `id` has sent waits for its turn.
     pub(super) fn fall_behind(&mut self, id: ConnectionId) {
         let Some(slot) = self.slot(id) else { return };
         slot.behind = true;
-        let is_full = slot.full;
-        self.pause(id);
-        if !is_full {
+        if !slot.full {
             self.turns.push_back(id);
         }
+        self.mind_reading(id);
     }
 
     /// Takes what waits of `id`, if it is its turn.
@@ -321,20 +427,49 @@ impl Peers {
         slot.connection.as_mut().map(|connection| std::mem::take(&mut connection.rest))
     }
 
-    /// Has `id` read from again, unless there is a reason not to.
-    pub(super) fn resume(&mut self, id: ConnectionId) {
-        let Some(slot) = self.slot(id) else { return };
-        if slot.paused && !slot.full && !slot.behind {
-            slot.paused = false;
-            self.outputs.push_back(Output::Resume { connection: id });
+    /// Notes that a request of `id` must be answered before more is read, or was.
+    pub(super) fn hold_back(&mut self, id: ConnectionId, held_back: bool) {
+        if let Some(slot) = self.slot(id) {
+            slot.held_back = held_back;
+            self.mind_reading(id);
         }
     }
 
-    fn pause(&mut self, id: ConnectionId) {
+    /// Has `id` read from as long as there is no reason not to.
+    pub(super) fn mind_reading(&mut self, id: ConnectionId) {
         let Some(slot) = self.slot(id) else { return };
-        if !std::mem::replace(&mut slot.paused, true) {
-            self.outputs.push_back(Output::Pause { connection: id });
+        let paused = slot.full || slot.behind || slot.held_back;
+        if std::mem::replace(&mut slot.paused, paused) == paused {
+            return;
         }
+        if is_poll(id.slot) {
+            self.serve_later(id);
+        } else {
+            self.outputs.push_back(match paused {
+                true => Output::Pause { connection: id },
+                false => Output::Resume { connection: id },
+            });
+        }
+    }
+
+    /// Has a connection without a socket looked after once the input in hand is done.
+    pub(super) fn serve_later(&mut self, id: ConnectionId) {
+        if let Some(slot) = self.slot(id)
+            && !std::mem::replace(&mut slot.dirty, true)
+        {
+            self.polls_to_serve.push_back(id);
+        }
+    }
+
+    /// The next connection without a socket to look after.
+    pub(super) fn poll_served(&mut self) -> Option<ConnectionId> {
+        while let Some(id) = self.polls_to_serve.pop_front() {
+            if let Some(slot) = self.slot(id) {
+                slot.dirty = false;
+                return Some(id);
+            }
+        }
+        None
     }
 
     /// Whether another message of this peer may be processed now.
@@ -346,6 +481,11 @@ impl Peers {
         connection.is_some_and(|connection| !matches!(connection.phase, Phase::Flushing))
     }
 
+    /// Whether the connection is to be ended once the input in hand is done.
+    pub(super) fn is_doomed(&mut self, id: ConnectionId) -> bool {
+        self.slot(id).is_some_and(|slot| slot.doomed)
+    }
+
     /// Lets something be queued again for a peer that did not read: what it is told at the end.
     pub(super) fn undoom(&mut self, id: ConnectionId) {
         if let Some(slot) = self.slot(id) {
@@ -355,10 +495,10 @@ impl Peers {
 
     /// Asserts that what is known of connections and sessions agrees.
     pub(super) fn check(&self) {
-        let taken = self.slots.iter().filter(|slot| slot.connection.is_some());
+        let taken = self.slots.iter().filter(|(_, slot)| slot.connection.is_some());
         assert_eq!(taken.count(), self.count, "connections are miscounted");
         let mut sessions = 0;
-        for (slot, place) in (0..).zip(&self.slots) {
+        for (slot, place) in self.slots.iter() {
             let Some(connection) = &place.connection else {
                 continue;
             };
@@ -370,8 +510,12 @@ impl Peers {
         assert_eq!(sessions, self.sessions.len(), "sessions that are gone are found");
     }
 
+    fn place_mut(&mut self, slot: u32) -> &mut Slot {
+        self.slots.get_mut(slot).expect("whoever names a slot knows it")
+    }
+
     fn receiving(&mut self, slot: u32) -> Option<&mut Connection> {
-        let slot = self.slots.get_mut(slot as usize)?;
+        let slot = self.slots.get_mut(slot)?;
         if slot.doomed { None } else { slot.connection.as_mut() }
     }
 
@@ -383,14 +527,15 @@ impl Peers {
     /// Marks the connection in `slot` as written to, and sees to it that it reads.
     fn touch(&mut self, slot: u32) {
         let (id, waiting) = (self.id_of(slot), self.waiting(slot));
-        let place = &mut self.slots[slot as usize];
-        if !place.dirty {
-            place.dirty = true;
-            self.dirty.push_back(id);
+        let pause = self.outbox_bytes_pause;
+        let place = self.place_mut(slot);
+        let was_dirty = std::mem::replace(&mut place.dirty, true);
+        if waiting > pause && !std::mem::replace(&mut place.full, true) {
+            self.mind_reading(id);
         }
-        if waiting > self.outbox_bytes_pause && !place.full {
-            place.full = true;
-            self.pause(id);
+        if !was_dirty {
+            let queue = if is_poll(slot) { &mut self.polls_to_serve } else { &mut self.dirty };
+            queue.push_back(id);
         }
         if waiting > self.outbox_bytes_max {
             self.doom(slot);
@@ -400,10 +545,13 @@ impl Peers {
     /// Has the connection in `slot` ended once the input in hand is done, unless it is ending.
     fn doom(&mut self, slot: u32) {
         let id = self.id_of(slot);
-        let place = &mut self.slots[slot as usize];
+        let place = self.place_mut(slot);
+        // An HTTP client is asked to read by not being answered any more.
         // spec: basic/sessions#session-closing — behind GOODBYE nothing follows, no ABORT either
-        let ending =
-            |connection: &Connection| matches!(connection.phase, Phase::Leaving | Phase::Flushing);
+        let ending = |connection: &Connection| {
+            let is_over = matches!(connection.phase, Phase::Leaving | Phase::Flushing);
+            is_over || connection.transport.longpoll().is_some()
+        };
         if place.connection.as_ref().is_some_and(|peer| !ending(peer)) && !place.doomed {
             place.doomed = true;
             self.doomed.push(id);

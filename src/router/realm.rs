@@ -244,6 +244,7 @@ impl Realm {
             | Head::Bounced(_)
             | Head::Cancel { .. }
             | Head::Revoke { .. } => self.dealer.on_relay(relay, context),
+            Head::Poll(_) | Head::Polled(_) => unreachable!("these are of no realm"),
         }
     }
 

@@ -11,6 +11,7 @@
 use std::sync::Arc;
 
 use super::filter::Filter;
+use super::longpoll::{PollReply, PollRequest};
 use super::meta::Question;
 use crate::message::layout::{Attributes, Element};
 use crate::message::{
@@ -76,6 +77,11 @@ pub(super) enum Head {
         /// What.
         registration: RegistrationId,
     },
+    /// An HTTP client over here asks something of a transport over there; of no realm. The
+    /// payload's Arguments are the body, which is no element.
+    Poll(PollRequest),
+    /// The answer to that, in the same form.
+    Polled(PollReply),
 }
 
 /// See [`Head::Event`].

@@ -188,14 +188,19 @@ fn describe(address: &str, settings: &ListenerSettings) -> String {
     let names = transport.serializers.iter();
     let names = names.map(|serializer| serializer.subprotocol().trim_start_matches("wamp.2."));
     let serializers = names.collect::<Vec<_>>().join(" ");
+    let longpoll = match transport.longpoll {
+        true => format!("; longpoll {}", transport.longpoll_path),
+        false => String::new(),
+    };
     if !transport.websocket {
-        return format!("listening {address} ({serializers}; rawsocket)");
+        let rawsocket = if transport.rawsocket { "; rawsocket" } else { "" };
+        return format!("listening {address} ({serializers}{rawsocket}{longpoll})");
     }
     let path = transport.paths.first().map_or("/", String::as_str);
-    let rawsocket = if transport.rawsocket { "; rawsocket too" } else { "" };
+    let more = format!("{}{longpoll}", if transport.rawsocket { "; rawsocket too" } else { "" });
     match address.strip_prefix("tcp:") {
-        Some(address) => format!("listening ws://{address}{path} ({serializers}{rawsocket})"),
-        None => format!("listening {address} ({serializers}; websocket {path}{rawsocket})"),
+        Some(address) => format!("listening ws://{address}{path} ({serializers}{more})"),
+        None => format!("listening {address} ({serializers}; websocket {path}{more})"),
     }
 }
 
@@ -299,7 +304,13 @@ mod tests {
             (
                 "",
                 "tcp:[::1]:80",
-                "listening ws://[::1]:80/ws (json msgpack cbor ubjson; rawsocket too)",
+                "listening ws://[::1]:80/ws \
+                 (json msgpack cbor ubjson; rawsocket too; longpoll /lp)",
+            ),
+            (
+                "transports = [\"longpoll\"]\nlongpoll_path = \"/a/b\"",
+                "tcp:127.0.0.1:80",
+                "listening tcp:127.0.0.1:80 (json msgpack cbor ubjson; longpoll /a/b)",
             ),
             (
                 "transports = [\"websocket\"]\nserializers = [\"cbor\"]\npaths = [\"/a\"]",
@@ -314,7 +325,8 @@ mod tests {
             (
                 "",
                 "unix:/a",
-                "listening unix:/a (json msgpack cbor ubjson; websocket /ws; rawsocket too)",
+                "listening unix:/a \
+                 (json msgpack cbor ubjson; websocket /ws; rawsocket too; longpoll /lp)",
             ),
         ] {
             let settings = config::read_text(&format!("{text}{more}")).unwrap();

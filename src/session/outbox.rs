@@ -89,6 +89,20 @@ impl Outbox {
             .map(IoSlice::new)
     }
 
+    /// Appends a copy of the octets in `range` to `out`; fewer if not as many wait.
+    pub fn read(&self, range: std::ops::Range<usize>, out: &mut Vec<u8>) {
+        let mut start = 0;
+        for slice in self.slices() {
+            let part = range.start.saturating_sub(start)..range.end.saturating_sub(start);
+            let end = part.end.min(slice.len());
+            out.extend_from_slice(slice.get(part.start..end).unwrap_or_default());
+            start += slice.len();
+            if start >= range.end {
+                break;
+            }
+        }
+    }
+
     /// Forgets the first `count` octets: they were written.
     ///
     /// # Panics
@@ -157,6 +171,9 @@ mod tests {
             while !outbox.is_empty() {
                 let now = collect(&outbox);
                 assert_eq!(now.len(), outbox.bytes_count());
+                let (mut part, range) = (Vec::new(), now.len() / 3..now.len() / 2 + 1);
+                outbox.read(range.clone(), &mut part);
+                assert_eq!(part, now[range], "cut {cut}");
                 let count = cut.min(now.len());
                 written.extend_from_slice(&now[..count]);
                 outbox.advance(count);

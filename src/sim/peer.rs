@@ -155,6 +155,7 @@ impl Peer {
             match client.next(&mut input, &mut reply) {
                 Ok(Some(Incoming::Message(message))) => hear(self, message),
                 Ok(Some(Incoming::Negotiated(_) | Incoming::Alive)) => {}
+                Ok(Some(Incoming::Request(_))) => unreachable!("a client is asked nothing"),
                 Ok(None | Some(Incoming::Finished)) => break,
                 Err(failure) => panic!("the router breaks its transport: {failure:?}"),
             }

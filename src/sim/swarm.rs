@@ -150,6 +150,8 @@ impl Swarm {
                 websocket: true,
                 rawsocket: true,
                 deflate: true,
+                longpoll: true,
+                longpoll_path: "/lp".into(),
             }],
             limits,
             agent: "gigawamp".into(),

@@ -3,7 +3,8 @@
 //! Two halves that never meet in here:
 //!
 //! - *Transports* cut a byte stream into whole messages and frame outgoing ones:
-//!   [`Transport`] sniffs the first octet and becomes [`rawsocket`] or [`websocket`].
+//!   [`Transport`] sniffs the first octet and becomes [`rawsocket`], [`websocket`] or, where no
+//!   message comes alone but HTTP requests do, [`longpoll`].
 //! - *Serializers* read and write the elements of one message: [`json`], [`msgpack`], [`cbor`] and
 //!   [`ubjson`] implement [`Reader`] and [`Writer`]; [`transcode`] carries a payload from one to
 //!   another.
@@ -18,6 +19,7 @@ pub mod client;
 mod cursor;
 pub mod element;
 pub mod json;
+pub mod longpoll;
 pub mod msgpack;
 mod payload;
 pub mod rawsocket;

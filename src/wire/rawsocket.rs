@@ -106,6 +106,14 @@ pub(crate) fn message_head(length: usize) -> [u8; 4] {
     head(Kind::Message, length)
 }
 
+/// The length of the message behind `head`, which [`message_head`] made.
+pub(crate) const fn message_length(head: [u8; 4]) -> usize {
+    match u32::from_be_bytes(head) {
+        EXTENDED_BIT => MESSAGE_BYTES_CAP,
+        length => (length & LENGTH_BITS) as usize,
+    }
+}
+
 /// Appends a ping of `payload`.
 pub(crate) fn write_ping(payload: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(&head(Kind::Ping, payload.len()));

@@ -1,15 +1,15 @@
 //! One connection's byte stream as whole messages, whichever transport it turns out to be.
 //!
 //! The first octet decides: `0x7F` begins RawSocket, anything else is read as HTTP and becomes a
-//! WebSocket. Both framings are pure functions of the bytes: any cut of the same stream gives the
-//! same messages.
+//! WebSocket or, by the path of the request, long-poll. All of them are pure functions of the
+//! bytes: any cut of the same stream gives the same messages.
 
 use std::ops::Range;
 
 use super::websocket::deflate::{Deflater, Window};
 use super::websocket::frame::{self, Opcode, Role};
 use super::websocket::{batch, handshake, http};
-use super::{Malformed, Serializer, rawsocket, websocket};
+use super::{Malformed, Serializer, longpoll, rawsocket, websocket};
 use crate::limits::{FRAME_HEAD_BYTES_MAX, MESSAGE_BYTES_CAP};
 
 /// What a listener allows of the connections it accepts.
@@ -28,6 +28,10 @@ pub struct TransportOptions {
     /// Whether messages of a WebSocket are compressed (permessage-deflate), if its client offers
     /// to.
     pub deflate: bool,
+    /// Whether HTTP long-poll may be spoken here.
+    pub longpoll: bool,
+    /// The HTTP path below which it is, e.g. `/lp`.
+    pub longpoll_path: String,
 }
 
 /// How outgoing messages of one connection are framed.
@@ -82,6 +86,9 @@ pub enum Incoming<'a> {
     Alive,
     /// The peer ended the transport in good order; flush, then close.
     Finished,
+    /// An HTTP client asks for something; no other message comes from it before
+    /// [`Transport::answer`].
+    Request(longpoll::Request<'a>),
 }
 
 /// Why the transport has to be given up. What was appended to `reply` is still to be sent.
@@ -204,6 +211,8 @@ enum State {
     RawSocket(rawsocket::Stream),
     /// Messages come in WebSocket frames.
     WebSocket(websocket::Stream),
+    /// Requests come, some of which carry messages.
+    LongPoll(Box<longpoll::Stream>),
     /// The opening handshake failed.
     Over,
 }
@@ -236,16 +245,45 @@ impl Transport {
         match &mut self.0 {
             State::RawSocket(stream) => stream.next(input, reply),
             State::WebSocket(stream) => stream.next(options.message_bytes_max, input, reply),
-            opening @ (State::Fresh
+            other @ (State::Fresh
             | State::RawSocketOpening(_)
             | State::HttpOpening(_)
-            | State::Over) => {
-                let opened = opening.open(options, input, reply);
-                if opened.is_err() {
-                    *opening = State::Over;
-                }
-                Ok(opened?.map(Incoming::Negotiated))
-            }
+            | State::LongPoll(_)
+            | State::Over) => other.open_or_poll(options, input, reply),
+        }
+    }
+
+    /// Appends the answer to the last [`Incoming::Request`], with a body in that serializer if it
+    /// has one. Says whether the connection must be closed behind it: because the client wants it
+    /// so, or because it `is_last`.
+    pub fn answer(
+        &mut self,
+        verdict: longpoll::Verdict,
+        body: (Serializer, &[u8]),
+        is_last: bool,
+        reply: &mut Vec<u8>,
+    ) -> bool {
+        match &mut self.0 {
+            State::LongPoll(stream) => stream.answer(verdict, body, is_last, reply),
+            State::Fresh
+            | State::RawSocketOpening(_)
+            | State::HttpOpening(_)
+            | State::RawSocket(_)
+            | State::WebSocket(_)
+            | State::Over => true,
+        }
+    }
+
+    /// The requests of an HTTP client, if that is what it is.
+    pub(crate) fn longpoll(&self) -> Option<&longpoll::Stream> {
+        match &self.0 {
+            State::LongPoll(stream) => Some(stream),
+            State::Fresh
+            | State::RawSocketOpening(_)
+            | State::HttpOpening(_)
+            | State::RawSocket(_)
+            | State::WebSocket(_)
+            | State::Over => None,
         }
     }
 
@@ -258,6 +296,7 @@ impl Transport {
             | State::Fresh
             | State::RawSocketOpening(_)
             | State::HttpOpening(_)
+            | State::LongPoll(_)
             | State::Over => false,
         }
     }
@@ -268,7 +307,11 @@ impl Transport {
         match &mut self.0 {
             State::WebSocket(stream) => stream.forgive_pings(),
             State::RawSocket(stream) => stream.forgive_pings(),
-            State::Fresh | State::RawSocketOpening(_) | State::HttpOpening(_) | State::Over => {}
+            State::Fresh
+            | State::RawSocketOpening(_)
+            | State::HttpOpening(_)
+            | State::LongPoll(_)
+            | State::Over => {}
         }
     }
 
@@ -288,6 +331,7 @@ impl Transport {
         match &self.0 {
             State::RawSocket(stream) => stream.is_midway(),
             State::WebSocket(stream) => stream.is_midway(),
+            State::LongPoll(stream) => stream.is_midway(),
             State::Fresh | State::RawSocketOpening(_) | State::HttpOpening(_) | State::Over => {
                 false
             }
@@ -296,8 +340,28 @@ impl Transport {
 }
 
 impl State {
-    /// Goes on with the opening handshake.
+    /// Goes on with the opening handshake, or with requests.
     #[cold]
+    fn open_or_poll<'s>(
+        &'s mut self,
+        options: &TransportOptions,
+        input: &mut &mut [u8],
+        reply: &mut Vec<u8>,
+    ) -> Result<Option<Incoming<'s>>, Failure> {
+        if !matches!(self, Self::LongPoll(_)) {
+            let opened = self.open(options, input, reply);
+            if opened.is_err() {
+                *self = Self::Over;
+            }
+            if let Some(negotiated) = opened? {
+                return Ok(Some(Incoming::Negotiated(negotiated)));
+            }
+        }
+        let Self::LongPoll(stream) = self else { return Ok(None) };
+        Ok(stream.next(options, input, reply)?.map(Incoming::Request))
+    }
+
+    /// Goes on with the opening handshake.
     fn open(
         &mut self,
         options: &TransportOptions,
@@ -319,15 +383,27 @@ impl State {
                 (negotiated, Self::RawSocket(stream))
             }
             Self::HttpOpening(head) => {
-                let Some(negotiated) = handshake::accept(head, options, input, reply)? else {
+                let whole = head.take(input);
+                if whole == Ok(false) {
                     return Ok(None);
-                };
+                }
+                if whole.is_ok() && longpoll::is_meant(head.bytes(), options) {
+                    let head = std::mem::take(&mut **head);
+                    *self = Self::LongPoll(Box::new(longpoll::Stream::begin(head)));
+                    return Ok(None);
+                }
+                let head = whole.map(|_| head.bytes());
+                let negotiated = handshake::accept(head, options, reply)?;
                 let Negotiated { serializer, framing, .. } = negotiated;
                 let mut stream = websocket::Stream::new(Role::Server, serializer, framing);
                 stream.settle(negotiated);
                 (negotiated, Self::WebSocket(stream))
             }
-            Self::Fresh | Self::RawSocket(_) | Self::WebSocket(_) | Self::Over => {
+            Self::Fresh
+            | Self::RawSocket(_)
+            | Self::WebSocket(_)
+            | Self::LongPoll(_)
+            | Self::Over => {
                 *input = &mut [];
                 return Ok(None);
             }
@@ -344,7 +420,9 @@ impl State {
                 Ok(Self::RawSocketOpening(rawsocket::Request::default()))
             }
             rawsocket::MAGIC => Err(Failure::Refused("RawSocket is not spoken here")),
-            b'A'..=b'Z' | b'a'..=b'z' if options.websocket => Ok(Self::HttpOpening(Box::default())),
+            b'A'..=b'Z' | b'a'..=b'z' if options.websocket || options.longpoll => {
+                Ok(Self::HttpOpening(Box::default()))
+            }
             b'A'..=b'Z' | b'a'..=b'z' => Err(Failure::Refused("WebSocket is not spoken here")),
             _ => Err(Failure::Refused("neither RawSocket nor HTTP")),
         }

@@ -86,13 +86,12 @@ impl Client {
         }
     }
 
-    /// `ws` for WebSocket, `rs` for RawSocket.
+    /// `ws` for WebSocket, `rs` for RawSocket, `lp` for long-poll.
     pub(crate) const fn transports(self) -> &'static [&'static str] {
         match self {
             Self::WampyJs => &["ws"],
-            Self::AutobahnPython | Self::AutobahnPythonOlder | Self::AutobahnJs | Self::Xconn => {
-                &["ws", "rs"]
-            }
+            Self::AutobahnPython | Self::AutobahnPythonOlder | Self::Xconn => &["ws", "rs"],
+            Self::AutobahnJs => &["ws", "rs", "lp"],
         }
     }
 
@@ -100,7 +99,7 @@ impl Client {
     pub(crate) fn serializers(self, transport: &str) -> &'static [&'static str] {
         match (self, transport) {
             (Self::AutobahnPythonOlder, _) => &["json", "msgpack", "cbor", "ubjson"],
-            (Self::AutobahnJs, "rs") => &["json"],
+            (Self::AutobahnJs, "rs" | "lp") => &["json"],
             _ => &SERIALIZERS,
         }
     }

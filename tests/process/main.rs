@@ -11,6 +11,7 @@ mod crowd;
 mod flood;
 mod greeting;
 mod late;
+mod longpoll;
 mod order;
 mod panics;
 mod peer;

@@ -63,8 +63,9 @@ fn starts_says_where_and_stops_with_goodbyes() {
     assert!(messages[0].starts_with("starting gigawamp 0."), "{lines:#?}");
     assert_eq!(messages[1], "config standard input");
     assert_eq!(messages[2], "realms realm1 (anonymous)");
-    let listening =
-        format!("listening ws://{address}/ws (json msgpack cbor ubjson; rawsocket too)");
+    let listening = format!(
+        "listening ws://{address}/ws (json msgpack cbor ubjson; rawsocket too; longpoll /lp)"
+    );
     assert_eq!(messages[3], listening);
     assert!(messages[4].starts_with("ready in "), "{lines:#?}");
     assert_eq!(messages[5], "stopping on SIGTERM");

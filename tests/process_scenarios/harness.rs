@@ -4,5 +4,7 @@
 pub(crate) mod notation;
 #[path = "../scenarios/harness/player.rs"]
 pub(crate) mod player;
+#[path = "../scenarios/harness/postman.rs"]
+pub(crate) mod postman;
 #[path = "../scenarios/harness/stage.rs"]
 pub(crate) mod stage;

@@ -70,6 +70,7 @@ use std::thread;
 use gigawamp::wire::{Framing, Serializer};
 use harness::notation::{self, Act, Bindings, Line};
 use harness::player::{Dress, Player};
+use harness::postman::Postman;
 use house::{House, Io};
 use street::{Street, Way};
 
@@ -82,10 +83,12 @@ struct Play {
     io: Io,
     way: Way,
     dress: Dress,
+    /// By long-poll, and if so whether in batches.
+    batches: Option<bool>,
 }
 
-/// Plays `text` with both drivers, over TCP by RawSocket and WebSocket and over a Unix socket, and
-/// with all serializers. Where the first peer uses a Unix socket, every peer uses another
+/// Plays `text` with both drivers, over TCP by RawSocket, WebSocket and long-poll and over a Unix
+/// socket, and with all serializers. Where the first peer uses a Unix socket, every peer uses another
 /// transport and serializer than the one before it.
 pub(crate) fn check(text: &str) {
     check_then(text, |_| ());
@@ -122,15 +125,22 @@ pub(crate) fn check_often(text: &str, _times: usize, then: impl FnMut(&Bindings)
 
 fn plays() -> impl Iterator<Item = Play> {
     let ways = [
-        (Way::Tcp, Framing::RawSocket),
-        (Way::Tcp, Framing::WebSocket),
-        (Way::Unix, Framing::RawSocket),
+        (Way::Tcp, Framing::RawSocket, None),
+        (Way::Tcp, Framing::WebSocket, None),
+        (Way::Unix, Framing::RawSocket, None),
+        (Way::Tcp, Framing::RawSocket, Some(false)),
+        (Way::Tcp, Framing::RawSocket, Some(true)),
     ];
     [Io::Uring, Io::Epoll].into_iter().flat_map(move |io| {
-        ways.into_iter().flat_map(move |(way, framing)| {
-            Serializer::ALL.into_iter().map(move |serializer| {
+        ways.into_iter().flat_map(move |(way, framing, batches)| {
+            // By long-poll the simulator plays every text too; here half of the serializers go in
+            // batches and half do not.
+            let fits = move |serializer: &Serializer| {
+                batches.is_none_or(|is_batched| is_batched == (serializer.index() % 2 == 1))
+            };
+            Serializer::ALL.into_iter().filter(fits).map(move |serializer| {
                 let dress = Dress { framing, serializer, mixed: way == Way::Unix };
-                Play { io, way, dress }
+                Play { io, way, dress, batches }
             })
         })
     })
@@ -138,6 +148,10 @@ fn plays() -> impl Iterator<Item = Play> {
 
 /// Plays once. Nothing if the program cannot be told what the scenario gives.
 fn play(it: Play, lines: &[Line], text: &str) -> Result<Option<Bindings>, String> {
+    let names_another = text.contains("transport: rawsocket");
+    if it.batches.is_some() && (names_another || text.contains("// not by long-poll")) {
+        return Ok(None);
+    }
     let Some(house) = House::of(it.io, lines) else {
         return Ok(None);
     };
@@ -145,7 +159,16 @@ fn play(it: Play, lines: &[Line], text: &str) -> Result<Option<Bindings>, String
     // The texts know two realms; this play has its own.
     let text = text.replace("realm1", &home.first).replace("realm2", &home.second);
     let mut street = Street::new(&house, it.way);
-    let played = Player::new(&mut street, it.dress, &home.first).play(&notation::parse(&text));
+    let lines = notation::parse(&text);
+    let played = match it.batches {
+        None => Player::new(&mut street, it.dress, &home.first).play(&lines),
+        Some(is_batched) => {
+            let mut postman = Postman::new(&mut street, is_batched);
+            let played = Player::new(&mut postman, it.dress, &home.first).play(&lines);
+            postman.clear();
+            played
+        }
+    };
     let bindings = played.map_err(|why| format!("{it:?} in {}: {why}", home.first))?;
     street.clear()?;
     // What is kept stays when all peers are gone, and is not for others to find.

@@ -223,6 +223,7 @@ fn a_callee_that_can_be_interrupted_is_when_its_caller_leaves() {
     ] {
         check(&format!(
             r#"
+            // not by long-poll: there request ids may come in any order
             ann: joins realm1 {{callee: {{features: {{call_canceling}}}}}}
             ann: REGISTER 1 {{}} com.p -> REGISTERED 1 $p
             bob: CALL 1 {{}} com.p

@@ -27,8 +27,10 @@ fn sessions_and_publications_are_numbered_by_chance_over_the_whole_range() {
         }
     });
     assert_eq!(seen.len(), count, "an id came twice");
-    // Three times over two transports, here and against the process.
-    assert_eq!(count, 6 * Serializer::ALL.len() * 40);
+    assert!(
+        count >= 6 * Serializer::ALL.len() * 40 && count.is_multiple_of(40),
+        "{count} ids of 20 sessions a play"
+    );
     // Each eighth of the range holds an eighth of the ids, give or take a half.
     for eighth in 0..8 {
         let range = eighth * (ID_MAX / 8)..(eighth + 1) * (ID_MAX / 8);

@@ -53,6 +53,7 @@ fn a_callee_without_parts_is_not_called_in_parts() {
     for features in ["progressive_call_invocations", "call_canceling"] {
         check(&format!(
             r#"
+            // not by long-poll: there request ids may come in any order
             ann: joins realm1 {{callee: {{features: {{{features}}}}}}}
             bob: joins realm1 {CALLER}
             ann: REGISTER 1 {{}} com.p -> REGISTERED 1 $r
@@ -121,6 +122,7 @@ fn a_part_must_fit_to_what_is_under_way() {
     ] {
         check_parts(&format!(
             r#"
+            // not by long-poll: there request ids may come in any order
             bob: CALL 1 {{progress}} com.p
             ann: <- INVOCATION 1 $r {{progress}}
             bob: {offence} -> ABORT {{message: *}} wamp.error.protocol_violation
@@ -137,6 +139,7 @@ fn a_part_must_fit_to_what_is_under_way() {
 fn parts_behind_the_end_are_dropped() {
     check_parts(
         r#"
+        // not by long-poll: there request ids may come in any order
         bob: CALL 1 {progress} com.p [1]
         ann: <- INVOCATION 1 $r {progress} [1]
         ann: YIELD 1 {} [enough]
@@ -202,6 +205,7 @@ fn leaving_between_two_parts() {
 fn canceling_between_two_parts() {
     check_parts(
         r#"
+        // not by long-poll: there request ids may come in any order
         bob: CALL 1 {progress} com.p [1]
         ann: <- INVOCATION 1 $r {progress} [1]
         bob: CANCEL 1 {} -> ERROR CALL 1 {} wamp.error.canceled
@@ -287,6 +291,7 @@ fn options_of_later_parts_are_ignored() {
 fn between_two_parts_other_requests_go_on_counting() {
     check_parts(
         r#"
+        // not by long-poll: there request ids may come in any order
         bob: CALL 1 {progress} com.p [1]
         bob: SUBSCRIBE 2 {} com.t -> SUBSCRIBED 2 *
         bob: CALL 3 {progress} com.p [a]

@@ -264,6 +264,8 @@ fn a_session_may_count_on_where_the_one_before_it_ended() {
         ann: HELLO realm1 {roles: {callee: {}}} -> WELCOME * {..}";
     check(&format!(
         r#"
+        // not by long-poll: there request ids may come in any order
+        // not by long-poll: there request ids may come in any order
         ann: SUBSCRIBE 1 {{}} com.t -> SUBSCRIBED 1 *
         ann: SUBSCRIBE 2 {{}} com.t -> SUBSCRIBED 2 *
         {AGAIN}
@@ -276,6 +278,7 @@ fn a_session_may_count_on_where_the_one_before_it_ended() {
     ));
     check(&format!(
         r#"
+        // not by long-poll: there request ids may come in any order
         ann: SUBSCRIBE 1 {{}} com.t -> SUBSCRIBED 1 *
         {AGAIN}
         ann: REGISTER 3 {{}} com.p -> ABORT {{message: *}} wamp.error.protocol_violation

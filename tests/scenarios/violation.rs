@@ -23,6 +23,7 @@ fn a_violation_is_told_and_takes_everything_of_the_session_along() {
 fn what_came_behind_a_violation_is_not_processed() {
     check(
         r#"
+        // not by long-poll: there request ids may come in any order
         ann: SUBSCRIBE 1 {match: prefix} com. -> SUBSCRIBED 1 $s
         bob: PUBLISH 1 {} com.before & PUBLISH 3 {} com.offence & PUBLISH 2 {} com.t & PUBLISH 4 {} com.after
         bob: <- ABORT {message: *} wamp.error.protocol_violation
@@ -65,6 +66,7 @@ fn request_ids_count_one_by_one() {
             let message = message.replace("ID", request);
             check(&format!(
                 r#"
+                // not by long-poll: there request ids may come in any order
                 ann: {message} -> ABORT {{message: *}} wamp.error.protocol_violation
                 ann: closed
             "#
@@ -74,6 +76,7 @@ fn request_ids_count_one_by_one() {
     for request in [1, 2, 4] {
         check(&format!(
             r#"
+            // not by long-poll: there request ids may come in any order
             ann: PUBLISH 1 {{}} com.t & PUBLISH 2 {{}} com.t
             ann: SUBSCRIBE {request} {{}} com.t -> ABORT {{message: *}} wamp.error.protocol_violation
             ann: closed

@@ -218,7 +218,7 @@ fn converse(
                     Err(invalid) => Err(Trouble::Wrong(format!("HELLO: got {invalid}"))),
                 };
             }
-            Ok(Some(Incoming::Alive)) => {}
+            Ok(Some(Incoming::Alive | Incoming::Request(_))) => {}
             Ok(Some(Incoming::Finished)) | Err(Failure::Answered) => {
                 return Err(Trouble::Wrong("the router ended a new connection".to_owned()));
             }

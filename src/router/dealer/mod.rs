@@ -62,7 +62,11 @@ impl Dealer {
     /// Takes what the other half of a call has to say.
     pub(super) fn on_relay(&mut self, relay: &Relay<'_>, context: &mut Context<'_>) {
         match relay.head {
-            Head::Event(_) | Head::Ask { .. } | Head::Answer(_) => {
+            Head::Event(_)
+            | Head::Ask { .. }
+            | Head::Answer(_)
+            | Head::Poll(_)
+            | Head::Polled(_) => {
                 unreachable!("these are not about calls")
             }
             Head::Invoke(head) => self.on_invoke(head, relay, context),

@@ -140,10 +140,12 @@ impl Way {
     /// How the session in `slot` is connected.
     pub(super) fn of(slot: u32, context: &Context<'_>) -> Option<Self> {
         let Negotiated { serializer, framing, .. } = context.peers.negotiated(slot)?;
-        let (kind, protocol) = match framing {
-            Framing::RawSocket => ("rawsocket", serializer.subprotocol()),
-            Framing::WebSocket => ("websocket", serializer.subprotocol()),
-            Framing::Batched(_) => ("websocket", serializer.batched_subprotocol()),
+        let poll = context.peers.place(slot).and_then(|place| place.poll.as_ref());
+        let (kind, protocol) = match (poll, framing) {
+            (Some(poll), _) => ("longpoll", poll.subprotocol(serializer)),
+            (None, Framing::RawSocket) => ("rawsocket", serializer.subprotocol()),
+            (None, Framing::WebSocket) => ("websocket", serializer.subprotocol()),
+            (None, Framing::Batched(_)) => ("websocket", serializer.batched_subprotocol()),
         };
         Some(Self { kind, protocol, peer: context.peers.address(slot).into() })
     }

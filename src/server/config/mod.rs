@@ -210,6 +210,13 @@ impl Settings {
             );
             return Some((*line, text));
         }
+        if let Some(path) = self.listeners.iter().find_map(ListenerSettings::hidden_path) {
+            let text = format!(
+                "listeners.longpoll_path: hides \"{path}\" of listeners.paths, for long-poll is \
+                 served there and below",
+            );
+            return Some((None, text));
+        }
         let limits = &self.limits;
         let longest = self.listeners.iter().map(|it| it.transport.message_bytes_max).max();
         let text = if limits.outbox_bytes_pause > limits.outbox_bytes_max {
@@ -228,6 +235,18 @@ impl Settings {
 }
 
 impl ListenerSettings {
+    /// A path that is to be WebSocket's and long-poll's too.
+    fn hidden_path(&self) -> Option<&str> {
+        let TransportOptions { websocket, longpoll, longpoll_path, .. } = &self.transport;
+        let base = longpoll_path.trim_end_matches('/');
+        let is_below = |path: &&String| {
+            let rest = path.strip_prefix(base);
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
+        let hidden = self.transport.paths.iter().find(is_below);
+        hidden.filter(|_| *websocket && *longpoll).map(String::as_str)
+    }
+
     /// Adds a serializer that clients may choose.
     fn allow(&mut self, serializer: Serializer) {
         if !self.transport.serializers.contains(&serializer) {
@@ -310,6 +329,8 @@ fn preset_listener() -> ListenerSettings {
             websocket: false,
             rawsocket: false,
             deflate: false,
+            longpoll: false,
+            longpoll_path: String::new(),
         },
     };
     table::LISTENER.iter().for_each(|key| key.preset(&mut listener));

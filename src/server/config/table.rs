@@ -247,15 +247,17 @@ pub(super) const LISTENER: &[Key<ListenerSettings>] = &[
             |listener| {
                 listener.transport.websocket = false;
                 listener.transport.rawsocket = false;
+                listener.transport.longpoll = false;
             },
             &[
                 ("websocket", |listener| listener.transport.websocket = true),
                 ("rawsocket", |listener| listener.transport.rawsocket = true),
+                ("longpoll", |listener| listener.transport.longpoll = true),
             ],
         ),
-        preset: Preset::Literal("[\"websocket\", \"rawsocket\"]"),
-        meaning: "What may be spoken here. The first octet a client sends tells which it is, \
-                  so one port can serve both.",
+        preset: Preset::Literal("[\"websocket\", \"rawsocket\", \"longpoll\"]"),
+        meaning: "What may be spoken here. What a client sends first tells which it is, so one \
+                  port can serve all.",
     },
     Key {
         name: "paths",
@@ -266,6 +268,15 @@ pub(super) const LISTENER: &[Key<ListenerSettings>] = &[
         ),
         preset: Preset::Literal("[\"/ws\", \"/\"]"),
         meaning: "HTTP paths on which a WebSocket may be opened.",
+    },
+    Key {
+        name: "longpoll_path",
+        kind: Kind::Text("an HTTP path such as \"/lp\"", |listener, text| {
+            is_path(text).then(|| text.clone_into(&mut listener.transport.longpoll_path))
+        }),
+        preset: Preset::Literal("\"/lp\""),
+        meaning: "The HTTP path below which long-poll is served: `/lp/open` and so on. None of \
+                  `paths` may be there.",
     },
     Key {
         name: "serializers",
@@ -390,6 +401,26 @@ pub(super) const LIMITS: &[Key<Limits>] = &[
         kind: Kind::Count(1..=10_000_000, |limits| &mut limits.registrations_max),
         preset: Preset::Core,
         meaning: "Registrations one session may hold.",
+    },
+    Key {
+        name: "longpoll_hold",
+        kind: Kind::Duration(PATIENCE, |limits| &mut limits.longpoll_hold),
+        preset: Preset::Core,
+        meaning: "How long a long-poll client is kept waiting while there is nothing to receive. \
+                  Clients give up after about 12 seconds.",
+    },
+    Key {
+        name: "longpoll_idle",
+        kind: Kind::Duration(PATIENCE, |limits| &mut limits.longpoll_idle),
+        preset: Preset::Core,
+        meaning: "How long a long-poll client may neither wait to receive nor send anything \
+                  before its session ends; and how long its connections may stay open unused.",
+    },
+    Key {
+        name: "longpoll_transports_max",
+        kind: Kind::Count(0..=1_000_000, |limits| &mut limits.longpoll_transports_max),
+        preset: Preset::Core,
+        meaning: "Long-poll transports this process holds at once; more are turned away.",
     },
     Key {
         name: "mesh_bytes_max",

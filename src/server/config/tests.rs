@@ -178,7 +178,8 @@ fn values_out_of_range_are_refused() {
 
 #[test]
 fn lists_need_known_items() {
-    let form = "expected a list of one or more of \"websocket\", \"rawsocket\", found";
+    let form =
+        "expected a list of one or more of \"websocket\", \"rawsocket\", \"longpoll\", found";
     for (value, found) in [
         ("[]", "a list"),
         ("[\"http\"]", "a list"),
@@ -282,6 +283,8 @@ fn values_must_not_contradict_each_other() {
             "limits.outbox_bytes_max",
         ),
         ("[limits]\ngoodbye = \"10s\"", "shutdown_timeout"),
+        ("longpoll_path = \"/\"", "listeners.longpoll_path"),
+        ("paths = [\"/lp/a\", \"/\"]", "listeners.longpoll_path"),
     ] {
         let problems = read(&format!("{LEAST}{text}\n")).unwrap_err();
         assert!(problems[0].starts_with(expected), "{problems:?}");

@@ -17,6 +17,7 @@ pub(crate) enum Got {
     Message(Vec<u8>),
     Alive,
     Finished,
+    Request(String),
     Failed(Failure),
 }
 
@@ -27,6 +28,7 @@ impl From<Incoming<'_>> for Got {
             Incoming::Message(message) => Self::Message(message.to_vec()),
             Incoming::Alive => Self::Alive,
             Incoming::Finished => Self::Finished,
+            Incoming::Request(request) => Self::Request(format!("{request:?}")),
         }
     }
 }
@@ -47,6 +49,8 @@ pub(crate) fn options() -> TransportOptions {
         websocket: true,
         rawsocket: true,
         deflate: true,
+        longpoll: true,
+        longpoll_path: "/lp".into(),
     }
 }
 
@@ -119,7 +123,7 @@ fn a_connection_is_small() {
 // spec: A-RAW-03
 #[test]
 fn strangers_are_dropped_without_an_answer() {
-    let no_websocket = TransportOptions { websocket: false, ..options() };
+    let no_websocket = TransportOptions { websocket: false, longpoll: false, ..options() };
     let no_rawsocket = TransportOptions { rawsocket: false, ..options() };
     let tables: [(&TransportOptions, &[u8]); 7] = [
         (&no_websocket, b"GET /ws HTTP/1.1\r\n\r\n"),

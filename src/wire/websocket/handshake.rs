@@ -88,31 +88,27 @@ impl Rejection {
     }
 }
 
-/// Goes on with the request in `input`; once its head is whole, answers it.
-///
-/// After an upgrade what is left of `input` are the first frames.
+/// Answers the request whose whole head this is.
 // spec: rfc6455#section-4.2
 pub(crate) fn accept(
-    head: &mut http::Head,
+    head: Result<&[u8], http::Fault>,
     options: &TransportOptions,
-    input: &mut &mut [u8],
     reply: &mut Vec<u8>,
-) -> Result<Option<Negotiated>, Failure> {
-    let verdict = match head.take(input) {
-        Ok(false) => return Ok(None),
-        Ok(true) => check(head.bytes(), options),
+) -> Result<Negotiated, Failure> {
+    let verdict = match head {
+        Ok(head) => check(head, options),
         Err(http::Fault::TooLong) => Err(TOO_LARGE),
         Err(http::Fault::BareLineFeed) => Err(Rejection::bad("a line feed on its own")),
     };
     match verdict {
         Ok(Upgrade { key, subprotocol, grant }) => {
             write_upgrade(&accept_key(&key), subprotocol, grant, reply);
-            Ok(Some(Negotiated {
+            Ok(Negotiated {
                 serializer: subprotocol.serializer,
                 framing: subprotocol.framing(),
                 deflate: grant.map(|grant| grant.window),
                 peer_message_bytes_max: MESSAGE_BYTES_CAP,
-            }))
+            })
         }
         Err(rejection) => {
             write_rejection(rejection, options, reply);

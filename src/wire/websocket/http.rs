@@ -50,6 +50,11 @@ impl Head {
         if self.bytes.len() == HTTP_HEAD_BYTES_MAX { Err(Fault::TooLong) } else { Ok(false) }
     }
 
+    /// Whether nothing is missing.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.bytes.ends_with(b"\r\n\r\n")
+    }
+
     /// The octets so far.
     pub(crate) fn bytes(&self) -> &[u8] {
         &self.bytes

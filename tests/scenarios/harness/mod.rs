@@ -6,6 +6,7 @@
 mod bottle;
 pub(crate) mod notation;
 pub(crate) mod player;
+pub(crate) mod postman;
 pub(crate) mod stage;
 
 use std::time::Duration;
@@ -18,9 +19,11 @@ use gigawamp::router::config::{
 use gigawamp::wire::{Framing, Serializer, TransportOptions};
 use notation::{Act, Bindings, Line};
 use player::{Dress, Player};
+use postman::Postman;
 
 /// Plays `text` over both transports, all serializers, and 1, 2 and 5 shards. On 5 shards every
-/// peer uses another transport and serializer than the one before it.
+/// peer uses another transport and serializer than the one before it. And over long-poll, unless
+/// the text says in a comment that it is `not by long-poll`.
 pub(crate) fn check(text: &str) {
     check_then(text, |_| ());
 }
@@ -37,6 +40,41 @@ pub(crate) fn check_often(text: &str, times: usize, mut then: impl FnMut(&Bindin
     let mut seed = 0;
     for _ in 0..times {
         check_once(&lines, &config, &mut seed, &mut then);
+        let names_another = text.contains("transport: rawsocket");
+        if !names_another && !text.contains("// not by long-poll") {
+            check_by_longpoll(&lines, &config, &mut seed, &mut then);
+        }
+    }
+}
+
+/// Plays over long-poll, message by message and in batches.
+fn check_by_longpoll(
+    lines: &[Line],
+    config: &Config,
+    seed: &mut u64,
+    then: &mut impl FnMut(&Bindings),
+) {
+    for (serializer, shards_count, is_batched) in [
+        (Serializer::Json, 2, false),
+        (Serializer::MessagePack, 5, true),
+        (Serializer::Cbor, 1, false),
+        (Serializer::Json, 5, true),
+    ] {
+        *seed += 1;
+        let dress = Dress { framing: Framing::RawSocket, serializer, mixed: false };
+        let mut bottle = Bottle::new(config.clone(), shards_count, *seed);
+        let mut postman = Postman::new(&mut bottle, is_batched);
+        let played = Player::new(&mut postman, dress, "realm1").play(lines);
+        let how = format!("long-poll, batched: {is_batched}, {serializer:?}");
+        match played {
+            Ok(Some(bindings)) => {
+                postman.clear();
+                bottle.finish();
+                then(&bindings);
+            }
+            Ok(None) => panic!("the simulator can play everything"),
+            Err(why) => panic!("{how} on {shards_count} shards: {why}"),
+        }
     }
 }
 
@@ -115,6 +153,8 @@ pub(crate) fn config(lines: &[Line]) -> Config {
             websocket: true,
             rawsocket: true,
             deflate: true,
+            longpoll: true,
+            longpoll_path: "/lp".into(),
         }],
         limits,
         agent: "gigawamp-under-test".into(),

@@ -235,7 +235,7 @@ impl<'s, S: Stage> Player<'s, S> {
                     peer.heard.push_back(Value::read(peer.serializer, bytes)?);
                 }
                 Ok(Some(Incoming::Alive)) => peer.pongs += 1,
-                Ok(Some(Incoming::Negotiated(_))) => {}
+                Ok(Some(Incoming::Negotiated(_) | Incoming::Request(_))) => {}
                 Ok(Some(Incoming::Finished)) => break,
                 Err(failure) => return Err(format!("{name}: the transport failed: {failure:?}")),
             }
