@@ -14,7 +14,7 @@ use crate::matrix::{Line, Outcome};
 
 /// The features that every client's script has to say something of, in the order of the table:
 /// those of the specification by their keys, then some that have no key.
-pub(crate) const FEATURES: [&str; 26] = [
+pub(crate) const FEATURES: [&str; 27] = [
     "progressive_call_results",
     "progressive_call_invocations",
     "call_timeout",
@@ -32,6 +32,7 @@ pub(crate) const FEATURES: [&str; 26] = [
     "publisher_identification",
     "publication_trustlevels",
     "pattern_based_subscription",
+    "event_history",
     "event_retention",
     "subscription_revocation",
     "session_meta_api",
@@ -51,7 +52,8 @@ const SHARED_REALM: &str = "disclosed";
 pub(crate) const REALM_OPTIONS: &str = "\
     meta_kill = true\n\
     force_reregister = true\n\
-    trust = [\"* features.trusted 3\"]\n";
+    trust = [\"* features.trusted 3\"]\n\
+    history = [\"features.history events=10\"]\n";
 
 /// The realm that all share, for the configuration.
 pub(crate) fn shared_realm() -> String {
