@@ -65,6 +65,10 @@ impl Template {
         let id_at = bytes.iter().zip(&other).position(|(a, b)| a != b);
         let id_at = id_at.expect("the message has a request id");
         let after_id = bytes[id_at + 1..].to_vec();
+        // In some serializers a marker stands in front of it.
+        let mut id = Vec::new();
+        write_integer(serializer, 1, &mut id);
+        let id_at = id_at + 1 - id.len();
         let stamp_at =
             after_id.windows(STAMP_BYTES).position(|window| *window == [MARK; STAMP_BYTES]);
         Self {
