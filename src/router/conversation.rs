@@ -6,15 +6,16 @@
 
 use std::fmt::Write;
 
-use super::config::{RealmOptions, RequestIds};
+use super::announcement::announced;
+use super::config::RequestIds;
 use super::peers::is_poll;
 use super::realm::Realm;
 use super::{ConnectionId, Origin, Output, Router};
 use crate::env::shrink;
 use crate::message::uri::{self, close, error};
 use crate::message::{
-    Abort, AbortDetails, Attributes, Features, Goodbye, GoodbyeDetails, Hello, Message, Payload,
-    Role, RouterRoles, SessionId, SubscriptionId, Text, UriCheck, Welcome, WelcomeDetails,
+    Abort, AbortDetails, Attributes, Goodbye, GoodbyeDetails, Hello, Message, Payload, SessionId,
+    SubscriptionId, Text, UriCheck, Welcome, WelcomeDetails,
 };
 use crate::session::{Admitted, CallRef, Identity, Phase, Session, SessionRef, Violation};
 use crate::wire::Serializer;
@@ -482,43 +483,4 @@ impl Router {
             text
         })
     }
-}
-
-/// What this router announces in WELCOME.
-// spec: advanced/features — a feature that works is announced, no other
-fn announced(options: &RealmOptions) -> RouterRoles {
-    let trust = (!options.trust.is_empty()).then_some(true);
-    let broker = Features {
-        payload_passthru_mode: Some(true),
-        publisher_exclusion: Some(true),
-        publisher_identification: Some(true),
-        subscriber_blackwhite_listing: Some(true),
-        pattern_based_subscription: Some(true),
-        publication_trustlevels: trust,
-        event_history: (!options.history.is_empty()).then_some(true),
-        event_retention: (options.retained_topics_max > 0).then_some(true),
-        subscription_revocation: Some(true),
-        session_meta_api: Some(true),
-        subscription_meta_api: Some(true),
-        ..Features::default()
-    };
-    let dealer = Features {
-        call_canceling: Some(true),
-        call_reroute: Some(true),
-        call_timeout: Some(true),
-        call_trustlevels: trust,
-        caller_identification: Some(true),
-        pattern_based_registration: Some(true),
-        payload_passthru_mode: Some(true),
-        progressive_call_invocations: Some(true),
-        progressive_call_results: Some(true),
-        registration_revocation: Some(true),
-        registration_meta_api: Some(true),
-        session_meta_api: Some(true),
-        shared_registration: Some(true),
-        testament_meta_api: Some(true),
-        ..Features::default()
-    };
-    let role = |features| Some(Role { features: Some(features) });
-    RouterRoles { broker: role(broker), dealer: role(dealer) }
 }

@@ -11,6 +11,7 @@
 //! **Architecture invariant:** nothing in here mentions a socket, a clock, a thread, a lock (the
 //! writer section of [`pattern`] apart) or `async`.
 
+mod announcement;
 mod broadcast;
 mod broker;
 pub mod config;

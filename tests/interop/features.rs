@@ -261,9 +261,10 @@ const HEAD: &str = "\
 # Clients
 
 What maintained clients can do with this router. Each exercises what it implements between sessions
-of its own, over WebSocket and in every serializer it has: *yes*, it works; *part*, the client has
-part of it, which works; *no*, the client lacks it. The last two are no features of the
-specification: batched WebSocket, and several sessions on one connection, one after another.
+of its own, over WebSocket (and long-poll, where it has that) and in every serializer it has: *yes*,
+it works; *part*, the client has part of it, which works; *no*, the client lacks it. The last two
+are no features of the specification: batched WebSocket, and several sessions on one connection, one
+after another.
 
 This file is made by `GIGAWAMP_WRITE_DOCS=1 cargo test --test interop features` and checked by the
 same test without the variable, which prints the table by serializer (`-- --nocapture`).
