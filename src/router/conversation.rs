@@ -12,14 +12,13 @@ use super::peers::is_poll;
 use super::realm::Realm;
 use super::{ConnectionId, Origin, Output, Router};
 use crate::env::shrink;
-use crate::limits::TURN_MESSAGES_MAX;
 use crate::message::uri::{self, close, error};
 use crate::message::{
     Abort, AbortDetails, Attributes, Goodbye, GoodbyeDetails, Hello, Message, Payload, SessionId,
     SubscriptionId, Text, UriCheck, Welcome, WelcomeDetails,
 };
 use crate::session::{Admitted, CallRef, Identity, Phase, Session, SessionRef, Violation};
-use crate::wire::{Failure, Incoming, Serializer};
+use crate::wire::Serializer;
 
 /// The closed list of things that can be late.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,103 +81,6 @@ impl Router {
             self.on_received(id, &mut []);
         }
         self.flush(id);
-    }
-
-    pub(super) fn on_received(&mut self, id: ConnectionId, bytes: &mut [u8]) {
-        let Some(slot) = self.peers.slot(id) else {
-            return;
-        };
-        let connection = slot.connection.as_mut().expect("a slot that was found is taken");
-        if matches!(connection.phase, Phase::Flushing) {
-            return;
-        }
-        connection.heard = true;
-        if slot.behind {
-            connection.rest.extend_from_slice(bytes);
-        } else {
-            self.process(id, bytes);
-        }
-    }
-
-    /// Goes on with what one peer has sent that waits for its turn. However many such peers there
-    /// are, they hold up all others by no more than one turn at a time.
-    fn take_turn(&mut self) {
-        while !self.held
-            && let Some(id) = self.peers.turns.pop_front()
-        {
-            if self.is_listening(id)
-                && let Some(mut rest) = self.peers.take_turn(id)
-            {
-                self.process(id, &mut rest);
-                return self.peers.mind_reading(id);
-            }
-        }
-    }
-
-    /// Processes what a peer has sent, as much of it as is one turn.
-    fn process(&mut self, id: ConnectionId, mut bytes: &mut [u8]) {
-        let slot = self.peers.slot(id).expect("the caller found it");
-        let listener = usize::from(slot.listener);
-        let connection = slot.connection.as_mut().expect("a slot that was found is taken");
-        let (mut turn, mut is_done) = (TURN_MESSAGES_MAX, false);
-        let mut midway_since = connection.midway_since;
-        let mut transport = std::mem::take(&mut connection.transport);
-        let mut reply = std::mem::take(&mut self.reply);
-        let config = std::sync::Arc::clone(&self.config);
-        // spec: basic/building_blocks#protocol-errors — nothing behind an offence is processed
-        while turn > 0 && self.peers.has_turn(id) {
-            let incoming = transport.next(&config.listeners[listener], &mut bytes, &mut reply);
-            self.peers.queue_reply(id, &reply);
-            reply.clear();
-            match incoming {
-                Ok(None) => {
-                    is_done = true;
-                    break;
-                }
-                Ok(Some(Incoming::Message(message))) => {
-                    midway_since = None;
-                    turn -= 1;
-                    self.on_bytes(id, message);
-                }
-                Ok(Some(Incoming::Alive)) => {}
-                Ok(Some(Incoming::Request(request))) => self.on_request(id, request),
-                Ok(Some(Incoming::Negotiated(negotiated))) => {
-                    let connection = self.peers.connection(id).expect("it is being listened to");
-                    connection.negotiated = Some(negotiated);
-                }
-                Ok(Some(Incoming::Finished)) | Err(Failure::Answered) => self.finish(id),
-                Err(Failure::Refused(_)) => {
-                    self.peers.counters.violations += 1;
-                    self.finish(id);
-                }
-            }
-        }
-        self.reply = reply;
-        let now = self.now;
-        if let Some(connection) = self.peers.connection(id) {
-            let is_http = transport.longpoll().is_some();
-            let midway = transport.is_midway();
-            connection.midway_since = midway.then(|| midway_since.unwrap_or(now));
-            connection.transport = transport;
-            if matches!(connection.phase, Phase::Flushing) {
-                self.part(id);
-            } else {
-                if !is_done {
-                    self.wait_for_turn(id, bytes);
-                }
-                if is_http {
-                    self.note_http(id);
-                }
-            }
-        }
-    }
-
-    /// Keeps what a peer has sent beyond its turn.
-    #[cold]
-    fn wait_for_turn(&mut self, id: ConnectionId, bytes: &[u8]) {
-        let connection = self.peers.connection(id).expect("it is being listened to");
-        connection.rest = bytes.to_vec();
-        self.peers.fall_behind(id);
     }
 
     /// Ends the conversations of all peers in an orderly way, and lets no new ones begin.

@@ -30,6 +30,7 @@ mod registrations;
 mod relay;
 mod retention;
 mod subscriptions;
+mod turns;
 
 pub use crate::session::{ConnectionId, ShardId};
 pub use relay::Batch;
