@@ -125,7 +125,7 @@ impl Router {
         let mut reply = std::mem::take(&mut self.reply);
         let config = std::sync::Arc::clone(&self.config);
         // spec: basic/building_blocks#protocol-errors — nothing behind an offence is processed
-        while turn > 0 && self.is_listening(id) && self.peers.has_turn(id) {
+        while turn > 0 && self.peers.has_turn(id) {
             let incoming = transport.next(&config.listeners[listener], &mut bytes, &mut reply);
             self.peers.queue_reply(id, &reply);
             reply.clear();

@@ -472,9 +472,13 @@ impl Peers {
         None
     }
 
-    /// Whether another message of this peer may be processed now, if it is being listened to.
+    /// Whether another message of this peer may be processed now.
     pub(super) fn has_turn(&mut self, id: ConnectionId) -> bool {
-        self.slot(id).is_some_and(|slot| !slot.doomed && !slot.full)
+        let Some(slot) = self.slot(id).filter(|slot| !slot.doomed && !slot.full) else {
+            return false;
+        };
+        let connection = slot.connection.as_ref();
+        connection.is_some_and(|connection| !matches!(connection.phase, Phase::Flushing))
     }
 
     /// Whether the connection is to be ended once the input in hand is done.

@@ -100,7 +100,8 @@ impl<T> Line<T> {
         !self.is_full()
     }
 
-    /// Appends `item`, which weighs `weight`. The sender must then ask whether the taker has to be woken.
+    /// Appends `item`, which weighs `weight`. The sender must then ask whether the taker has to be
+    /// woken.
     ///
     /// # Panics
     ///

@@ -312,12 +312,14 @@ impl World {
                 }
                 (Stand::Opening, None | Some(Phase::Flushing)) => {
                     assert!(stopped || woken || slow, "a connection was closed for no reason");
-                    let reason = match (woken, slow) {
-                        (_, true) => error::SLOW_PEER,
-                        (true, false) => error::PROTOCOL_VIOLATION,
-                        (false, false) => close::SYSTEM_SHUTDOWN,
+                    let reasons = match (woken, slow) {
+                        // Another may have been the slow one.
+                        (_, true) if stopped => vec![error::SLOW_PEER, close::SYSTEM_SHUTDOWN],
+                        (_, true) => vec![error::SLOW_PEER],
+                        (true, false) => vec![error::PROTOCOL_VIOLATION],
+                        (false, false) => vec![close::SYSTEM_SHUTDOWN],
                     };
-                    self.model.aborts.insert(link, vec![reason]);
+                    self.model.aborts.insert(link, reasons);
                     self.model.end(link, Stand::Over);
                 }
                 (stand, phase) => panic!("link {link}: {stand:?}, but {phase:?}"),

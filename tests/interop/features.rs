@@ -14,7 +14,7 @@ use crate::matrix::{Line, Outcome};
 
 /// The features that every client's script has to say something of, in the order of the table:
 /// those of the specification by their keys, then some that have no key.
-pub(crate) const FEATURES: [&str; 26] = [
+pub(crate) const FEATURES: [&str; 27] = [
     "progressive_call_results",
     "progressive_call_invocations",
     "call_timeout",
@@ -32,6 +32,7 @@ pub(crate) const FEATURES: [&str; 26] = [
     "publisher_identification",
     "publication_trustlevels",
     "pattern_based_subscription",
+    "event_history",
     "event_retention",
     "subscription_revocation",
     "session_meta_api",
@@ -51,7 +52,8 @@ const SHARED_REALM: &str = "disclosed";
 pub(crate) const REALM_OPTIONS: &str = "\
     meta_kill = true\n\
     force_reregister = true\n\
-    trust = [\"* features.trusted 3\"]\n";
+    trust = [\"* features.trusted 3\"]\n\
+    history = [\"features.history events=10\"]\n";
 
 /// The realm that all share, for the configuration.
 pub(crate) fn shared_realm() -> String {
@@ -259,9 +261,10 @@ const HEAD: &str = "\
 # Clients
 
 What maintained clients can do with this router. Each exercises what it implements between sessions
-of its own, over WebSocket and in every serializer it has: *yes*, it works; *part*, the client has
-part of it, which works; *no*, the client lacks it. The last two are no features of the
-specification: batched WebSocket, and several sessions on one connection, one after another.
+of its own, over WebSocket (and long-poll, where it has that) and in every serializer it has: *yes*,
+it works; *part*, the client has part of it, which works; *no*, the client lacks it. The last two
+are no features of the specification: batched WebSocket, and several sessions on one connection, one
+after another.
 
 This file is made by `GIGAWAMP_WRITE_DOCS=1 cargo test --test interop features` and checked by the
 same test without the variable, which prints the table by serializer (`-- --nocapture`).

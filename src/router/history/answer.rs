@@ -78,11 +78,7 @@ impl Draft {
         true
     }
 
-    /// Octets of the events so far.
-    pub(super) const fn bytes_count(&self) -> usize {
-        self.bytes.len()
-    }
-
+    /// What there is of it is the answer.
     pub(super) fn finish(&self) -> Answer {
         let serializer = self.reading.serializer;
         let list = List { bytes: &self.bytes, ends: &self.ends };

@@ -14,7 +14,8 @@
 //!
 //! Who asks is answered behind everything its own shard has published before, for both take the
 //! same queue. An event that was published elsewhere may be on its way to the keeper still when
-//! others have got it.
+//! others have got it. What is there when the question arrives is looked through slice by slice;
+//! what is forgotten meanwhile is not told.
 //!
 //! What is kept lies in memory ([`Ring`]). A store on disk would be one more neighbour that the
 //! keeper hands events to, in order, and passes questions on to; whoever asks waits for an
@@ -174,12 +175,10 @@ impl Histories {
             if !search.query.admits(kept, &search.asker) {
                 continue;
             }
-            let bytes_before = search.draft.bytes_count();
+            spent += WRITE_EVENT + kept.event.payload().len() / BYTES_OF_A_UNIT;
             if !search.draft.add(kept) {
                 return (spent, true);
             }
-            let bytes = search.draft.bytes_count() - bytes_before;
-            spent += WRITE_EVENT + bytes / BYTES_OF_A_UNIT;
         }
         (spent, search.places.is_empty())
     }
@@ -204,7 +203,7 @@ impl Histories {
     }
 }
 
-/// What it costs to look at an event, to write one, and how much of it.
+/// What it costs to look at an event and to write one, and for how much payload one unit more.
 const LOOK_AT_EVENT: usize = 4;
 const WRITE_EVENT: usize = 32;
 const BYTES_OF_A_UNIT: usize = 32;
