@@ -183,7 +183,8 @@ async def call(url, serializer, name, steps):
         if serializer == "json":
             raise Skip("xconn has no octets in JSON")
         result = await session.call(f"interop.{name}.echo", [BINARY])
-        expect(result.args, [BINARY], "the result")
+        # In CBOR some callees tag octets as an array of unsigned ones, which goes through as it is.
+        expect([getattr(value, "value", value) for value in result.args], [BINARY], "the result")
 
     async def application_error():
         failing = session.call(f"interop.{name}.fail", [1, "two"])
