@@ -225,6 +225,8 @@ fn a_browser_is_told_what_this_is() {
     router.signal(Signal::SIGTERM);
     // No line of the log for what any health probe does.
     let (_, lines) = router.end();
+    // A port may have any number in it.
+    let lines: Vec<_> = lines.iter().map(|line| line.replace(&address, "")).collect();
     assert!(lines.iter().all(|line| !line.contains("elsewhere") && !line.contains("426")));
 }
 
