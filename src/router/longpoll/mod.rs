@@ -66,7 +66,7 @@ enum Errand {
     Lose,
 }
 
-/// See [`Head::Poll`].
+/// What [`Head::Poll`](super::relay::Head::Poll) carries.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct PollRequest {
     address: Address,
@@ -76,7 +76,7 @@ pub(super) struct PollRequest {
     errand: Errand,
 }
 
-/// See [`Head::Polled`].
+/// What [`Head::Polled`](super::relay::Head::Polled) carries.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct PollReply {
     connection: ConnectionId,
