@@ -342,11 +342,13 @@ impl Model {
         if !matches!(mode, None | Some("skip" | "kill" | "killnowait")) {
             return self.sessions[session].bad_cancels.push(request);
         }
-        let open = |call: &&mut Call| call.caller == session && call.request == request;
-        let Some(call) = self.calls.iter_mut().find(open).filter(|call| call.ended.is_none())
-        else {
+        let open = |call: &Call| call.caller == session && call.request == request;
+        let place = self.calls.iter().position(open);
+        let Some(place) = place.filter(|place| self.calls[*place].ended.is_none()) else {
             return;
         };
+        let may_be_too_long = self.may_be_too_long(place);
+        let call = &mut self.calls[place];
         let mode = mode.unwrap_or("killnowait");
         call.first_cancel.get_or_insert(mode);
         let possible = call.callees.last().map_or(&call.candidates[..], std::slice::from_ref);
@@ -356,10 +358,22 @@ impl Model {
         let waits = mode == "kill" && all_wait && call.replies.is_empty();
         let certain = call.seen
             && !call.may_be_canceled
+            && !may_be_too_long
             && call.replies.iter().all(|reply| reply.answering.progress);
         let none_waits = mode != "kill" || possible.iter().all(|c| !c.talents.interruptible);
         call.must_be_canceled |= certain && none_waits && !call.may_be_refused;
         call.may_be_canceled |= !waits || may_queue;
+    }
+
+    /// Whether a part of a call, or of its answer, may have been its end because whom it was for
+    /// takes short ones only. What ends so in one step with what comes behind is not seen.
+    fn may_be_too_long(&self, place: Place) -> bool {
+        let call = &self.calls[place];
+        let callees = call.callees.last().map_or(&call.candidates[..], std::slice::from_ref);
+        let fits_all = |cargo: usize| callees.iter().all(|callee| self.fits(cargo, callee.session));
+        let mut replies = call.replies.iter().map(|reply| reply.answering.cargo);
+        !call.parts.iter().all(|(cargo, _)| fits_all(*cargo))
+            || !replies.all(|cargo| self.fits(cargo, call.caller))
     }
 
     pub(super) fn answer(&mut self, session: Place, request: u64, answering: Answering) {
