@@ -2,12 +2,13 @@
 //! one number.
 //!
 //! - [`machine`]: a driver without hardware; [`network`]: the pipes it reads from and writes to.
-//! - [`peer`], [`workload`], [`said`]: clients, what they do, what they say.
+//! - [`peer`], [`workload`], [`said`], [`asking`]: clients, what they do, what they say.
 //! - [`model`]: the reference router; [`check`]: what must hold of everything a peer hears.
 //! - [`chance`]: where choices come from; [`swarm`]: what one run is like; [`world`]: the run;
 //!   [`trace`]: what it leaves behind.
 //! - [`value`]: what a payload means, by decoders that share nothing with the router's.
 
+pub mod asking;
 pub mod chance;
 pub mod check;
 pub mod machine;

@@ -3,7 +3,7 @@
 //! It knows only what a client can know: what it said and what it heard.
 
 use super::machine::LinkId;
-use super::said::Talents;
+use super::said::{Calling, Talents};
 use super::value::Value;
 use crate::wire::{Client, ClientOptions, Framing, Incoming, Serializer};
 
@@ -62,6 +62,8 @@ pub struct Known {
     pub registrations: Vec<u64>,
     /// Calls that it made; some may be over.
     pub calls: Vec<u64>,
+    /// Calls that it makes in parts, and of which it has not said the last; some may be over.
+    pub calls_in_parts: Vec<(u64, Calling)>,
     /// Invocations it has not answered.
     pub invocations: Vec<Invocation>,
     /// The last invocation.
@@ -176,7 +178,20 @@ impl Peer {
             Some(6) => self.place = Place::Asked,
             Some(33) if !known.subscriptions.contains(&second) => known.subscriptions.push(second),
             Some(65) if !known.registrations.contains(&second) => known.registrations.push(second),
-            Some(68) => {
+            Some(67) if number(1) == Some(0) => {
+                let details = message.items().get(2);
+                let taken = details.and_then(|details| details.get("registration"));
+                let taken = taken.and_then(Value::number);
+                known.registrations.retain(|held| Some(*held) != taken);
+            }
+            Some(35) if number(1) == Some(0) => {
+                let details = message.items().get(2);
+                let taken = details.and_then(|details| details.get("subscription"));
+                let taken = taken.and_then(Value::number);
+                known.subscriptions.retain(|held| Some(*held) != taken);
+            }
+            // Further parts of a call change nothing.
+            Some(68) if number(1) > Some(known.invocation_last) => {
                 let request = number(1).unwrap_or_default();
                 let details = message.items().get(3);
                 let progress = details.and_then(|details| details.get("receive_progress"));

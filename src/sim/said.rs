@@ -1,5 +1,6 @@
 //! What a simulated peer says, as data: the model judges it, the wire carries it.
 
+use super::asking::Asking;
 use super::value::Value;
 use crate::message::MatchPolicy;
 use crate::wire::Serializer;
@@ -14,8 +15,10 @@ pub struct Cargo {
     pub keywords: Option<Value>,
     /// In which serializer it was said.
     pub serializer: Serializer,
-    /// The octets at the tail of the message that said it.
+    /// The octets at the tail of the message that said it; none if it was said otherwise.
     pub tail: Vec<u8>,
+    /// Octets of it in that serializer.
+    pub length: usize,
 }
 
 impl Cargo {
@@ -34,7 +37,8 @@ impl Cargo {
         if matches!(serializer, Serializer::Json | Serializer::Ubjson) {
             tail.push(b']');
         }
-        Self { arguments, keywords, serializer, tail }
+        let length = tail.len();
+        Self { arguments, keywords, serializer, tail, length }
     }
 }
 
@@ -55,6 +59,10 @@ pub struct Publishing {
     pub exclude: Option<Vec<u64>>,
     /// `Options.eligible`
     pub eligible: Option<Vec<u64>>,
+    /// `Options.retain`
+    pub retain: bool,
+    /// It goes with [`PASSTHRU`].
+    pub passthru: bool,
 }
 
 /// A call as its caller wants it.
@@ -68,15 +76,66 @@ pub struct Calling {
     pub receive_progress: bool,
     /// `Options.disclose_me`
     pub disclose_me: bool,
+    /// `Options.progress`
+    pub progress: bool,
+    /// `Options.timeout`, in milliseconds
+    pub timeout: Option<u64>,
+    /// It goes with [`PASSTHRU`].
+    pub passthru: bool,
 }
 
-/// What a peer can do as a callee.
+/// A registration as its callee wants it.
+#[derive(Clone, Debug, Default)]
+pub struct Registering {
+    /// `Options.match`
+    pub policy: MatchPolicy,
+    /// What.
+    pub procedure: String,
+    /// `Options.invoke`
+    pub invoke: &'static str,
+    /// `Options.concurrency`
+    pub concurrency: Option<u64>,
+    /// `Options.force_reregister`
+    pub force: bool,
+    /// `Options.disclose_caller`
+    pub disclose_caller: bool,
+    /// `Options.forward_timeout`
+    pub forward_timeout: bool,
+}
+
+/// An answer to an invocation as its callee gives it.
+#[derive(Clone, Copy, Debug)]
+pub struct Answering {
+    /// Number of its cargo.
+    pub cargo: usize,
+    /// `Options.progress`
+    pub progress: bool,
+    /// The error it is; else it is a result.
+    pub error: Option<&'static str>,
+    /// It goes with [`PASSTHRU`].
+    pub passthru: bool,
+}
+
+/// What a peer can do.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a feature of its own")]
 pub struct Talents {
-    /// It takes INTERRUPT.
+    /// As a callee it takes INTERRUPT.
     pub interruptible: bool,
-    /// It yields in parts.
+    /// As a callee it yields in parts.
     pub progressive: bool,
+    /// As a callee it is invoked in parts.
+    pub invoked_in_parts: bool,
+    /// As a caller it calls in parts.
+    pub calls_in_parts: bool,
+    /// As a callee it declines calls so that others get them.
+    pub reroutes: bool,
+    /// As a callee it minds timeouts.
+    pub minds_timeouts: bool,
+    /// It is told of what is taken from it.
+    pub revocable: bool,
+    /// In all its roles it sends and takes payload that only the ends can read.
+    pub passthru: bool,
 }
 
 /// One thing a peer says.
@@ -97,6 +156,7 @@ pub enum Said {
         request: u64,
         policy: MatchPolicy,
         topic: String,
+        get_retained: bool,
     },
     Unsubscribe {
         request: u64,
@@ -108,9 +168,7 @@ pub enum Said {
     },
     Register {
         request: u64,
-        policy: MatchPolicy,
-        procedure: String,
-        invoke: &'static str,
+        registering: Registering,
     },
     Unregister {
         request: u64,
@@ -120,20 +178,19 @@ pub enum Said {
         request: u64,
         calling: Calling,
     },
+    /// CALL of a procedure of the router's own.
+    Ask {
+        request: u64,
+        asking: Asking,
+    },
     Cancel {
         request: u64,
         mode: Option<&'static str>,
     },
-    /// YIELD of the invocation `request`.
-    Yield {
+    /// YIELD of the invocation `request`, or ERROR about it.
+    Answer {
         request: u64,
-        cargo: usize,
-        progress: bool,
-    },
-    /// ERROR about the invocation `request`.
-    Fail {
-        request: u64,
-        cargo: usize,
+        answering: Answering,
     },
     Goodbye,
     Abort,
@@ -153,6 +210,21 @@ pub enum Said {
 pub const MY_ERROR: &str = "com.sim.error";
 
 impl Said {
+    /// The id of a request other than CALL, whose id may be one that was used before.
+    #[must_use]
+    #[expect(clippy::wildcard_enum_match_arm, reason = "all else is no request")]
+    pub const fn request(&self) -> Option<u64> {
+        match self {
+            Self::Subscribe { request, .. }
+            | Self::Unsubscribe { request, .. }
+            | Self::Publish { request, .. }
+            | Self::Register { request, .. }
+            | Self::Unregister { request, .. }
+            | Self::Ask { request, .. } => Some(*request),
+            _ => None,
+        }
+    }
+
     /// The message as a value; `None` if it is none.
     #[must_use]
     #[expect(clippy::wildcard_enum_match_arm, reason = "all else carries no payload")]
@@ -161,9 +233,12 @@ impl Said {
         let number = match self {
             Self::Publish { publishing, .. } => Some(publishing.cargo),
             Self::Call { calling, .. } => Some(calling.cargo),
-            Self::Yield { cargo, .. } | Self::Fail { cargo, .. } => Some(*cargo),
+            Self::Answer { answering, .. } => Some(answering.cargo),
             _ => None,
         };
+        if let Self::Ask { asking, .. } = self {
+            items.extend(asking.payload(cargo));
+        }
         if let Some(number) = number {
             items.push(cargo[number].arguments.clone());
             items.extend(cargo[number].keywords.clone());
@@ -182,8 +257,9 @@ impl Said {
                 let details = if *roles { Talents::default().hello() } else { empty() };
                 vec![1.into(), (*realm).into(), details]
             }
-            Self::Subscribe { request, policy, topic } => {
-                vec![32.into(), (*request).into(), matching(*policy), topic.as_str().into()]
+            Self::Subscribe { request, policy, topic, get_retained } => {
+                let options = matching(*policy).with(flags(&[("get_retained", *get_retained)]));
+                vec![32.into(), (*request).into(), options, topic.as_str().into()]
             }
             Self::Unsubscribe { request, subscription } => {
                 vec![34.into(), (*request).into(), (*subscription).into()]
@@ -192,34 +268,34 @@ impl Said {
                 let options = publishing.options();
                 vec![16.into(), (*request).into(), options, publishing.topic.as_str().into()]
             }
-            Self::Register { request, policy, procedure, invoke } => {
-                let mut options = matching(*policy);
-                if let Value::Dict(entries) = &mut options
-                    && *invoke != "single"
-                {
-                    entries.push(("invoke".into(), (*invoke).into()));
-                }
-                vec![64.into(), (*request).into(), options, procedure.as_str().into()]
+            Self::Register { request, registering } => {
+                let (options, procedure) = (registering.options(), registering.procedure.as_str());
+                vec![64.into(), (*request).into(), options, procedure.into()]
             }
             Self::Unregister { request, registration } => {
                 vec![66.into(), (*request).into(), (*registration).into()]
             }
             Self::Call { request, calling } => {
-                let options = flags(&[
-                    ("receive_progress", calling.receive_progress),
-                    ("disclose_me", calling.disclose_me),
-                ]);
-                vec![48.into(), (*request).into(), options, calling.procedure.as_str().into()]
+                let (options, procedure) = (calling.options(), calling.procedure.as_str());
+                vec![48.into(), (*request).into(), options, procedure.into()]
+            }
+            Self::Ask { request, asking } => {
+                let procedure = asking.procedure();
+                vec![48.into(), (*request).into(), empty(), procedure.as_str().into()]
             }
             Self::Cancel { request, mode } => {
                 let options = mode.iter().map(|mode| ("mode".into(), (*mode).into()));
                 vec![49.into(), (*request).into(), Value::Dict(options.collect())]
             }
-            Self::Yield { request, progress, .. } => {
-                vec![70.into(), (*request).into(), flags(&[("progress", *progress)])]
-            }
-            Self::Fail { request, .. } => {
-                vec![8.into(), 68.into(), (*request).into(), empty(), MY_ERROR.into()]
+            Self::Answer { request, answering } => {
+                let options = flags(&[("progress", answering.progress)]);
+                let options = options.with(passthru(answering.passthru));
+                match answering.error {
+                    None => vec![70.into(), (*request).into(), options],
+                    Some(error) => {
+                        vec![8.into(), 68.into(), (*request).into(), options, error.into()]
+                    }
+                }
             }
             Self::Goodbye => vec![6.into(), empty(), "wamp.close.normal".into()],
             Self::Abort => vec![3.into(), empty(), "com.sim.enough".into()],
@@ -234,22 +310,37 @@ impl Said {
 impl Talents {
     /// `HELLO.Details` of a peer with these talents.
     fn hello(self) -> Value {
-        let features = flags(&[
-            ("call_canceling", self.interruptible),
-            ("progressive_call_results", self.progressive),
-        ]);
-        let callee = Value::Dict(vec![("features".into(), features)]);
-        let role = |name: &str| (name.to_owned(), Value::Dict(Vec::new()));
-        let mut roles = ["caller", "publisher", "subscriber"].map(role).to_vec();
-        roles.push(("callee".into(), callee));
-        Value::Dict(vec![("roles".into(), Value::Dict(roles))])
+        let passthru = ("payload_passthru_mode", self.passthru);
+        let roles: [(&str, &[(&str, bool)]); 4] = [
+            ("caller", &[("progressive_call_invocations", self.calls_in_parts), passthru]),
+            (
+                "callee",
+                &[
+                    ("call_canceling", self.interruptible),
+                    ("progressive_call_results", self.progressive),
+                    ("progressive_call_invocations", self.invoked_in_parts),
+                    ("call_reroute", self.reroutes),
+                    ("call_timeout", self.minds_timeouts),
+                    ("registration_revocation", self.revocable),
+                    passthru,
+                ],
+            ),
+            ("publisher", &[passthru]),
+            ("subscriber", &[("subscription_revocation", self.revocable), passthru]),
+        ];
+        let role = |(name, features): (&str, &[(&str, bool)])| {
+            (name.to_owned(), Value::Dict(vec![("features".into(), flags(features))]))
+        };
+        let roles = Value::Dict(roles.into_iter().map(role).collect());
+        Value::Dict(vec![("roles".into(), roles)])
     }
 }
 
 impl Publishing {
-    fn options(&self) -> Value {
-        let set = [("acknowledge", self.acknowledge), ("disclose_me", self.disclose_me)];
-        let Value::Dict(mut entries) = flags(&set) else { unreachable!("flags are a dict") };
+    /// `PUBLISH.Options`
+    #[must_use]
+    pub fn options(&self) -> Value {
+        let mut entries = Vec::new();
         if let Some(exclude_me) = self.exclude_me {
             entries.push(("exclude_me".into(), Value::Boolean(exclude_me)));
         }
@@ -259,8 +350,49 @@ impl Publishing {
                 entries.push((name.into(), Value::List(list)));
             }
         }
-        Value::Dict(entries)
+        let set = flags(&[
+            ("acknowledge", self.acknowledge),
+            ("disclose_me", self.disclose_me),
+            ("retain", self.retain),
+        ]);
+        set.with(Value::Dict(entries)).with(passthru(self.passthru))
     }
+}
+
+impl Calling {
+    fn options(&self) -> Value {
+        let set = flags(&[
+            ("receive_progress", self.receive_progress),
+            ("disclose_me", self.disclose_me),
+            ("progress", self.progress),
+        ]);
+        let timeout = self.timeout.map(|timeout| ("timeout".into(), timeout.into()));
+        set.with(Value::Dict(timeout.into_iter().collect())).with(passthru(self.passthru))
+    }
+}
+
+impl Registering {
+    fn options(&self) -> Value {
+        let set = flags(&[
+            ("force_reregister", self.force),
+            ("disclose_caller", self.disclose_caller),
+            ("forward_timeout", self.forward_timeout),
+        ]);
+        let mut entries = Vec::new();
+        if self.invoke != "single" {
+            entries.push(("invoke".into(), self.invoke.into()));
+        }
+        entries.extend(self.concurrency.map(|most| ("concurrency".into(), most.into())));
+        matching(self.policy).with(set).with(Value::Dict(entries))
+    }
+}
+
+/// What goes with payload that only its ends can read.
+pub const PASSTHRU: [(&str, &str); 2] = [("ppt_scheme", "x_sim"), ("ppt_serializer", "native")];
+
+fn passthru(used: bool) -> Value {
+    let entry = |(key, value): &(&str, &str)| ((*key).to_owned(), (*value).into());
+    Value::Dict(PASSTHRU.iter().filter(|_| used).map(entry).collect())
 }
 
 /// A dict of those that are true.
@@ -269,7 +401,8 @@ fn flags(flags: &[(&str, bool)]) -> Value {
     Value::Dict(set.map(|(name, _)| ((*name).into(), Value::Boolean(true))).collect())
 }
 
-fn matching(policy: MatchPolicy) -> Value {
+/// Options that say how to match.
+pub(super) fn matching(policy: MatchPolicy) -> Value {
     match policy {
         MatchPolicy::Exact => Value::Dict(Vec::new()),
         MatchPolicy::Prefix | MatchPolicy::Wildcard => {

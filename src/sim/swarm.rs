@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use super::chance::Chance;
 use crate::router::config::{
-    Config, HistoryRule, Limits, RealmConfig, RealmOptions, RequestIds, UriCheck,
+    Config, Disclosure, HistoryRule, Limits, RealmConfig, RealmOptions, RequestIds, TrustRule,
+    UriCheck,
 };
 use crate::wire::{Serializer, TransportOptions};
 
@@ -34,10 +35,12 @@ pub struct Swarm {
     pub weights: [u64; WEIGHTS_COUNT],
     /// What goes wrong.
     pub faults: Faults,
+    /// What realms allow and do.
+    pub options: RealmOptions,
 }
 
 /// Kinds of actions.
-pub const WEIGHTS_COUNT: usize = 16;
+pub const WEIGHTS_COUNT: usize = 24;
 
 /// What goes wrong in a run.
 #[derive(Clone, Copy, Debug, Default)]
@@ -110,6 +113,7 @@ impl Swarm {
             mesh_delay: random.one_of(&[1, 1, 1, 5, 40]),
             weights,
             faults,
+            options: options(random),
         }
     }
 
@@ -135,11 +139,14 @@ impl Swarm {
         if self.faults.small_mesh {
             limits.mesh_bytes_max = random.one_of(&[0, 200, 2_000]);
         }
+        if random.one_in(3) {
+            limits.calls_queued_max = random.one_of(&[0, 1, 3]);
+        }
         let realm = |name: &str| RealmConfig {
             name: name.into(),
             uri_check: UriCheck::Loose,
             request_ids: RequestIds::Sequential,
-            options: RealmOptions::default(),
+            options: self.options.clone(),
         };
         Config {
             realms: REALMS.map(realm).to_vec(),
@@ -156,6 +163,31 @@ impl Swarm {
             limits,
             agent: "gigawamp".into(),
         }
+    }
+}
+
+/// Draws what realms allow and do.
+fn options(random: &mut Chance) -> RealmOptions {
+    let short = |random: &mut Chance, odds| match random.one_in(odds) {
+        true => random.one_of(&[1, 5, 20]),
+        false => 0,
+    };
+    let rules = ["* a.b* 7", "nobody * 9", "anonymous a 1", "* .b 2"];
+    let trusts = random.one_in(4);
+    RealmOptions {
+        call_timeout: Duration::from_millis(short(random, 6)),
+        call_timeout_max: Duration::from_millis(short(random, 6)),
+        meta_kill: random.one_in(2),
+        force_reregister: random.one_in(2),
+        disclosure: random.one_of(&[
+            Disclosure::Allow,
+            Disclosure::Allow,
+            Disclosure::Allow,
+            Disclosure::Deny,
+            Disclosure::Always,
+        ]),
+        trust: rules.iter().filter(|_| trusts).filter_map(|rule| TrustRule::parse(rule)).collect(),
+        ..RealmOptions::default()
     }
 }
 

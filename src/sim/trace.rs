@@ -3,6 +3,8 @@
 use std::collections::VecDeque;
 use std::fmt::Arguments;
 
+use super::value::Value;
+
 /// The record of a run.
 #[derive(Debug)]
 pub struct Trace {
@@ -60,3 +62,15 @@ fn print_line(line: &str) {
 
 /// Lines that are kept for a report of failure.
 const RECENT_LINES: usize = 60;
+
+/// A message as one short line.
+pub(super) fn brief(value: &Value) -> String {
+    let line = value.to_string();
+    match line.char_indices().nth(LINE_CHARACTERS_MAX) {
+        None => line,
+        Some((end, _)) => format!("{}… ({} octets)", &line[..end], line.len()),
+    }
+}
+
+/// Characters of a message that are worth reading.
+const LINE_CHARACTERS_MAX: usize = 160;

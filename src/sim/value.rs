@@ -85,6 +85,20 @@ impl Value {
         }
     }
 
+    /// A dict with the entries of another behind its own.
+    ///
+    /// # Panics
+    ///
+    /// If either is no dict.
+    #[must_use]
+    pub fn with(self, more: Self) -> Self {
+        let (Self::Dict(mut entries), Self::Dict(more)) = (self, more) else {
+            panic!("only dicts have entries");
+        };
+        entries.extend(more);
+        Self::Dict(entries)
+    }
+
     /// The items of a list, none of anything else.
     #[must_use]
     pub fn items(&self) -> &[Self] {

@@ -4,20 +4,22 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::Outcome;
+use super::asking::Kind;
 use super::chance::Chance;
 use super::check::Heard;
 use super::machine::{Action, LinkId, Machine};
-use super::model::{Model, Stand};
+use super::model::{Model, Seen, Session, Stand};
 use super::peer::{Peer, Place};
 use super::said::Said;
 use super::swarm::{Swarm, histories};
-use super::trace::Trace;
+use super::trace::{Trace, brief};
 use super::value::Value;
 use super::workload::{Gossip, Workload};
 use crate::env::Random;
 use crate::limits::FRAGMENTS_MAX;
 use crate::message::uri::{close, error};
-use crate::session::Phase;
+use crate::message::{RegistrationId, RequestId, SubscriptionId};
+use crate::session::{ConnectionId, Phase};
 use crate::wire::{Framing, Serializer};
 
 /// Everything that takes part in one run.
@@ -69,7 +71,7 @@ impl World {
         for (place, realm) in config.realms.iter_mut().enumerate() {
             realm.options.history = histories(place).collect();
         }
-        let model = Model::new(config.limits.clone());
+        let model = Model::new(config.limits.clone(), swarm.options.clone());
         let outbox_bytes_max = config.limits.outbox_bytes_max;
         let (shards, depth) = (swarm.shards_count, swarm.mesh_depth);
         let machine = Machine::new(config, shards, depth, &mut Random::from_number(salted(2)));
@@ -153,18 +155,28 @@ impl World {
             }
         }
         self.settle();
-        self.model.check_interrupts();
+        self.model.check_invocations();
+        // What is answered may let go what waited for it.
+        while self.finish() {
+            self.settle();
+        }
+        self.model.check_rest();
+        self.part();
+    }
+
+    /// Peers answer what they were asked; false if they were asked nothing.
+    fn finish(&mut self) -> bool {
+        let mut any = false;
         for peer in 0..self.peers.len() {
             while self.may_speak(peer)
                 && let Some(said) =
                     self.workload.finish(&mut self.peers[peer], &mut self.model.cargo)
             {
+                any = true;
                 self.say(peer, said);
             }
         }
-        self.settle();
-        self.model.check_rest();
-        self.part();
+        any
     }
 
     /// Everybody goes, one way or the other; nothing may be left.
@@ -226,16 +238,22 @@ impl World {
 
     fn perform(&mut self, action: Action) {
         let shard = self.machine.shard_of(action);
+        self.model.now = self.machine.now;
+        self.model.step = self.trace.step;
         let count = 1 + self.network.below(self.swarm.cut_max) as usize;
         let before = self.machine.routers[shard].counters();
         let done = self.machine.perform(action, count);
-        let after = self.machine.routers[shard].counters();
-        let slow = after.slow_sessions_ended > before.slow_sessions_ended;
         if !matches!(action, Action::Drain(_)) {
             self.trace.note(format_args!("{action:?} {done}"));
         }
+        let after = self.machine.routers[shard].counters();
+        let slow = after.slow_sessions_ended > before.slow_sessions_ended;
         match action {
-            Action::Receive(link) => self.process(link),
+            Action::Receive(link) => {
+                // Who has read too little is not listened to any more.
+                let messages = (after.messages_in - before.messages_in) as usize;
+                self.process(link, if slow { messages } else { usize::MAX });
+            }
             Action::Close(link) => {
                 // What was cut short never was.
                 self.lines[link].said.clear();
@@ -252,14 +270,20 @@ impl World {
         }
     }
 
-    /// Tells the model what the router has processed: not what waits for its turn.
-    fn process(&mut self, link: LinkId) {
+    /// Tells the model what the router has processed, so many messages at most: not what waits for
+    /// its turn.
+    fn process(&mut self, link: LinkId, messages_max: usize) {
         let at = &self.machine.links[link];
         let waiting = self.machine.routers[at.shard].unprocessed(at.connection);
         let taken = at.up.taken() - waiting as u64;
         let line = &mut self.lines[link];
+        let mut messages_count = 0;
         while line.said.front().is_some_and(|(end, _)| *end <= taken) {
             let (_, said) = line.said.pop_front().expect("there was a first");
+            messages_count += usize::from(!matches!(said, Said::NoFrame(_)));
+            if messages_count > messages_max {
+                continue;
+            }
             self.model.process(link, &said, line.message_bytes_max);
         }
     }
@@ -268,7 +292,7 @@ impl World {
     fn process_turns(&mut self, shard: usize) {
         for link in 0..self.machine.links.len() {
             if self.machine.links[link].shard == shard && self.machine.links[link].open {
-                self.process(link);
+                self.process(link, usize::MAX);
             }
         }
     }
@@ -277,6 +301,7 @@ impl World {
     /// model of sessions that the router has ended itself, with good reason.
     fn compare(&mut self, shard: usize, slow: bool, woken: bool) {
         let (stopped, faults) = (self.stopped[shard], self.swarm.faults);
+        let doubtful = std::mem::take(&mut self.model.doubtful);
         for link in 0..self.machine.links.len() {
             let stand = self.model.stands[&link];
             let at = &self.machine.links[link];
@@ -296,16 +321,24 @@ impl World {
                     let outbox = self.machine.routers[shard].outbox(connection);
                     let waiting = outbox.map_or(0, |outbox| outbox.bytes_count());
                     assert!(waiting <= self.outbox_bytes_max, "{waiting} octets wait");
+                    self.see_identity(session, connection);
+                }
+                (Stand::Open(_), None | Some(Phase::Flushing)) if doubtful.contains(&link) => {
+                    self.model.refuse(link, &Said::Idle);
                 }
                 (Stand::Open(_), Some(Phase::Leaving)) => {
-                    assert!(stopped, "GOODBYE to a session for no reason");
-                    self.model.give_up_calls(link);
-                    self.model.end(link, Stand::Leaving);
+                    if stopped {
+                        self.model.give_up_calls(link);
+                    }
+                    self.trace.note(format_args!("link {link}: the router says goodbye"));
+                    let killed = self.model.kill(link, Stand::Leaving, !stopped);
+                    assert!(stopped || killed, "GOODBYE to a session for no reason");
                 }
                 (Stand::Open(_), None | Some(Phase::Flushing)) => {
                     assert!(faults.end_sessions(), "a session was ended for no reason");
                     assert!(slow || woken, "a session was ended for no reason");
-                    self.model.end(link, Stand::Over);
+                    self.trace.note(format_args!("link {link}: the router ends it, slow: {slow}"));
+                    self.model.kill(link, Stand::Over, false);
                     if slow {
                         self.model.aborts.insert(link, vec![error::SLOW_PEER]);
                     }
@@ -324,6 +357,42 @@ impl World {
                 }
                 (stand, phase) => panic!("link {link}: {stand:?}, but {phase:?}"),
             }
+        }
+        self.see(shard, woken);
+    }
+
+    /// Tells the model what the router of a shard knows of its open sessions.
+    fn see(&mut self, shard: usize, woken: bool) {
+        let mut idle = Vec::new();
+        for link in 0..self.machine.links.len() {
+            let (at, stand) = (&self.machine.links[link], self.model.stands[&link]);
+            let (Stand::Open(session), true) = (stand, at.shard == shard && at.open) else {
+                continue;
+            };
+            let phase = self.machine.routers[shard].phase(at.connection);
+            let Some(Phase::Open(open)) = phase else { continue };
+            let has_call = |request| open.calls.contains_key(&RequestId(request));
+            let holds = |kind, id| match kind {
+                Kind::Registration => open.registrations.contains_key(&RegistrationId(id)),
+                Kind::Subscription => open.subscriptions.contains(&SubscriptionId(id)),
+            };
+            self.model.see(session, &Seen { has_call: &has_call, holds: &holds, woken });
+            if open.meta_calls == 0 {
+                idle.push(session);
+            }
+        }
+        // Only now: who was asked may be on the same shard.
+        idle.into_iter().for_each(|session| self.model.close_inquiries(session));
+    }
+
+    /// Tells the model who a session is.
+    fn see_identity(&mut self, session: usize, connection: ConnectionId) {
+        let known = &mut self.model.sessions[session];
+        if known.authid.is_some() {
+            return;
+        }
+        if let Some(Phase::Open(open)) = self.machine.routers[known.shard].phase(connection) {
+            known.authid = Some(open.identity.authid.to_string());
         }
     }
 
@@ -395,12 +464,16 @@ impl World {
         let model = &self.model;
         let here = |(known, id): (usize, Option<u64>)| id.filter(|_| known == realm);
         let sessions = model.sessions.iter().map(|known| (known.realm, known.id));
-        let subscriptions = model.subscriptions.iter().map(|known| (known.realm, known.id));
-        let registrations = model.registrations.iter().map(|known| (known.realm, known.id));
+        let subscriptions = model.subscriptions.iter().map(|known| (known.realm, Some(known.id)));
+        let registrations = model.registrations.iter().map(|known| (known.realm, Some(known.id)));
+        let heard = |known: &&Session| known.realm == realm && known.id.is_some();
+        let heard = model.sessions.iter().filter(heard);
+        let authids = heard.filter_map(|known| known.authid.as_ref());
         Gossip {
             sessions: sessions.filter_map(here).collect(),
             subscriptions: subscriptions.filter_map(here).collect(),
             registrations: registrations.filter_map(here).collect(),
+            authids: authids.cloned().collect(),
         }
     }
 
@@ -413,6 +486,7 @@ impl World {
         let said = VecDeque::new();
         self.lines.push(Line { said, message_bytes_max });
         self.model.stands.insert(link, Stand::Opening);
+        self.model.shards.insert(link, shard);
         self.compare(shard, false, false);
         self.machine.drain(shard);
         self.machine.links[link].up.push(&hello);
@@ -495,13 +569,12 @@ impl World {
                 let shard = self.network.below(self.machine.shards_count() as u64) as usize;
                 self.trace.note(format_args!("shard {shard} is told to stop"));
                 self.stopped[shard] = true;
+                self.model.step = self.trace.step;
                 // What is still to be told may be too much for one who does not read.
-                let slow_count =
-                    |machine: &Machine| machine.routers[shard].counters().slow_sessions_ended;
-                let slow_before = slow_count(&self.machine);
+                let slow_before = self.machine.routers[shard].counters().slow_sessions_ended;
                 self.machine.shut_down(shard);
-                let slow = slow_count(&self.machine) > slow_before;
-                self.compare(shard, slow, false);
+                let slow_after = self.machine.routers[shard].counters().slow_sessions_ended;
+                self.compare(shard, slow_after > slow_before, false);
                 self.machine.drain(shard);
             }
             4 if faults.time && self.network.one_in(4) => {
@@ -533,18 +606,6 @@ fn report(seed: u64, trace: &Trace, shards_count: u16) {
         trace.step
     );
 }
-
-/// A message as one short line.
-fn brief(value: &Value) -> String {
-    let line = value.to_string();
-    match line.char_indices().nth(LINE_CHARACTERS_MAX) {
-        None => line,
-        Some((end, _)) => format!("{}… ({} octets)", &line[..end], line.len()),
-    }
-}
-
-/// Characters of a message that are worth reading.
-const LINE_CHARACTERS_MAX: usize = 160;
 
 /// Octets of a script that decide what the run is like.
 const SETUP_OCTETS: usize = 40;

@@ -241,6 +241,33 @@ fn parts_of_what_is_running_overtake_calls_that_wait() {
     ));
 }
 
+// spec: A-PCI-05, A-PCI-17, X-OPT-02
+#[test]
+fn parts_of_what_waits_go_out_with_it_whatever_was_called_between_them() {
+    check(&format!(
+        r#"
+        ann: joins realm1 {CALLEE}
+        bob: joins realm1 {CALLER}
+        ann: REGISTER 1 {{concurrency: 1}} com.p -> REGISTERED 1 $r
+        bob: CALL 1 {{}} com.p [1]
+        ann: <- INVOCATION 1 $r {{}} [1]
+        bob: CALL 2 {{progress}} com.p [a] & CALL 3 {{}} com.p [3] & CALL 2 {{progress}} com.p [b]
+        ann: silent
+        ann: YIELD 1 {{}} [1]
+        bob: <- RESULT 1 {{}} [1]
+        ann: <- INVOCATION 2 $r {{progress}} [a]
+        ann: <- INVOCATION 2 $r {{progress}} [b]
+        bob: CALL 2 {{progress}} com.p [c]
+        ann: <- INVOCATION 2 $r {{progress}} [c]
+        bob: CANCEL 2 {{}} -> ERROR CALL 2 {{}} wamp.error.canceled
+        ann: <- INTERRUPT 2 {{mode: killnowait}}
+        ann: <- INVOCATION 3 $r {{}} [3]
+        ann: YIELD 3 {{}} [3]
+        bob: <- RESULT 3 {{}} [3]
+    "#
+    ));
+}
+
 // spec: A-PCI-11, A-PCI-12
 #[test]
 fn parts_behind_the_end_are_dropped_whatever_ids_callers_use() {

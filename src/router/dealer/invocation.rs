@@ -27,10 +27,9 @@ impl Dealer {
         let mut waits = held.is_some_and(|held| held.is_busy()) && !continues;
         let queue = self.queues.get(&callee);
         if let Some(queue) = queue {
-            // Calls between two peers keep their order: behind one that waits, all wait, but for
-            // the other parts of what is running.
-            let running = continues && session.invocations.of_call(call).is_some();
-            waits |= !running && queue.holds_up(call.caller);
+            // Calls between two peers keep their order: behind one that waits, all wait. Other
+            // parts of a call wait with it, and only then.
+            waits |= if continues { queue.holds(call) } else { queue.holds_up(call.caller) };
         }
         if !waits {
             return self.invoke_and_go_on(head, relay, context);
@@ -160,8 +159,9 @@ impl Dealer {
             }
             // What comes next in the line of the same caller may be for another registration.
             more.extend(next.filter(|next| *next != registration));
-            for part in parts {
-                more.extend(self.invoke(part.head, &part.relay(), context));
+            for (_, relay) in parts.iter() {
+                let Head::Invoke(head) = relay.head else { unreachable!("only these wait") };
+                more.extend(self.invoke(head, &relay, context));
             }
         }
     }

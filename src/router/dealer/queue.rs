@@ -9,54 +9,53 @@
 //!  com.q:  17 bob                   bob:  17 com.q
 //!                                   cyd:  14 com.p
 //! ```
+//!
+//! Further parts of a call that waits stand with it, not behind what its caller asked for since:
+//! all that came of a call goes out at once, so that no part of it waits while it is running.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 
 use ahash::RandomState;
 
-use super::super::relay::{Batch, Head, InvokeHead, Relay};
+use super::super::relay::{Batch, Head, Relay};
 use crate::env::Map;
 use crate::message::RegistrationId;
 use crate::session::{CallRef, SessionRef};
 
-/// A call, or another part of one, that waits.
-#[derive(Debug)]
-pub(super) struct Waiting {
-    pub(super) head: InvokeHead,
-    /// Its place among all that ever waited here.
-    number: u64,
-    /// Holds one relay.
-    batch: Batch,
-}
-
-impl Waiting {
-    /// What is to be said to the callee.
-    pub(super) fn relay(&self) -> Relay<'_> {
-        let (_, relay) = self.batch.iter().next().expect("one relay was queued");
-        relay
-    }
-}
-
 /// Calls that wait for one callee.
 #[derive(Debug)]
 pub(super) struct Queue {
-    /// What waits, by caller, in order. No line is empty, and none begins with another part of a
-    /// call: that went out with the part before it.
-    lines: Map<SessionRef, VecDeque<Waiting>>,
+    calls: Map<CallRef, Waiting>,
+    /// The calls of each caller by their numbers. No line is empty.
+    lines: Map<SessionRef, BTreeMap<u64, CallRef>>,
     /// The callers whose lines begin with a call of that registration, by the number of the call.
     firsts: Map<RegistrationId, BTreeMap<u64, SessionRef>>,
     len: usize,
     numbers: u64,
 }
 
+/// A call that waits.
+#[derive(Debug)]
+struct Waiting {
+    /// Its place among all that ever waited here.
+    number: u64,
+    registration: RegistrationId,
+    /// What is to be said to the callee.
+    parts: Batch,
+}
+
 impl Queue {
     pub(super) fn new(hasher: &RandomState) -> Self {
-        let lines = Map::with_hasher(hasher.clone());
-        let firsts = Map::with_hasher(hasher.clone());
-        Self { lines, firsts, len: 0, numbers: 0 }
+        Self {
+            calls: Map::with_hasher(hasher.clone()),
+            lines: Map::with_hasher(hasher.clone()),
+            firsts: Map::with_hasher(hasher.clone()),
+            len: 0,
+            numbers: 0,
+        }
     }
 
-    /// How many wait.
+    /// How many wait, each part of a call counted.
     pub(super) const fn len(&self) -> usize {
         self.len
     }
@@ -70,39 +69,41 @@ impl Queue {
         self.lines.contains_key(&caller)
     }
 
-    /// Whether `call` waits.
+    /// Whether `call` waits, with all parts of it that have come.
     pub(super) fn holds(&self, call: CallRef) -> bool {
-        let line = self.lines.get(&call.caller);
-        line.is_some_and(|line| line.iter().any(|waiting| waiting.head.call == call))
+        self.calls.contains_key(&call)
     }
 
-    /// Appends a copy of `relay`, which is about `head`.
+    /// Appends a copy of `relay`: to its call, if that waits, or else to the line of its caller.
     pub(super) fn push(&mut self, realm: u16, relay: &Relay<'_>) {
         let Head::Invoke(head) = relay.head else { unreachable!("only invocations wait") };
-        let mut batch = Batch::default();
-        batch.push(realm, relay);
-        self.numbers += 1;
-        let number = self.numbers;
         self.len += 1;
-        let line = self.lines.entry(head.call.caller).or_default();
-        line.push_back(Waiting { head, number, batch });
+        if let Some(waiting) = self.calls.get_mut(&head.call) {
+            return waiting.parts.push(realm, relay);
+        }
+        self.numbers += 1;
+        let (number, registration) = (self.numbers, head.registration);
+        let mut parts = Batch::default();
+        parts.push(realm, relay);
+        self.calls.insert(head.call, Waiting { number, registration, parts });
+        let caller = head.call.caller;
+        let line = self.lines.entry(caller).or_default();
+        line.insert(number, head.call);
         if line.len() == 1 {
-            self.firsts.entry(head.registration).or_default().insert(number, head.call.caller);
+            self.firsts.entry(registration).or_default().insert(number, caller);
         }
     }
 
-    /// Takes out what has waited longest for `registration`, with all parts right behind it.
-    /// Tells for which registration the caller's next call waits now, if there is one.
+    /// Takes out all parts of the call that has waited longest for `registration`. Tells for
+    /// which registration the caller's next call waits now, if there is one.
     pub(super) fn pop(
         &mut self,
         registration: RegistrationId,
-    ) -> Option<(Vec<Waiting>, Option<RegistrationId>)> {
+    ) -> Option<(Batch, Option<RegistrationId>)> {
         let (_, caller) = self.firsts.get_mut(&registration)?.pop_first()?;
-        let line = self.lines.get_mut(&caller).expect("it begins with the first");
-        let mut parts: Vec<_> = line.pop_front().into_iter().collect();
-        while line.front().is_some_and(|next| next.head.continues) {
-            parts.extend(line.pop_front());
-        }
+        let first = self.lines.get_mut(&caller).and_then(BTreeMap::pop_first);
+        let (_, call) = first.expect("no line is empty");
+        let Waiting { parts, .. } = self.calls.remove(&call).expect("it stood in a line");
         self.len -= parts.len();
         Some((parts, self.line_up(registration, caller)))
     }
@@ -110,25 +111,22 @@ impl Queue {
     /// Takes out a call with all its parts, if it waits. Tells for which registration the caller's
     /// next call waits now, if it was the first in its line.
     pub(super) fn remove(&mut self, call: CallRef) -> Option<Option<RegistrationId>> {
-        let line = self.lines.get_mut(&call.caller)?;
-        let (before, first) = (line.len(), line.front()?);
-        let (was_first, number) = (first.head.call == call, first.number);
-        let registration = first.head.registration;
-        line.retain(|waiting| waiting.head.call != call);
-        let removed = before - line.len();
-        self.len -= removed;
-        if !was_first {
-            return (removed > 0).then_some(None);
+        let Waiting { number, registration, parts } = self.calls.remove(&call)?;
+        self.len -= parts.len();
+        let line = self.lines.get_mut(&call.caller).expect("whatever waits stands in a line");
+        line.remove(&number);
+        let firsts = self.firsts.get_mut(&registration);
+        if firsts.and_then(|firsts| firsts.remove(&number)).is_none() {
+            return Some(None);
         }
-        self.firsts.get_mut(&registration).and_then(|firsts| firsts.remove(&number));
         Some(self.line_up(registration, call.caller))
     }
 
     /// Everything, in the order in which it came.
     pub(super) fn into_calls(self) -> Vec<CallRef> {
-        let mut all: Vec<_> = self.lines.into_values().flatten().collect();
-        all.sort_unstable_by_key(|waiting| waiting.number);
-        all.into_iter().map(|waiting| waiting.head.call).collect()
+        let mut all: Vec<_> = self.calls.into_iter().collect();
+        all.sort_unstable_by_key(|(_, waiting)| waiting.number);
+        all.into_iter().map(|(call, _)| call).collect()
     }
 
     /// The first in the line of `caller`, which waited for `registration`, is out.
@@ -140,18 +138,19 @@ impl Queue {
         if self.firsts.get(&registration).is_some_and(BTreeMap::is_empty) {
             self.firsts.remove(&registration);
         }
-        let Some(next) = self.lines.get(&caller)?.front() else {
+        let Some((number, next)) = self.lines.get(&caller)?.first_key_value() else {
             self.lines.remove(&caller);
             return None;
         };
-        let registration = next.head.registration;
-        self.firsts.entry(registration).or_default().insert(next.number, caller);
+        let registration = self.calls.get(next).expect("it stands in a line").registration;
+        self.firsts.entry(registration).or_default().insert(*number, caller);
         Some(registration)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::super::relay::InvokeHead;
     use super::*;
     use crate::env::{Random, hash_key};
     use crate::message::{RequestId, SessionId};
@@ -176,15 +175,19 @@ mod tests {
 
     fn pop(queue: &mut Queue, registration: RegistrationId) -> (Vec<u64>, Option<RegistrationId>) {
         let (parts, next) = queue.pop(registration).expect("something waits");
-        (parts.iter().map(|part| part.head.call.request.0).collect(), next)
+        let request = |head: Head| {
+            let Head::Invoke(head) = head else { panic!("{head:?} waited") };
+            head.call.request.0
+        };
+        (parts.iter().map(|(_, relay)| request(relay.head)).collect(), next)
     }
 
     #[test]
     fn each_caller_keeps_its_order_and_nobody_is_passed_over() {
         let mut queue = Queue::new(&hash_key(&mut Random::from_number(1)));
         push(&mut queue, call(1, 1), P, false);
-        push(&mut queue, call(1, 1), P, true);
         push(&mut queue, call(1, 2), Q, false);
+        push(&mut queue, call(1, 1), P, true);
         push(&mut queue, call(2, 3), P, false);
         push(&mut queue, call(1, 4), P, false);
         assert!(queue.len() == 5 && queue.holds_up(session(1)) && !queue.holds_up(session(3)));
@@ -194,7 +197,8 @@ mod tests {
         assert!(queue.pop(P).is_none());
         assert_eq!(pop(&mut queue, Q), (vec![2], Some(P)));
         assert_eq!(pop(&mut queue, P), (vec![4], None));
-        assert!(queue.is_empty() && queue.lines.is_empty() && queue.firsts.is_empty());
+        assert!(queue.is_empty() && queue.calls.is_empty());
+        assert!(queue.lines.is_empty() && queue.firsts.is_empty());
     }
 
     #[test]
@@ -203,13 +207,16 @@ mod tests {
         for (request, registration) in [(1, P), (2, P), (3, Q), (4, P)] {
             push(&mut queue, call(1, request), registration, false);
         }
+        push(&mut queue, call(1, 2), P, true);
+        assert!(queue.len() == 5 && queue.holds(call(1, 2)) && !queue.holds(call(2, 1)));
         assert_eq!(queue.remove(call(1, 2)), Some(None));
         assert_eq!(queue.remove(call(1, 2)), None);
         assert_eq!(queue.remove(call(2, 1)), None);
         assert_eq!(queue.remove(call(1, 1)), Some(Some(Q)));
         assert_eq!(pop(&mut queue, Q), (vec![3], Some(P)));
         assert_eq!(queue.remove(call(1, 4)), Some(None));
-        assert!(queue.is_empty() && queue.lines.is_empty() && queue.firsts.is_empty());
+        assert!(queue.is_empty() && queue.calls.is_empty());
+        assert!(queue.lines.is_empty() && queue.firsts.is_empty());
     }
 
     #[test]

@@ -5,18 +5,24 @@
 //! index, the order in which messages are processed anywhere is the order of one big router; what
 //! is under way between shards is the only freedom the real one has.
 
+mod calls;
+mod meta;
 mod records;
+mod topics;
 
+pub use calls::Seen;
 pub use records::*;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use super::asking::Kind;
 use super::machine::LinkId;
-use super::said::{Calling, Cargo, Publishing, Said};
-use super::swarm::histories;
+use super::said::{Cargo, Said};
+use super::value::Value;
+use crate::env::Instant;
 use crate::message::MatchPolicy;
 use crate::message::uri::error;
-use crate::router::config::Limits;
+use crate::router::config::{Disclosure, Limits, RealmOptions, TrustRule};
 
 /// An index into one of the model's lists; nothing is ever removed from them.
 pub type Place = usize;
@@ -36,31 +42,68 @@ pub struct Model {
     pub publications: Vec<Publication>,
     /// All calls that were accepted, in order.
     pub calls: Vec<Call>,
+    /// All that the router itself had to tell, in order.
+    pub facts: Vec<Fact>,
+    /// What each event in which the router told something said, by the event's id.
+    pub facts_heard: BTreeMap<u64, String>,
+    /// Which sessions left what in which step because they ended.
+    pub left: Vec<(u64, Place, (Kind, Place))>,
+    /// All that was asked of the router itself, in order.
+    pub inquiries: Vec<Inquiry>,
+    /// The retained events of each topic, by realm, the newest first.
+    pub retained: BTreeMap<(usize, String), Vec<Place>>,
+    /// Topics of which it is not known what is retained.
+    pub doubtful_topics: BTreeSet<(usize, String)>,
     /// What each piece of cargo was said for.
     pub purposes: BTreeMap<usize, Purpose>,
     /// Where the conversation on each link stands.
     pub stands: BTreeMap<LinkId, Stand>,
     /// The reasons that an ABORT on a link may bear; one must be heard if there are any.
     pub aborts: BTreeMap<LinkId, Vec<&'static str>>,
+    /// Links whose peer may have broken the protocol: that depends on what came first.
+    pub doubtful: BTreeSet<LinkId>,
+    /// The shard of each link.
+    pub shards: BTreeMap<LinkId, usize>,
+    /// The time.
+    pub now: Instant,
+    /// The step: what happens within one has no order that is known.
+    pub step: u64,
+    /// The last id of a subscription or registration, by realm.
+    ids: [u64; 3],
     limits: Limits,
+    options: RealmOptions,
 }
 
 impl Model {
     /// A router without anyone.
     #[must_use]
-    pub const fn new(limits: Limits) -> Self {
-        Self {
+    pub fn new(limits: Limits, options: RealmOptions) -> Self {
+        let mut model = Self {
             cargo: Vec::new(),
             sessions: Vec::new(),
             subscriptions: Vec::new(),
             registrations: Vec::new(),
             publications: Vec::new(),
             calls: Vec::new(),
+            facts: Vec::new(),
+            facts_heard: BTreeMap::new(),
+            left: Vec::new(),
+            inquiries: Vec::new(),
+            retained: BTreeMap::new(),
+            doubtful_topics: BTreeSet::new(),
             purposes: BTreeMap::new(),
             stands: BTreeMap::new(),
             aborts: BTreeMap::new(),
+            doubtful: BTreeSet::new(),
+            shards: BTreeMap::new(),
+            now: Instant::from_nanos(0),
+            step: 0,
+            ids: [0; 3],
             limits,
-        }
+            options,
+        };
+        model.found_histories();
+        model
     }
 
     /// The router has processed what was said on `link`, whose peer takes messages of up to
@@ -80,18 +123,33 @@ impl Model {
                 self.stands.insert(link, Stand::Open(self.sessions.len()));
                 self.sessions.push(Session {
                     link,
+                    shard: self.shards[&link],
                     realm: *realm,
                     id: None,
                     true_id: None,
                     open: true,
+                    ended_in: None,
                     talents: *talents,
                     answers: BTreeMap::new(),
+                    request_last: 0,
+                    pending: Vec::new(),
                     bad_cancels: Vec::new(),
+                    bad_yields: Vec::new(),
+                    taken: Vec::new(),
+                    authid: None,
+                    due_facts: BTreeMap::new(),
+                    replays: BTreeMap::new(),
+                    testaments: [Vec::new(), Vec::new()],
+                    condemned: BTreeSet::new(),
+                    killed_by: Vec::new(),
+                    killed_surely: false,
+                    concurrency: BTreeMap::new(),
                     due: BTreeMap::new(),
                     since: BTreeMap::new(),
                     message_bytes_max,
                     heard: Heard::default(),
                 });
+                self.on_join(self.sessions.len() - 1);
             }
             (Stand::Opening, said) => self.refuse(link, said),
             (Stand::Open(session), said) => self.process_open(link, session, said),
@@ -99,9 +157,12 @@ impl Model {
     }
 
     fn process_open(&mut self, link: LinkId, session: Place, said: &Said) {
+        if let Some(request) = said.request() {
+            self.sessions[session].request_last = request;
+        }
         match said {
-            Said::Subscribe { request, policy, topic } => {
-                let answer = self.subscribe(session, *policy, topic);
+            Said::Subscribe { request, policy, topic, get_retained } => {
+                let answer = self.subscribe(session, (*policy, topic), (*request, *get_retained));
                 self.sessions[session].answers.insert(*request, answer);
             }
             Said::Unsubscribe { request, subscription } => {
@@ -114,23 +175,28 @@ impl Model {
                     self.sessions[session].answers.insert(*request, answer);
                 }
             }
-            Said::Register { request, policy, procedure, invoke } => {
-                let answer = self.register(session, *policy, (procedure, *invoke));
+            Said::Register { request, registering } => {
+                let answer = self.register(session, registering);
                 self.sessions[session].answers.insert(*request, answer);
             }
             Said::Unregister { request, registration } => {
                 let answer = self.unregister(session, *registration);
                 self.sessions[session].answers.insert(*request, answer);
             }
-            Said::Call { request, calling } => {
-                let answer = self.call(session, *request, calling);
+            Said::Call { request, calling } => match self.call(session, *request, calling) {
+                Verdict::Answer(answer) => {
+                    self.sessions[session].answers.insert(*request, answer);
+                }
+                Verdict::Part => {}
+                Verdict::Doubt => drop(self.doubtful.insert(link)),
+                Verdict::Violation => self.refuse(link, said),
+            },
+            Said::Ask { request, asking } => {
+                let answer = self.ask(session, asking);
                 self.sessions[session].answers.insert(*request, answer);
             }
             Said::Cancel { request, mode } => self.cancel(session, *request, *mode),
-            Said::Yield { request, cargo, progress } => {
-                self.answer(session, *request, (*cargo, *progress, false));
-            }
-            Said::Fail { request, cargo } => self.answer(session, *request, (*cargo, false, true)),
+            Said::Answer { request, answering } => self.answer(session, *request, *answering),
             Said::Goodbye => self.end(link, Stand::Opening),
             Said::Idle => {}
             Said::Hello { .. }
@@ -145,7 +211,7 @@ impl Model {
 
     /// What was said ends the conversation on `link`.
     #[expect(clippy::wildcard_enum_match_arm, reason = "all else breaks the protocol")]
-    fn refuse(&mut self, link: LinkId, said: &Said) {
+    pub fn refuse(&mut self, link: LinkId, said: &Said) {
         self.end(link, Stand::Over);
         let reason = match said {
             Said::BadHello { reason, .. } => reason,
@@ -157,20 +223,21 @@ impl Model {
 
     /// The session on `link` ends, if there is one, and the conversation goes on at `next`.
     pub fn end(&mut self, link: LinkId, next: Stand) {
+        self.end_as(link, next, Ending::Told);
+    }
+
+    /// The same; `ending` says whether others are told.
+    pub fn end_as(&mut self, link: LinkId, next: Stand, ending: Ending) {
         let stand = self.stands.insert(link, next);
         let Some(Stand::Open(session)) = stand else {
             return;
         };
         self.sessions[session].open = false;
+        self.sessions[session].ended_in = Some(self.step);
         self.relax(session, None);
-        for subscription in &mut self.subscriptions {
-            subscription.holders.retain(|holder| *holder != session);
-        }
-        for registration in &mut self.registrations {
-            registration.remove(session);
-        }
+        self.leave(session, ending);
         for call in &mut self.calls {
-            call.may_be_canceled |= call.caller == session || call.candidates.contains(&session);
+            call.may_be_canceled |= call.caller == session || call.concerns(session);
         }
     }
 
@@ -190,6 +257,42 @@ impl Model {
         self.limits.calls_pending_max < 1_000
     }
 
+    /// Whether few calls may wait for a callee.
+    #[must_use]
+    pub const fn has_small_queues(&self) -> bool {
+        self.limits.calls_queued_max < 1_000
+    }
+
+    /// Whether receivers are told who sent something, if they are told on `demand`.
+    #[must_use]
+    pub fn is_disclosed(&self, demand: bool) -> bool {
+        match self.options.disclosure {
+            Disclosure::Allow => demand,
+            Disclosure::Deny => false,
+            Disclosure::Always => true,
+        }
+    }
+
+    /// What Details must say of the trust in anonymous peers where `uri` is concerned.
+    #[must_use]
+    pub fn trust(&self, uri: &str) -> Option<(&'static str, Value)> {
+        if self.options.trust.is_empty() {
+            return None;
+        }
+        let fits = |rule: &&TrustRule| {
+            rule.authrole.as_deref().is_none_or(|role| role == "anonymous")
+                && matches(rule.uris.policy, &rule.uris.uri, uri)
+        };
+        let level = self.options.trust.iter().find(fits).map_or(0, |rule| rule.level);
+        Some(("trustlevel", level.into()))
+    }
+
+    /// The next id of a subscription or registration: 1, 2, 3 … in each realm.
+    pub(super) const fn next_id(&mut self, realm: usize) -> u64 {
+        self.ids[realm] += 1;
+        self.ids[realm]
+    }
+
     /// Whether `holder` is among those whom the publisher wants.
     #[must_use]
     pub fn is_wanted(&self, publication: &Publication, holder: Place) -> bool {
@@ -200,230 +303,19 @@ impl Model {
         !own && !publishing.exclude.as_ref().is_some_and(listed)
             && publishing.eligible.as_ref().is_none_or(listed)
     }
+}
 
-    fn subscribe(&mut self, session: Place, policy: MatchPolicy, topic: &str) -> Answer {
-        if !is_legal(topic, policy) {
-            return Answer::Refused(32, error::INVALID_URI);
-        }
-        let realm = self.sessions[session].realm;
-        // What has a history is there before the first and after the last who subscribes to it.
-        let stays = histories(realm).any(|it| (it.uris.policy, &*it.uris.uri) == (policy, topic));
-        let same = |known: &Subscription| {
-            (known.realm, known.policy, known.uri.as_str()) == (realm, policy, topic)
-                && (stays || !known.holders.is_empty())
-        };
-        let known = self.subscriptions.iter().position(same);
-        if let Some(known) = known
-            && self.subscriptions[known].holders.contains(&session)
-        {
-            return Answer::Subscribed(known);
-        }
-        let holds = |known: &&Subscription| known.holders.contains(&session);
-        if self.subscriptions.iter().filter(holds).count() >= self.limits.subscriptions_max {
-            return Answer::Refused(32, error::LIMIT_EXCEEDED);
-        }
-        let place = known.unwrap_or(self.subscriptions.len());
-        match known {
-            Some(known) => self.subscriptions[known].holders.push(session),
-            None => self.subscriptions.push(Subscription {
-                realm,
-                policy,
-                uri: topic.into(),
-                id: None,
-                holders: vec![session],
-            }),
-        }
-        let published = self.publications.len();
-        self.sessions[session].since.insert(place, published);
-        Answer::Subscribed(place)
-    }
-
-    fn unsubscribe(&mut self, session: Place, id: u64) -> Answer {
-        let known = self.subscriptions.iter().position(|known| {
-            known.id == Some(id)
-                && known.holders.contains(&session)
-                && known.realm == self.sessions[session].realm
-        });
-        let Some(known) = known else {
-            return Answer::Refused(34, error::NO_SUCH_SUBSCRIPTION);
-        };
-        self.subscriptions[known].holders.retain(|holder| *holder != session);
-        // What was under way from another shard is dropped there.
-        self.relax(session, Some(known));
-        Answer::Unsubscribed(id)
-    }
-
-    /// Nothing that is due to `session` through a subscription must be heard any more.
-    fn relax(&mut self, session: Place, subscription: Option<Place>) {
-        let due = self.sessions[session].due.values_mut().flatten();
-        for due in due.filter(|due| subscription.is_none_or(|only| only == due.subscription)) {
-            due.must = false;
-        }
-    }
-
-    fn publish(&mut self, session: Place, publishing: &Publishing) -> Answer {
-        let topic = publishing.topic.as_str();
-        if !is_legal(topic, MatchPolicy::Exact) || is_reserved(topic) {
-            return Answer::Refused(16, error::INVALID_URI);
-        }
-        let place = self.publications.len();
-        let publication =
-            Publication { publisher: session, publishing: publishing.clone(), id: None };
-        self.purposes.insert(publishing.cargo, Purpose::Publication(place));
-        let realm = self.sessions[session].realm;
-        let length = self.cargo[publishing.cargo].tail.len();
-        for (subscription, known) in self.subscriptions.iter().enumerate() {
-            if known.realm != realm || !matches(known.policy, &known.uri, topic) {
-                continue;
-            }
-            for holder in &known.holders {
-                if !self.is_wanted(&publication, *holder) {
-                    continue;
-                }
-                // Transcoding may double what is short; Details come on top.
-                let must = 2 * length + 200 <= self.sessions[*holder].message_bytes_max;
-                let due = self.sessions[*holder].due.entry(session).or_default();
-                due.push_back(Due { publication: place, subscription, must });
-            }
-        }
-        self.publications.push(publication);
-        Answer::Published(place)
-    }
-
-    fn register(
-        &mut self,
-        session: Place,
-        policy: MatchPolicy,
-        (procedure, invoke): (&str, &'static str),
-    ) -> Answer {
-        if !is_legal(procedure, policy) || is_reserved(procedure) {
-            return Answer::Refused(64, error::INVALID_URI);
-        }
-        let holds = |known: &&Registration| known.callees.contains(&session);
-        if self.registrations.iter().filter(holds).count() >= self.limits.registrations_max {
-            return Answer::Refused(64, error::LIMIT_EXCEEDED);
-        }
-        let realm = self.sessions[session].realm;
-        let same = |known: &Registration| {
-            (known.realm, known.policy, known.uri.as_str()) == (realm, policy, procedure)
-                && !known.callees.is_empty()
-        };
-        let Some(known) = self.registrations.iter().position(same) else {
-            self.registrations.push(Registration {
-                realm,
-                policy,
-                uri: procedure.into(),
-                invoke,
-                id: None,
-                callees: vec![session],
-                calls_count: 0,
-            });
-            return Answer::Registered(self.registrations.len() - 1);
-        };
-        let registration = &mut self.registrations[known];
-        if registration.invoke == "single" || registration.invoke != invoke {
-            return Answer::Refused(64, error::PROCEDURE_ALREADY_EXISTS);
-        }
-        if !registration.callees.contains(&session) {
-            registration.add(session);
-        }
-        Answer::Registered(known)
-    }
-
-    fn unregister(&mut self, session: Place, id: u64) -> Answer {
-        let known = self.registrations.iter().position(|known| {
-            known.id == Some(id)
-                && known.callees.contains(&session)
-                && known.realm == self.sessions[session].realm
-        });
-        let Some(known) = known else {
-            return Answer::Refused(66, error::NO_SUCH_REGISTRATION);
-        };
-        self.registrations[known].remove(session);
-        // What was under way from another shard bounces.
-        for call in self.calls.iter_mut().filter(|call| call.registration == Some(known)) {
-            call.may_be_canceled |= call.callee.is_none() && call.candidates.contains(&session);
-        }
-        Answer::Unregistered(id)
-    }
-
-    fn call(&mut self, session: Place, request: u64, calling: &Calling) -> Answer {
-        if !is_legal(&calling.procedure, MatchPolicy::Exact) {
-            return Answer::Refused(48, error::INVALID_URI);
-        }
-        let realm = self.sessions[session].realm;
-        // What is reserved is the router's, whatever patterns are registered.
-        let ours = calling.procedure.starts_with("wamp.");
-        let Some(best) = self.best(realm, &calling.procedure).filter(|_| !ours) else {
-            return Answer::Refused(48, error::NO_SUCH_PROCEDURE);
-        };
-        let registration = &mut self.registrations[best];
-        let callees = &registration.callees;
-        let candidates = match registration.invoke {
-            "single" | "first" => vec![callees[0]],
-            "last" => vec![callees[callees.len() - 1]],
-            // A call that is refused for a limit that is not modelled has no turn.
-            "roundrobin" if self.limits.calls_pending_max < 1_000 => callees.clone(),
-            "roundrobin" => vec![callees[registration.calls_count % callees.len()]],
-            _ => callees.clone(),
-        };
-        registration.calls_count += 1;
-        let place = self.calls.len();
-        self.purposes.insert(calling.cargo, Purpose::Call(place));
-        self.calls.push(Call {
-            caller: session,
-            request,
-            calling: calling.clone(),
-            registration: Some(best),
-            candidates,
-            callee: None,
-            may_be_canceled: false,
-            first_cancel: None,
-            answers: Vec::new(),
-            heard: 0,
-            over: false,
-        });
-        Answer::Called(place)
-    }
-
-    /// The registration that a call of `procedure` must go to.
-    fn best(&self, realm: usize, procedure: &str) -> Option<Place> {
-        let matching = |(_, known): &(Place, &Registration)| {
-            known.realm == realm
-                && !known.callees.is_empty()
-                && matches(known.policy, &known.uri, procedure)
-        };
-        let rank = |known: &Registration| match known.policy {
-            MatchPolicy::Exact => (2, Vec::new()),
-            MatchPolicy::Prefix => (1, vec![known.uri.len()]),
-            // The leftmost component that is named in one and not in the other decides.
-            MatchPolicy::Wildcard => {
-                let named =
-                    known.uri.split('.').map(|component| usize::from(!component.is_empty()));
-                (0, named.collect())
-            }
-        };
-        let all = self.registrations.iter().enumerate().filter(matching);
-        all.max_by_key(|(_, known)| rank(known)).map(|(place, _)| place)
-    }
-
-    fn cancel(&mut self, session: Place, request: u64, mode: Option<&'static str>) {
-        if !matches!(mode, None | Some("skip" | "kill" | "killnowait")) {
-            return self.sessions[session].bad_cancels.push(request);
-        }
-        let open = |call: &&mut Call| call.caller == session && call.request == request;
-        if let Some(call) = self.calls.iter_mut().find(open) {
-            call.first_cancel.get_or_insert(mode.unwrap_or("killnowait"));
-            call.may_be_canceled = true;
-        }
-    }
-
-    fn answer(&mut self, session: Place, request: u64, answer: (usize, bool, bool)) {
-        let invocations = &self.sessions[session].heard.invocations;
-        let call = &mut self.calls[invocations[request as usize - 1]];
-        call.answers.push(answer);
-        self.purposes.insert(answer.0, Purpose::Call(invocations[request as usize - 1]));
-    }
+/// What comes of a CALL.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It must be answered.
+    Answer(Answer),
+    /// It is another part of a call, or of one that is over.
+    Part,
+    /// It breaks the protocol.
+    Violation,
+    /// It does or it does not: that depends on whether the call it continues has ended.
+    Doubt,
 }
 
 /// Whether `pattern` matches `uri`.

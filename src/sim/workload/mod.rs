@@ -1,8 +1,11 @@
 //! What simulated peers do: actions with weights that are drawn per run.
 
+mod calls;
+mod meta;
+
 use super::chance::Chance;
 use super::peer::{Known, Peer, Place};
-use super::said::{Calling, Cargo, Publishing, Said, Talents};
+use super::said::{Answering, Cargo, Publishing, Said, Talents};
 use super::swarm::Swarm;
 use super::value::Value;
 use crate::message::MatchPolicy;
@@ -26,6 +29,8 @@ pub struct Gossip {
     pub subscriptions: Vec<u64>,
     /// Ids of registrations.
     pub registrations: Vec<u64>,
+    /// Names of those who are or were there.
+    pub authids: Vec<String>,
 }
 
 /// Topics and procedures.
@@ -70,7 +75,8 @@ impl Workload {
     pub fn finish(&mut self, peer: &mut Peer, cargo: &mut Vec<Cargo>) -> Option<Said> {
         let request = peer.known.invocations.pop()?.request;
         let cargo = self.load(peer.serializer, cargo);
-        Some(Said::Yield { request, cargo, progress: false })
+        let answering = Answering { cargo, progress: false, error: None, passthru: false };
+        Some(Said::Answer { request, answering })
     }
 
     fn join(&mut self, peer: &mut Peer) -> Said {
@@ -88,8 +94,17 @@ impl Workload {
             let (realm, roles, reason) = self.random.one_of(&refused);
             return Said::BadHello { realm, roles, reason };
         }
-        peer.talents =
-            Talents { interruptible: !self.random.one_in(3), progressive: !self.random.one_in(3) };
+        let mut has = || !self.random.one_in(3);
+        peer.talents = Talents {
+            interruptible: has(),
+            progressive: has(),
+            invoked_in_parts: has(),
+            calls_in_parts: has(),
+            reroutes: has(),
+            minds_timeouts: has(),
+            revocable: has(),
+            passthru: has(),
+        };
         peer.realm = usize::from(self.random.one_in(4));
         Said::Hello { realm: peer.realm, talents: peer.talents }
     }
@@ -116,7 +131,7 @@ impl Workload {
                 request: next(known),
             },
             3..=5 => self.publish(peer, cargo, gossip),
-            6 => self.register(known),
+            6 => self.register(peer),
             7 if known.registrations.is_empty() && !self.random.one_in(8) => Said::Idle,
             7 => Said::Unregister {
                 registration: self.pick(&mut known.registrations, &gossip.registrations),
@@ -131,6 +146,13 @@ impl Workload {
                 Said::Cancel { request, mode: self.random.one_of(&modes) }
             }
             11 | 12 => return self.answer(peer, cargo),
+            15 => return self.call_on(peer, cargo),
+            16 => self.call_in_parts(peer, cargo),
+            17 => self.subscribe_to_facts(peer),
+            18 => self.ask_of_sessions(peer, gossip),
+            19 => self.ask_of_entries(peer, gossip),
+            20 if self.random.one_in(8) => self.kill(peer, gossip),
+            21 => self.testament(peer, cargo, gossip),
             13 if self.random.one_in(4) => self.leave(peer),
             14 if self.swarm.faults.violations && self.random.one_in(4) => self.violate(peer),
             _ => Said::Idle,
@@ -140,14 +162,9 @@ impl Workload {
 
     fn subscribe(&mut self, known: &mut Known) -> Said {
         let (policy, topic) = self.pattern();
-        Said::Subscribe { request: next(known), policy, topic }
-    }
-
-    fn register(&mut self, known: &mut Known) -> Said {
-        let (policy, procedure) = self.pattern();
-        let policies = ["single", "single", "roundrobin", "first", "last", "random"];
-        let invoke = self.random.one_of(&policies);
-        Said::Register { request: next(known), policy, procedure, invoke }
+        // What is replayed by pattern may be more than a small outbox takes.
+        let get_retained = self.random.one_in(3) && !self.swarm.faults.small_outboxes;
+        Said::Subscribe { request: next(known), policy, topic, get_retained }
     }
 
     fn pattern(&mut self) -> (MatchPolicy, String) {
@@ -179,62 +196,27 @@ impl Workload {
     }
 
     fn publish(&mut self, peer: &mut Peer, cargo: &mut Vec<Cargo>, gossip: &Gossip) -> Said {
+        let publishing = self.publishing(peer, cargo, gossip);
+        Said::Publish { request: next(&mut peer.known), publishing }
+    }
+
+    fn publishing(&mut self, peer: &Peer, cargo: &mut Vec<Cargo>, gossip: &Gossip) -> Publishing {
         let some = |random: &mut Chance| {
             let count = random.below(3);
             let ids = &gossip.sessions;
             (0..count).filter(|_| !ids.is_empty()).map(|_| random.one_of(ids)).collect()
         };
         let random = &mut self.random;
-        let publishing = Publishing {
+        Publishing {
             acknowledge: random.one_in(2),
             exclude_me: random.one_of(&[None, None, Some(true), Some(false), Some(false)]),
             disclose_me: random.one_in(5),
             exclude: random.one_in(5).then(|| some(random)),
             eligible: random.one_in(8).then(|| some(random)),
+            retain: random.one_in(4),
+            passthru: peer.talents.passthru && random.one_in(5),
             topic: self.name(),
             cargo: self.load(peer.serializer, cargo),
-        };
-        Said::Publish { request: next(&mut peer.known), publishing }
-    }
-
-    fn call(&mut self, peer: &mut Peer, cargo: &mut Vec<Cargo>) -> Said {
-        let calling = Calling {
-            procedure: self.name(),
-            cargo: self.load(peer.serializer, cargo),
-            receive_progress: self.random.one_in(2),
-            disclose_me: self.random.one_in(5),
-        };
-        let request = next(&mut peer.known);
-        peer.known.calls.push(request);
-        Said::Call { request, calling }
-    }
-
-    /// YIELD or ERROR, maybe in parts, maybe once more when it is too late.
-    fn answer(&mut self, peer: &mut Peer, cargo: &mut Vec<Cargo>) -> Option<Said> {
-        let known = &mut peer.known;
-        if known.invocation_last > 0 && self.random.one_in(10) {
-            // Late for certain, unless it is still open.
-            let request = self.random.below(known.invocation_last) + 1;
-            if known.invocations.iter().all(|open| open.request != request) {
-                let cargo = self.load(peer.serializer, cargo);
-                return Some(Said::Yield { request, cargo, progress: self.random.one_in(2) });
-            }
-        }
-        let count = known.invocations.len() as u64;
-        if count == 0 {
-            return None;
-        }
-        let place = self.random.below(count) as usize;
-        let invocation = known.invocations[place];
-        let odds = if invocation.receive_progress { 2 } else { 12 };
-        let progress = self.random.one_in(odds);
-        if !progress {
-            known.invocations.remove(place);
-        }
-        let (request, cargo) = (invocation.request, self.load(peer.serializer, cargo));
-        match !progress && self.random.one_in(4) {
-            true => Some(Said::Fail { request, cargo }),
-            false => Some(Said::Yield { request, cargo, progress }),
         }
     }
 
