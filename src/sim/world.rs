@@ -540,8 +540,10 @@ impl World {
         };
         self.trace.note(format_args!("p{peer} hangs up, lost: {lost}"));
         self.machine.hang_up(link, lost);
+        // What a router has taken waits for its turn there; only what is behind that is lost.
+        let taken = self.machine.links[link].up.taken();
         if lost {
-            self.lines[link].said.clear();
+            self.lines[link].said.retain(|(end, _)| *end <= taken);
         }
     }
 

@@ -105,8 +105,9 @@ impl Model {
             Question::Lookup(policy, uri) => {
                 id(entries.iter().find(|entry| (entry.policy, entry.uri) == (*policy, uri)))
             }
+            // What is reserved is never called of a peer, whatever that has registered.
             Question::Match(uri) if kind == Kind::Registration => {
-                let best = self.best(realm, uri);
+                let best = self.best(realm, uri).filter(|_| !is_reserved(uri));
                 let best = best.map(|place| Value::from(self.registrations[place].id));
                 Finding::One(best.unwrap_or(Value::Null))
             }
@@ -190,7 +191,10 @@ impl Model {
         if let Asking::Entries(kind, Question::Remove { entry, session }) = inquiry.asking {
             inquiry.held = self.has_entry(session, (kind, entry));
         }
-        // Whoever has someone killed finds him nowhere, whether he has gone or not.
+        // Whoever has someone killed does not find him, whether he has gone or not; but for a
+        // while in what needs nobody to be asked.
+        let is_at_hand = matches!(inquiry.asking, Asking::Entries(Kind::Registration, _));
+        let listed = inquiry.must.clone();
         let condemned = &self.sessions[asker].condemned;
         inquiry.must.retain(|place| !condemned.contains(place));
         match &inquiry.asking {
@@ -211,7 +215,7 @@ impl Model {
             }
             _ => {}
         }
-        inquiry.may = inquiry.must.clone();
+        inquiry.may = if is_at_hand { listed } else { inquiry.must.clone() };
     }
 
     /// A session loses a registration or subscription, or gets it.
