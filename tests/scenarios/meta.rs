@@ -166,6 +166,26 @@ fn all_others_are_killed_without_a_word_about_it() {
     );
 }
 
+// What comes in one piece is processed before anybody is ended.
+#[test]
+fn who_is_killed_is_not_found_behind_a_subscription() {
+    check(
+        r#"
+        ann: SUBSCRIBE 1 {} com.t -> SUBSCRIBED 1 $t
+        bob: SUBSCRIBE 1 {} com.t -> SUBSCRIBED 1 $t
+        ann: CALL 2 {} wamp.session.kill [$bob] & CALL 3 {} wamp.subscription.count_subscribers [$t]
+        ann: <~ RESULT 2 {}
+        ann: <~ RESULT 3 {} [1]
+        bob: <- GOODBYE {} wamp.close.killed
+        cyd: SUBSCRIBE 1 {} com.t -> SUBSCRIBED 1 $t
+        ann: CALL 4 {} wamp.session.kill [$cyd] & CALL 5 {} wamp.subscription.list_subscribers [$t]
+        ann: <~ RESULT 4 {}
+        ann: <~ RESULT 5 {} [[$ann]]
+        cyd: <- GOODBYE {} wamp.close.killed
+    "#,
+    );
+}
+
 // spec: A-META-03, B-URI-07
 #[test]
 fn what_is_reserved_is_nobody_elses() {
@@ -179,7 +199,8 @@ fn what_is_reserved_is_nobody_elses() {
         bob: CALL 3 {} wamp -> ERROR CALL 3 {} wamp.error.no_such_procedure
         bob: CALL 4 {} "wamp. x" -> ERROR CALL 4 {} wamp.error.invalid_uri
         ann: silent
-        bob: CALL 5 {} wampum
+        bob: CALL 5 {} wamp.registration.match [wamp.a.x] -> RESULT 5 {} [null]
+        bob: CALL 6 {} wampum
         ann: <- INVOCATION 1 $r {procedure: wampum}
     "#,
     );

@@ -225,7 +225,12 @@ impl Realm {
             Scan::Subscribers { id, left } => {
                 let before = found.len();
                 *left = self.broker.subscribers_of(*id, (*left, room), found);
-                (found.len() - before, *left == 0)
+                let spent = found.len() - before;
+                let condemned = self.condemned_holders(*id, context);
+                if !condemned.is_empty() {
+                    found.retain(|id| condemned.binary_search(id).is_err());
+                }
+                (spent, *left == 0)
             }
             Scan::Callees(id) => {
                 let known = self.shared.registrations.of_id(id.0);

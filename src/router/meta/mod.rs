@@ -260,7 +260,8 @@ impl Realm {
                 Ok(Told::Later(Scan::Kill { next, victims }, Form::List))
             }
             Question::Subscribers(id, Form::Sum) => {
-                Ok(Told::Count(self.broker.subscribers_count(id)))
+                let condemned = self.condemned_holders(id, context).len();
+                Ok(Told::Count(self.broker.subscribers_count(id) - condemned))
             }
             Question::Subscribers(id, form) => {
                 Ok(Told::Later(Scan::Subscribers { id, left: usize::MAX }, form))

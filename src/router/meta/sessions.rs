@@ -97,6 +97,25 @@ impl Realm {
         true
     }
 
+    /// Who of this realm and shard holds a subscription and is to be ended once the input in hand
+    /// is done; in order.
+    pub(super) fn condemned_holders(
+        &self,
+        id: SubscriptionId,
+        context: &mut Context<'_>,
+    ) -> Vec<u64> {
+        let slots: Vec<u32> = context.peers.condemned.iter().map(|known| known.slot).collect();
+        let mut holders = Vec::new();
+        for slot in slots {
+            let Some(session) = context.peers.session(slot) else { continue };
+            if session.realm == self.realm && session.subscriptions.contains(&id) {
+                holders.push(session.id.0);
+            }
+        }
+        holders.sort_unstable();
+        holders
+    }
+
     /// Takes a registration from a session of this realm and shard.
     // spec: advanced/rpc_registration_revocation
     pub(super) fn remove_callee(

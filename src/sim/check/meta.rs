@@ -34,7 +34,8 @@ impl Model {
 
     /// Takes what was told off what is due; everything before it must have come.
     fn settle_fact(&mut self, session: Place, through: Place, told: (&str, &[Value])) {
-        let is_it = |what: Place| self.is_fact(&self.facts[what], told);
+        let is_it_told = |fact: &Fact| self.is_fact(fact, told);
+        let is_it = |what: Place| is_it_told(&self.facts[what]);
         let mut places = Vec::new();
         for (source, due) in &self.sessions[session].due_facts {
             for (number, due) in due.iter().enumerate() {
@@ -60,7 +61,8 @@ impl Model {
             let last = self.facts.iter().rev().find(of);
             return assert!(so, "the router tells what is not so: {told:?}; before {last:?}");
         };
-        if may_be_late {
+        let is_loose = |fact: &Fact| fact.loose && fact.realm == realm && is_it_told(fact);
+        if may_be_late || self.facts.iter().any(is_loose) {
             // Which of several that say the same this was, nobody can tell.
             for (_, source, number) in places {
                 let due = self.sessions[session].due_facts.get_mut(&source);

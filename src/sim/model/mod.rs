@@ -6,6 +6,7 @@
 //! is under way between shards is the only freedom the real one has.
 
 mod calls;
+mod facts;
 mod meta;
 mod records;
 mod topics;
