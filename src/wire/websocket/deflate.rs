@@ -94,21 +94,26 @@ impl Deflater {
         if !(DEFLATE_BYTES_MIN..=DEFLATE_BYTES_MAX).contains(&plain.len()) {
             return false;
         }
-        let compressor = match window {
+        let place = match window {
             Window::Small => &mut self.small,
             Window::Usual => &mut self.usual,
         };
         let make = || Compress::new_with_window_bits(EFFORT, false, window.bits());
-        let compressor = compressor.get_or_insert_with(make);
+        let compressor = place.get_or_insert_with(make);
         compressor.reset();
         self.deflated.clear();
         self.deflated.shrink_to(SCRATCH_BYTES_KEPT);
-        // There is no room for a result that would not be shorter.
-        self.deflated.reserve(plain.len());
+        // Room for whatever comes out, nine bits for each octet at worst: what a compressor could
+        // not hand out would stay in it, for zlib-rs's reset does not forget all of it, until its
+        // buffer runs out and it panics.
+        self.deflated.reserve(plain.len() + plain.len() / 8 + 64);
         let status = compressor.compress_vec(plain, &mut self.deflated, FlushCompress::Sync);
         let is_whole = matches!(status, Ok(Status::Ok))
             && compressor.total_in() == plain.len() as u64
             && self.deflated.len() < self.deflated.capacity();
+        if !is_whole {
+            *place = None;
+        }
         match self.deflated.strip_suffix(&TAIL) {
             Some(deflated) if is_whole && deflated.len() < plain.len() => {
                 out.truncate(at);

@@ -185,3 +185,16 @@ fn noise_is_refused_or_stays_within_the_limit() {
     }
     assert!(taken > 100, "{taken}");
 }
+
+#[test]
+fn what_did_not_become_shorter_leaves_nothing_behind() {
+    for (length, times) in [(16_000, 10), (300, 500)] {
+        let mut deflater = Deflater::default();
+        for _ in 0..times {
+            assert!(!deflater.shorten(Window::Usual, &mut noise(length), 0));
+        }
+        let mut shorter = text(length);
+        assert!(deflater.shorten(Window::Usual, &mut shorter, 0));
+        assert_eq!(inflated(&shorter).as_deref(), Ok(&text(length)[..]));
+    }
+}
