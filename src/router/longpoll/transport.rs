@@ -33,6 +33,19 @@ impl Router {
                 self.reply(asker, address, Verdict::Done, (Serializer::Json, &[]));
             }
             Errand::Abandon => {
+                // What cannot be taken yet is bounded by the sockets that wait for it, and by
+                // nothing else.
+                if self.held || self.peers.slot(id).is_some_and(|slot| slot.full) {
+                    let waiting = &mut self.poll(id).waiting;
+                    let before = waiting.len();
+                    waiting.retain(|(sender, _)| *sender != asker);
+                    let dropped_count = before - waiting.len();
+                    self.longpoll.waiting_count -= dropped_count;
+                    if dropped_count > 0 {
+                        // Messages of its client are lost.
+                        return self.close(id);
+                    }
+                }
                 if self.poll(id).held == Some(asker) {
                     self.poll(id).held = None;
                     self.set_poll_deadline(id, self.config.limits.longpoll_idle);
