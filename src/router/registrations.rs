@@ -143,10 +143,15 @@ impl Registration {
         self.callees[place as usize]
     }
 
-    /// Who gets a call that all of `tried` declined, the last of them last.
+    /// Who gets a call that all of `tried` declined, the last of them last, if it `may`.
     // spec: advanced/rpc_call_rerouting
-    pub(super) fn next(&self, tried: &[SessionId], random: &mut Random) -> Option<Callee> {
-        let untried = |callee: &&Callee| !tried.contains(&callee.session.id);
+    pub(super) fn next(
+        &self,
+        tried: &[SessionId],
+        may: impl Fn(&Callee) -> bool,
+        random: &mut Random,
+    ) -> Option<Callee> {
+        let untried = |callee: &&Callee| may(callee) && !tried.contains(&callee.session.id);
         let declined = |callee: &Callee| tried.last() == Some(&callee.session.id);
         let at = self.callees.iter().position(declined).unwrap_or(0);
         let (before, behind) = self.callees.split_at(at);

@@ -296,14 +296,10 @@ impl Dealer {
         let options = CallOptions::read(&mut MsgPackReader::open(&options));
         let options = options.expect("written by `keep`");
         let next = registration.and_then(|found| {
-            loop {
-                let callee = found.next(&kept.tried, context.random)?;
-                if check_features(&options, &callee).is_ok() {
-                    return Some((found, callee));
-                }
-                // It could not take this call: the one behind it may.
-                kept.tried.push(callee.session.id);
-            }
+            // Whoever could not take this call is passed over.
+            let may = |callee: &Callee| check_features(&options, callee).is_ok();
+            let callee = found.next(&kept.tried, may, context.random)?;
+            Some((found, callee))
         });
         let Some((registration, callee)) = next else { return Rerouted::NobodyLeft };
         pending.callee = callee.session;
