@@ -34,7 +34,11 @@ impl Dealer {
         if !waits {
             return self.invoke_and_go_on(head, relay, context);
         }
-        if queue.map_or(0, Queue::len) >= queued_max {
+        // One alone may be as long as any message.
+        let is_long = queue.is_some_and(|queue| {
+            queue.bytes_count() + relay.payload.len() > context.limits.outbox_bytes_max
+        });
+        if queue.map_or(0, Queue::len) >= queued_max || is_long {
             self.fail(call, uri::error::LIMIT_EXCEEDED, context);
             // The parts that came before it go with it: without this one they are no call.
             return self.unqueue(callee, call, context);

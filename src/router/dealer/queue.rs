@@ -31,6 +31,8 @@ pub(super) struct Queue {
     /// The callers whose lines begin with a call of that registration, by the number of the call.
     firsts: Map<RegistrationId, BTreeMap<u64, SessionRef>>,
     len: usize,
+    /// Octets of all that waits.
+    bytes: usize,
     numbers: u64,
 }
 
@@ -51,6 +53,7 @@ impl Queue {
             lines: Map::with_hasher(hasher.clone()),
             firsts: Map::with_hasher(hasher.clone()),
             len: 0,
+            bytes: 0,
             numbers: 0,
         }
     }
@@ -58,6 +61,11 @@ impl Queue {
     /// How many wait, each part of a call counted.
     pub(super) const fn len(&self) -> usize {
         self.len
+    }
+
+    /// How many octets wait.
+    pub(super) const fn bytes_count(&self) -> usize {
+        self.bytes
     }
 
     pub(super) const fn is_empty(&self) -> bool {
@@ -79,12 +87,16 @@ impl Queue {
         let Head::Invoke(head) = relay.head else { unreachable!("only invocations wait") };
         self.len += 1;
         if let Some(waiting) = self.calls.get_mut(&head.call) {
-            return waiting.parts.push(realm, relay);
+            let before = waiting.parts.bytes_count();
+            waiting.parts.push(realm, relay);
+            self.bytes += waiting.parts.bytes_count() - before;
+            return;
         }
         self.numbers += 1;
         let (number, registration) = (self.numbers, head.registration);
         let mut parts = Batch::default();
         parts.push(realm, relay);
+        self.bytes += parts.bytes_count();
         self.calls.insert(head.call, Waiting { number, registration, parts });
         let caller = head.call.caller;
         let line = self.lines.entry(caller).or_default();
@@ -105,6 +117,7 @@ impl Queue {
         let (_, call) = first.expect("no line is empty");
         let Waiting { parts, .. } = self.calls.remove(&call).expect("it stood in a line");
         self.len -= parts.len();
+        self.bytes -= parts.bytes_count();
         Some((parts, self.line_up(registration, caller)))
     }
 
@@ -113,6 +126,7 @@ impl Queue {
     pub(super) fn remove(&mut self, call: CallRef) -> Option<Option<RegistrationId>> {
         let Waiting { number, registration, parts } = self.calls.remove(&call)?;
         self.len -= parts.len();
+        self.bytes -= parts.bytes_count();
         let line = self.lines.get_mut(&call.caller).expect("whatever waits stands in a line");
         line.remove(&number);
         let firsts = self.firsts.get_mut(&registration);

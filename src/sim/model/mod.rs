@@ -258,10 +258,10 @@ impl Model {
         self.limits.calls_pending_max < 1_000
     }
 
-    /// Whether few calls may wait for a callee.
+    /// Whether few calls, or short ones alone, may wait for a callee.
     #[must_use]
     pub const fn has_small_queues(&self) -> bool {
-        self.limits.calls_queued_max < 1_000
+        self.limits.calls_queued_max < 1_000 || self.limits.outbox_bytes_max < 1 << 20
     }
 
     /// Whether receivers are told who sent something, if they are told on `demand`.
