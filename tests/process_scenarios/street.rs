@@ -54,6 +54,10 @@ impl<'h> Street<'h> {
 }
 
 impl Stage for Street<'_> {
+    fn settle(&mut self) {
+        self.house.settle();
+    }
+
     fn connect(&mut self) -> usize {
         let connection = self.sockets.len();
         let socket = match self.way {

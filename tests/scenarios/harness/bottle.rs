@@ -23,8 +23,8 @@ impl Bottle {
         Self { machine, random }
     }
 
-    /// Everything settles.
-    fn settle(&mut self) {
+    /// Lets everything happen that can.
+    fn run_dry(&mut self) {
         loop {
             let actions = self.machine.possible();
             if actions.is_empty() {
@@ -43,13 +43,17 @@ impl Bottle {
         for link in links {
             self.machine.hang_up(link, false);
         }
-        self.settle();
+        self.run_dry();
         assert!(self.machine.shared.is_empty(), "the index is not empty");
         assert!(self.machine.routers.iter().all(gigawamp::router::Router::is_empty), "leftovers");
     }
 }
 
 impl Stage for Bottle {
+    fn settle(&mut self) {
+        self.run_dry();
+    }
+
     fn connect(&mut self) -> usize {
         let shard = self.machine.links.len() % self.machine.shards_count();
         self.machine.open(shard, 1 << 20)
@@ -57,7 +61,7 @@ impl Stage for Bottle {
 
     fn write(&mut self, connection: usize, octets: &[u8]) {
         self.machine.links[connection].up.push(octets);
-        self.settle();
+        self.run_dry();
     }
 
     fn begin(&mut self, connection: usize, octets: &[u8]) -> bool {
@@ -66,9 +70,9 @@ impl Stage for Bottle {
     }
 
     fn read(&mut self, connection: usize, _expected: bool) -> Brought {
-        self.settle();
+        self.run_dry();
         let octets = self.machine.links[connection].down.take(usize::MAX);
-        self.settle();
+        self.run_dry();
         match octets.is_empty() {
             false => Brought::Octets(octets),
             true if self.machine.is_over(connection) => Brought::End,
@@ -78,7 +82,7 @@ impl Stage for Bottle {
 
     fn hang_up(&mut self, connection: usize) {
         self.machine.hang_up(connection, false);
-        self.settle();
+        self.run_dry();
     }
 
     fn is_exact(&self) -> bool {
@@ -88,7 +92,7 @@ impl Stage for Bottle {
     fn wait(&mut self, time: Duration) -> bool {
         let end = self.machine.now + time;
         loop {
-            self.settle();
+            self.run_dry();
             let next = self.machine.next_deadline();
             let Some(next) = next.filter(|next| *next <= end) else {
                 break;
@@ -96,13 +100,13 @@ impl Stage for Bottle {
             self.machine.now = self.machine.now.max(next);
         }
         self.machine.now = end;
-        self.settle();
+        self.run_dry();
         true
     }
 
     fn shut_down(&mut self) -> bool {
         (0..self.machine.shards_count()).for_each(|shard| self.machine.shut_down(shard));
-        self.settle();
+        self.run_dry();
         true
     }
 }

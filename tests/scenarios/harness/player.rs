@@ -99,6 +99,10 @@ impl<'s, S: Stage> Player<'s, S> {
                 };
                 let messages: Vec<_> = what.iter().map(bytes).collect();
                 self.say(name, &messages)?;
+                if replies.is_empty() {
+                    // What it brings about may be asked for by somebody on another shard.
+                    self.stage.settle();
+                }
                 replies.iter().try_for_each(|reply| self.hear(name, reply))?;
             }
             Act::SaysBytes { bytes, replies } => {

@@ -181,6 +181,10 @@ impl Wire {
 }
 
 impl<S: Stage> Stage for Postman<'_, S> {
+    fn settle(&mut self) {
+        self.stage.settle();
+    }
+
     fn connect(&mut self) -> usize {
         let mut wire = || {
             let connection = self.stage.connect();

@@ -28,6 +28,9 @@ pub(crate) trait Stage {
     /// until nothing is under way between the shards any more.
     fn read(&mut self, connection: usize, expected: bool) -> Brought;
 
+    /// Returns when nothing is under way between the shards any more.
+    fn settle(&mut self);
+
     /// The peer is gone, without a word; returns when the router has noticed.
     fn hang_up(&mut self, connection: usize);
 
