@@ -373,6 +373,9 @@ impl Broker {
         let (here, hasher) = (context.peers.shard, self.local.hasher().clone());
         let local = self.local.get_mut(&id).expect("the session has just joined it");
         let waiting = context.peers.waiting(slot);
+        if local.policy != MatchPolicy::Exact {
+            context.peers.work += self.shared.retention.topics_count() / 32;
+        }
         let Some(session) = context.peers.session(slot) else { return Ok(Vec::new()) };
         let pattern = Pattern { policy: local.policy, uri: local.uri.clone() };
         let found = self.shared.retention.find(&pattern, session);

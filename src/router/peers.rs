@@ -139,6 +139,8 @@ pub(super) struct Peers {
     /// Connections of which more is to be processed, in the order of their turns. Each is behind,
     /// or was.
     pub(super) turns: VecDeque<ConnectionId>,
+    /// What the message in hand cost beyond that of an ordinary one, in such messages.
+    pub(super) work: usize,
     /// Connections whose outbox is full or that cannot be told what they must be told.
     pub(super) doomed: Vec<ConnectionId>,
     /// Connections without a socket for which something may have come, each once.
@@ -168,6 +170,7 @@ impl Peers {
             count: 0,
             dirty: VecDeque::new(),
             turns: VecDeque::new(),
+            work: 0,
             doomed: Vec::new(),
             polls_to_serve: VecDeque::new(),
             condemned: Vec::new(),

@@ -100,6 +100,11 @@ impl Retention {
         true
     }
 
+    /// How many topics have something retained.
+    pub(super) fn topics_count(&self) -> usize {
+        self.topics.len()
+    }
+
     /// For each topic of `pattern` the latest event that `session` could have received, in the
     /// order in which each shard published them.
     pub(super) fn find(&self, pattern: &Pattern, session: &Session) -> Vec<Found> {

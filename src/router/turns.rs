@@ -1,7 +1,7 @@
 //! What peers send, in turns: so much of each is processed before it is somebody else's turn.
 
 use super::{ConnectionId, Router};
-use crate::limits::TURN_MESSAGES_MAX;
+use crate::limits::{LONG_MESSAGE_BYTES, TURN_MESSAGES_MAX};
 use crate::session::Phase;
 use crate::wire::{Failure, Incoming};
 
@@ -59,8 +59,11 @@ impl Router {
                 }
                 Ok(Some(Incoming::Message(message))) => {
                     midway_since = None;
-                    turn -= 1;
+                    // A compressed message may be a thousand times what was read.
+                    let cost = 1 + message.len() / LONG_MESSAGE_BYTES;
+                    self.peers.work = 0;
                     self.on_bytes(id, message);
+                    turn = turn.saturating_sub(cost + self.peers.work);
                 }
                 Ok(Some(Incoming::Alive)) => {}
                 Ok(Some(Incoming::Request(request))) => self.on_request(id, request),
