@@ -44,6 +44,9 @@ pub const PINGS_MAX: u16 = 1_000;
 /// turn of so many takes well below a millisecond.
 pub const TURN_MESSAGES_MAX: usize = 512;
 
+/// A message counts as one more of its turn for each so many octets.
+pub const LONG_MESSAGE_BYTES: usize = 64 * 1024;
+
 /// Octets of a RawSocket ping: it is sent back whole, so its sender decides how much we write.
 pub const RAWSOCKET_PING_BYTES_MAX: u32 = 64 * 1024;
 
@@ -81,6 +84,9 @@ pub const RESULT_HEAD_BYTES_MAX: usize = 64;
 /// Questions of one session to the meta API that wait for answers as long as its realm is large:
 /// a hundred thousand sessions are a megabyte of ids in each.
 pub const LISTS_PENDING_MAX: usize = 16;
+
+/// Roles by which one question to the meta API may choose sessions.
+pub const ROLES_MAX: usize = 32;
 
 /// Shards one process may have: the width of a subscription's set of interested shards.
 pub const SHARDS_MAX: usize = 256;

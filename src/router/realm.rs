@@ -237,6 +237,7 @@ impl Realm {
             Head::Ask { number, question, from } => {
                 self.on_ask((*number, *question), *from, relay, context);
             }
+            Head::Withdraw { number, from } => self.meta.withdraw(*number, *from),
             Head::Answer(number) => self.on_answer(*number, relay, context),
             Head::Invoke(_)
             | Head::Yielded(_)
@@ -258,6 +259,7 @@ impl Realm {
         context: &mut Context<'_>,
     ) {
         self.sessions.remove(&gone.id);
+        self.withdraw_questions(session, context);
         self.broker.leave(session, context);
         self.dealer.leave(gone, session, context);
         if silently {

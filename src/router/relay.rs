@@ -70,6 +70,13 @@ pub(super) enum Head {
     },
     /// The answer to the question of that number. Ids: what was found. Text: an error, if any.
     Answer(u64),
+    /// Nobody waits for the answer to that question any more.
+    Withdraw {
+        /// Its number.
+        number: u64,
+        /// The shard that asked.
+        from: ShardId,
+    },
     /// A registration was taken from a callee over there. Text: why.
     Revoke {
         /// From whom.

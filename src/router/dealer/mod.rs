@@ -65,6 +65,7 @@ impl Dealer {
             Head::Event(_)
             | Head::Ask { .. }
             | Head::Answer(_)
+            | Head::Withdraw { .. }
             | Head::Poll(_)
             | Head::Polled(_) => {
                 unreachable!("these are not about calls")

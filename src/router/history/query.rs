@@ -5,6 +5,7 @@ use std::ops::Range;
 use super::super::realm::Refusal;
 use super::ring::{Kept, Ring};
 use crate::env::unix_nanos;
+use crate::limits::URI_BYTES_MAX;
 use crate::message::options::EventsKeywords;
 use crate::message::{PublicationId, Text, uri};
 
@@ -41,7 +42,7 @@ impl Query {
     ///
     /// # Errors
     ///
-    /// If a time is none in the form of RFC 3339, or the limit is zero.
+    /// If a time is none in the form of RFC 3339, the limit is zero, or the topic too long for one.
     pub(in super::super) fn new(keywords: &EventsKeywords<'_>) -> Result<Self, Refusal> {
         let limit = match keywords.limit {
             None => usize::MAX,
@@ -51,6 +52,9 @@ impl Query {
         let time = |text: &Option<Text<'_>>| -> Result<Option<i128>, Refusal> {
             text.as_ref().map(|text| unix_nanos(text).ok_or(INVALID)).transpose()
         };
+        if keywords.topic.as_ref().is_some_and(|topic| topic.len() > URI_BYTES_MAX) {
+            return Err(INVALID);
+        }
         let (from, after) = (time(&keywords.from_time)?, time(&keywords.after_time)?);
         let (until, before) = (time(&keywords.until_time)?, time(&keywords.before_time)?);
         let earliest = from.max(after.map(|after| after + 1));

@@ -1,6 +1,7 @@
 //! What a meta procedure was called with.
 
 use super::super::realm::Refusal;
+use crate::limits::{ROLES_MAX, URI_BYTES_MAX};
 use crate::message::Payload;
 use crate::message::layout::{Attributes, Element};
 use crate::message::options::{KillKeywords, LookupOptions, SessionFilter};
@@ -57,7 +58,14 @@ impl<'a> Arguments<'a> {
     /// The roles by which sessions are to be chosen, if any are given.
     pub(super) fn roles(&mut self) -> Result<Option<Vec<crate::message::Text<'a>>>, Refusal> {
         let keywords: SessionFilter<'a> = self.keywords()?;
-        Ok(self.optional()?.or(keywords.filter_authroles))
+        let roles: Option<Vec<crate::message::Text<'a>>> =
+            self.optional()?.or(keywords.filter_authroles);
+        // Each session is compared with each of them, and they may wait for their turn.
+        let is_long = |role: &crate::message::Text<'_>| role.len() > URI_BYTES_MAX;
+        if roles.as_ref().is_some_and(|all| all.len() > ROLES_MAX || all.iter().any(is_long)) {
+            return Err(Refusal::new(uri::error::INVALID_ARGUMENT));
+        }
+        Ok(roles)
     }
 
     /// Why something is taken from a session, if the next argument or a keyword says so: a URI,

@@ -30,7 +30,8 @@ use crate::wire::{Serializer, Writer};
 /// more at once, so that short lists are answered at once.
 #[derive(Debug, Default)]
 pub(in super::super) struct Pace {
-    credit: usize,
+    /// Below zero if the last step was a long one.
+    credit: i64,
     ticks: u64,
     has_begun: bool,
 }
@@ -39,7 +40,7 @@ pub(in super::super) struct Pace {
 const SLICE: usize = 4_096;
 
 /// Units that can be saved up.
-const CREDIT_MAX: usize = 32 * SLICE;
+const CREDIT_MAX: i64 = 32 * SLICE as i64;
 
 /// What a question costs at least; what it costs to look at a session, at an entry of an index,
 /// and to end a session. To copy an id is one unit.
@@ -55,15 +56,18 @@ impl Pace {
         let passed = usize::try_from(ticks - self.ticks).unwrap_or(usize::MAX);
         self.ticks = ticks;
         self.credit = match self.has_begun {
-            true => self.credit.saturating_add(passed.saturating_mul(SLICE)).min(CREDIT_MAX),
+            true => {
+                let earned = i64::try_from(passed.saturating_mul(SLICE)).unwrap_or(i64::MAX);
+                self.credit.saturating_add(earned).min(CREDIT_MAX)
+            }
             false => CREDIT_MAX,
         };
         self.has_begun = true;
-        self.credit.min(SLICE)
+        usize::try_from(self.credit).unwrap_or(0).min(SLICE)
     }
 
-    const fn spend(&mut self, units: usize) {
-        self.credit = self.credit.saturating_sub(units);
+    fn spend(&mut self, units: usize) {
+        self.credit = self.credit.saturating_sub(i64::try_from(units).unwrap_or(i64::MAX));
     }
 }
 
@@ -133,6 +137,13 @@ impl Lists {
     pub(super) fn is_empty(&self) -> bool {
         self.jobs.is_empty()
     }
+
+    /// Nobody waits for the answer to a question any more.
+    pub(super) fn withdraw(&mut self, number: u64, from: ShardId) {
+        self.jobs.retain(|job| {
+            (job.number, job.from) != (number, from) || matches!(job.scan, Scan::Kill { .. })
+        });
+    }
 }
 
 impl Realm {
@@ -182,9 +193,10 @@ impl Realm {
         }
     }
 
-    /// Whether the caller is still there, as far as this shard knows.
+    /// Whether the caller is still there, as far as this shard knows. Whom it ordered to be killed
+    /// is killed in any case, here as on the other shards.
     fn is_awaited(&self, job: &Job, context: &mut Context<'_>) -> bool {
-        if job.from != context.peers.shard {
+        if job.from != context.peers.shard || matches!(job.scan, Scan::Kill { .. }) {
             return true;
         }
         let gathering = self.meta.gatherings.get(&job.number);
@@ -358,12 +370,16 @@ mod tests {
                 pace.spend(room);
                 sum += room;
             }
-            sum
+            i64::try_from(sum).unwrap()
         };
         assert_eq!(spend_all(at(1_000_000)), CREDIT_MAX);
         assert_eq!(spend_all(at(1_000_003)), 0);
-        assert_eq!(spend_all(at(1_000_004)), SLICE);
-        assert_eq!(spend_all(at(1_000_012)), 2 * SLICE);
+        assert_eq!(spend_all(at(1_000_004)), SLICE as i64);
+        assert_eq!(spend_all(at(1_000_012)), 2 * SLICE as i64);
         assert_eq!(spend_all(at(9_000_000)), CREDIT_MAX);
+        // One long step is paid for before the next.
+        pace.spend(10 * SLICE);
+        assert_eq!(pace.grant(at(9_000_040)), 0);
+        assert_eq!(pace.grant(at(9_000_044)), SLICE);
     }
 }

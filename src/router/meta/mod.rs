@@ -25,7 +25,7 @@ use crate::env::{Map, rfc3339};
 use crate::limits::LISTS_PENDING_MAX;
 use crate::message::uri::{self, MatchPolicy};
 use crate::message::{Call, Payload, RegistrationId, SessionId, SubscriptionId, Text};
-use crate::session::{CallRef, KeptPayload, ShardId};
+use crate::session::{CallRef, KeptPayload, Session, ShardId};
 use crate::wire::Writer;
 use crate::wire::msgpack::MsgPackWriter;
 use answers::{answer, finish, give, in_msgpack, write_ids};
@@ -151,6 +151,11 @@ impl Meta {
     pub(super) fn is_empty(&self) -> bool {
         self.gatherings.is_empty() && self.lists.is_empty()
     }
+
+    /// Nobody waits for the answer to a question of the shard `from` any more.
+    pub(super) fn withdraw(&mut self, number: u64, from: ShardId) {
+        self.lists.withdraw(number, from);
+    }
 }
 
 impl Realm {
@@ -195,6 +200,26 @@ impl Realm {
             self.meta.gatherings.remove(&number);
             let error = super::realm::error_of(Call::CODE, call.request, uri::error::CANCELED);
             context.peers.tell(slot, error);
+        }
+    }
+
+    /// Withdraws what a session that is gone has asked and was not told yet: others would wait for
+    /// the work on it.
+    pub(super) fn withdraw_questions(&mut self, session: &Session, context: &mut Context<'_>) {
+        if session.meta_calls == 0 {
+            return;
+        }
+        let gathered = self.meta.gatherings.iter();
+        let own = gathered.filter(|(_, gathering)| gathering.call.caller.id == session.id);
+        let mut own: Vec<_> = own.map(|(number, _)| *number).collect();
+        own.sort_unstable();
+        let from = context.peers.shard;
+        for number in own {
+            self.meta.gatherings.remove(&number);
+            for shard in 0..context.peers.shards_count {
+                let withdraw = Relay::of(Head::Withdraw { number, from });
+                self.pass(ShardId(shard), &withdraw, context);
+            }
         }
     }
 
