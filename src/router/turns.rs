@@ -1,5 +1,6 @@
 //! What peers send, in turns: so much of each is processed before it is somebody else's turn.
 
+use super::peers::is_poll;
 use super::{ConnectionId, Router};
 use crate::limits::{LONG_MESSAGE_BYTES, TURN_MESSAGES_MAX};
 use crate::session::Phase;
@@ -31,7 +32,10 @@ impl Router {
             if self.is_listening(id)
                 && let Some(mut rest) = self.peers.take_turn(id)
             {
-                self.process(id, &mut rest);
+                // Who has no socket is looked after once the input in hand is done.
+                if !is_poll(id.slot) {
+                    self.process(id, &mut rest);
+                }
                 return self.peers.mind_reading(id);
             }
         }

@@ -219,6 +219,33 @@ fn requests_on_one_connection_are_answered_in_order() {
     });
 }
 
+// spec: A-LP-04, A-LP-05, A-LP-10
+#[test]
+fn a_long_batch_is_taken_turn_by_turn_and_in_order() {
+    with_both_shards("outbox_bytes_pause = \"16 KiB\"", |_, mut one, mut other| {
+        let opened = one.post("open", r#"{"protocols": ["wamp.2.json.batched"]}"#).json();
+        let name = opened["transport"].as_str().unwrap().to_owned();
+        let hello = r#"[1,"realm1",{"roles":{"publisher":{}}}]"#;
+        assert_eq!(one.post(&format!("{name}/send"), &format!("{hello}\u{18}")).status, 204);
+        // Several turns, and more answers than may wait: the rest is taken as these are received.
+        let publish = |number| format!("[16,{number},{{\"acknowledge\":true}},\"com.t\"]\u{18}");
+        let batch = (1..=3_000).map(publish).collect::<String>();
+        one.ask(&format!("{name}/send"), &batch);
+        let mut heard = Vec::new();
+        while heard.len() < 3_001 {
+            let answer = other.post(&format!("{name}/receive"), "");
+            let text = String::from_utf8(answer.body).unwrap();
+            let messages = text.split('\u{18}').filter(|message| !message.is_empty());
+            heard.extend(messages.map(|message| serde_json::from_str::<Value>(message).unwrap()));
+        }
+        assert_eq!(one.answer().unwrap().status, 204);
+        for (number, message) in heard.iter().enumerate().skip(1) {
+            assert_eq!((&message[0], &message[1]), (&json!(17), &json!(number)));
+        }
+        assert_eq!(one.status(&format!("{name}/close")), 204);
+    });
+}
+
 // spec: A-LP-05, A-LP-09, A-LP-11
 #[test]
 fn who_breaks_the_protocol_is_told_twice() {

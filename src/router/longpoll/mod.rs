@@ -92,8 +92,8 @@ pub(super) struct Poll {
     is_batched: bool,
     /// The receive that waits for something to come.
     held: Option<Asker>,
-    /// Sends that are not taken yet, in order.
-    waiting: VecDeque<(Asker, Box<[u8]>)>,
+    /// Sends that are not taken yet, in order, and how many octets of each were.
+    waiting: VecDeque<(Asker, Box<[u8]>, usize)>,
     /// When `held` has waited long enough or, without it, the client has been silent for too long.
     deadline: Option<Handle>,
 }

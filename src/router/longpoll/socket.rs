@@ -125,7 +125,7 @@ impl Router {
             return;
         }
         for id in self.peers.ids().into_iter().filter(|id| is_poll(id.slot)) {
-            self.peers.serve_later(id);
+            self.wait_for_poll_turn(id);
         }
         self.serve_polls();
     }

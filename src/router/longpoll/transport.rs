@@ -1,6 +1,7 @@
 //! The shard of the transport: sends are taken, receives held until something waits for them.
 
 use super::{Address, Asker, Errand, Poll, PollReply, PollRequest, Reply};
+use crate::limits::TURN_MESSAGES_MAX;
 use crate::message::Payload;
 use crate::router::conversation::Deadline;
 use crate::router::peers::Slot;
@@ -23,7 +24,7 @@ impl Router {
         match errand {
             Errand::Do(Deed::Receive) => self.on_receive(id, asker),
             Errand::Do(Deed::Send) => {
-                self.poll(id).waiting.push_back((asker, body.into()));
+                self.poll(id).waiting.push_back((asker, body.into(), 0));
                 self.longpoll.waiting_count += 1;
                 self.peers.serve_later(id);
             }
@@ -38,7 +39,7 @@ impl Router {
                 if self.held || self.peers.slot(id).is_some_and(|slot| slot.full) {
                     let waiting = &mut self.poll(id).waiting;
                     let before = waiting.len();
-                    waiting.retain(|(sender, _)| *sender != asker);
+                    waiting.retain(|(sender, _, taken)| *sender != asker || *taken > 0);
                     let dropped_count = before - waiting.len();
                     self.longpoll.waiting_count -= dropped_count;
                     if dropped_count > 0 {
@@ -68,13 +69,19 @@ impl Router {
 
     /// Takes sends, if they may be taken now, and gives a receive what waits for it.
     pub(super) fn serve(&mut self, id: ConnectionId) {
-        while let Some((asker, body)) = self.next_send(id) {
+        if let Some((asker, body, taken)) = self.next_send(id) {
             let address = self.address(id);
-            let verdict = self.on_send(id, &body);
-            self.reply(asker, address, verdict, (Serializer::Json, &[]));
+            match self.on_send(id, &body, taken) {
+                Ok(verdict) => self.reply(asker, address, verdict, (Serializer::Json, &[])),
+                Err(taken) => {
+                    self.poll(id).waiting.push_front((asker, body, taken));
+                    self.longpoll.waiting_count += 1;
+                }
+            }
             // The same that follows any other input.
             self.end_condemned();
             self.end_doomed();
+            self.wait_for_poll_turn(id);
         }
         let Some(slot) = self.peers.slot(id) else { return };
         let (Some(poll), Some(connection)) = (&mut slot.poll, &slot.connection) else { return };
@@ -91,19 +98,30 @@ impl Router {
         self.on_transmitted(id, count);
     }
 
+    /// What is left of the sends of `id` waits for its turn.
+    pub(super) fn wait_for_poll_turn(&mut self, id: ConnectionId) {
+        let waits = |slot: &mut Slot| {
+            !slot.behind && slot.poll.as_ref().is_some_and(|poll| !poll.waiting.is_empty())
+        };
+        if self.peers.slot(id).is_some_and(waits) {
+            self.peers.fall_behind(id);
+        }
+    }
+
     /// The next send that may be taken. None may while other shards have too much waiting for
     /// them, or the client while it does not receive.
-    fn next_send(&mut self, id: ConnectionId) -> Option<(Asker, Box<[u8]>)> {
-        let slot = self.peers.slot(id).filter(|slot| !slot.full)?;
+    fn next_send(&mut self, id: ConnectionId) -> Option<(Asker, Box<[u8]>, usize)> {
+        let slot = self.peers.slot(id).filter(|slot| !slot.full && !slot.behind)?;
         let send = slot.poll.as_mut().filter(|_| !self.held)?.waiting.pop_front()?;
         self.longpoll.waiting_count -= 1;
         Some(send)
     }
 
-    /// Processes the messages of a send.
-    fn on_send(&mut self, id: ConnectionId, body: &[u8]) -> Verdict {
+    /// Processes the messages of a send behind its first `taken` octets, as many as are one turn.
+    /// Otherwise it says how many octets are taken by now.
+    fn on_send(&mut self, id: ConnectionId, body: &[u8], taken: usize) -> Result<Verdict, usize> {
         if !self.is_listening(id) {
-            return Verdict::Unknown;
+            return Ok(Verdict::Unknown);
         }
         let violations = self.peers.counters.violations;
         let is_batched = self.poll(id).is_batched;
@@ -114,19 +132,28 @@ impl Router {
         let connection = self.peers.connection(id).expect("it is being listened to");
         connection.heard = true;
         let serializer = connection.negotiated.map_or(Serializer::Json, |it| it.serializer);
-        let mut messages = Messages::of(body, serializer, is_batched);
+        let mut messages = Messages::resume(body, taken, serializer, is_batched);
+        let mut turn = TURN_MESSAGES_MAX;
         // spec: basic/building_blocks#protocol-errors — nothing behind an offence is processed
         while self.is_listening(id) && !self.peers.is_doomed(id) {
+            if messages.left() > 0 && (turn == 0 || !self.peers.has_turn(id)) {
+                return Err(body.len() - messages.left());
+            }
             match messages.next() {
                 None => break,
-                Some(Ok(message)) => self.on_bytes(id, message),
+                Some(Ok(message)) => {
+                    self.peers.work = 0;
+                    self.on_bytes(id, message);
+                    turn = turn.saturating_sub(1 + self.peers.work);
+                }
                 Some(Err(Malformed(text))) => self.on_violation(id, Violation(text.into())),
             }
         }
         if !self.is_listening(id) {
             self.part(id);
         }
-        if self.peers.counters.violations > violations { Verdict::Malformed } else { Verdict::Done }
+        let is_malformed = self.peers.counters.violations > violations;
+        Ok(if is_malformed { Verdict::Malformed } else { Verdict::Done })
     }
 
     /// The time of a receive that is held, or of a client that is silent, is over.
@@ -160,7 +187,7 @@ impl Router {
             }
             self.longpoll.waiting_count -= poll.waiting.len();
             let address = Address { shard: self.peers.shard, slot: id.slot, secret: poll.secret };
-            let senders = poll.waiting.into_iter().map(|(asker, _)| asker);
+            let senders = poll.waiting.into_iter().map(|(asker, _, _)| asker);
             for asker in poll.held.into_iter().chain(senders) {
                 self.reply(asker, address, Verdict::Unknown, (Serializer::Json, &[]));
             }

@@ -297,6 +297,19 @@ impl<'a> Messages<'a> {
         Self { rest: body, serializer, is_batched, is_begun: false }
     }
 
+    /// The messages of `body` behind its first `taken` octets, which were gone through before.
+    #[must_use]
+    pub fn resume(body: &'a [u8], taken: usize, serializer: Serializer, is_batched: bool) -> Self {
+        let rest = body.get(taken..).unwrap_or_default();
+        Self { rest, serializer, is_batched, is_begun: taken > 0 }
+    }
+
+    /// Octets that are left of a batch.
+    #[must_use]
+    pub const fn left(&self) -> usize {
+        if self.is_batched { self.rest.len() } else { 0 }
+    }
+
     /// Takes the first message of the batch that is left.
     // spec: advanced/transport_http_longpoll — the batches are those of WebSocket
     fn take(&mut self) -> Result<&'a [u8], Malformed> {
