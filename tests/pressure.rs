@@ -509,6 +509,40 @@ fn who_asks_for_list_after_list_waits_for_them_and_nobody_else_does() {
     assert_eq!(bottle.hear(&mut bob).len(), 30);
 }
 
+// spec: A-SMA-13
+#[test]
+fn a_kill_is_carried_out_whether_its_caller_stays_or_not() {
+    let mut bottle = Bottle::new(1, |config| config.realms[0].options.meta_kill = true);
+    let mut killer = bottle.join(0, Framing::RawSocket);
+    let mut victims: Vec<_> = (0..200).map(|_| bottle.join(0, Framing::RawSocket)).collect();
+    bottle.send(&mut killer, r#"[48,1,{},"wamp.session.kill_all"]"#);
+    bottle.say(&mut killer, r#"[6,{},"wamp.close.normal"]"#);
+    bottle.wait(seconds(1));
+    for victim in &mut victims {
+        assert_begins(&bottle.hear(victim), &["[6,"]);
+    }
+}
+
+// spec: X-OPT-02
+#[test]
+fn calls_that_wait_for_a_busy_callee_are_bounded_in_octets() {
+    let mut bottle = Bottle::new(2, |config| config.limits.outbox_bytes_max = 100_000);
+    let (mut callee, mut caller) =
+        (bottle.join(0, Framing::RawSocket), bottle.join(1, Framing::RawSocket));
+    bottle.say(&mut callee, r#"[64,1,{"concurrency":1},"com.p"]"#);
+    let text = "x".repeat(30_000);
+    for request in 1..=6 {
+        bottle.say(&mut caller, &format!(r#"[48,{request},{{}},"com.p",["{text}"]]"#));
+    }
+    let refused = |request| format!(r#"[8,48,{request},{{}},"gigawamp.error.limit_exceeded"]"#);
+    assert_begins(&bottle.hear(&mut caller), &[&refused(5), &refused(6)]);
+    assert_begins(&bottle.hear(&mut callee), &["[65,1,", "[68,1,"]);
+    for request in 1..=4 {
+        bottle.say(&mut callee, &format!("[70,{request},{{}}]"));
+    }
+    assert_begins(&bottle.hear(&mut caller), &["[50,1,", "[50,2,", "[50,3,", "[50,4,"]);
+}
+
 // spec: A-BMA-10
 #[test]
 fn answers_that_no_outbox_could_hold_are_refused() {

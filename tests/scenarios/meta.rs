@@ -52,6 +52,20 @@ fn sessions_are_counted_and_listed() {
     );
 }
 
+// spec: A-SMA-05, A-SMA-06
+#[test]
+fn sessions_are_chosen_by_few_roles() {
+    let roles = |count: usize| vec!["other"; count].join(", ");
+    let (few, many, long) = (roles(32), roles(33), "x".repeat(10_000));
+    check(&format!(
+        r#"
+        ann: CALL 1 {{}} wamp.session.count [[{few}]] -> RESULT 1 {{}} [0]
+        ann: CALL 2 {{}} wamp.session.count [[{many}]] -> ERROR CALL 2 {{}} wamp.error.invalid_argument
+        ann: CALL 3 {{}} wamp.session.list [[{long}]] -> ERROR CALL 3 {{}} wamp.error.invalid_argument
+    "#,
+    ));
+}
+
 // spec: A-SMA-07, A-META-06, A-ERR-32, B-ERR-06
 #[test]
 fn a_session_is_described() {

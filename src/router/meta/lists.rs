@@ -362,6 +362,28 @@ mod tests {
     }
 
     #[test]
+    fn what_nobody_waits_for_is_not_worked_on_but_a_kill_is() {
+        let victims = Victims {
+            kill: Kill::All,
+            name: "".into(),
+            caller: None,
+            reason: "".into(),
+            message: None,
+        };
+        let sessions = || Scan::Sessions { next: SessionId::default(), roles: None };
+        let kill = Scan::Kill { next: SessionId::default(), victims };
+        let mut lists = Lists::default();
+        for (number, from, scan) in [(1, 0, sessions()), (1, 1, sessions()), (2, 0, kill)] {
+            let (from, found) = (ShardId(from), Vec::new());
+            lists.jobs.push_back(Job { number, from, scan, counts: false, found });
+        }
+        lists.withdraw(1, ShardId(0));
+        lists.withdraw(2, ShardId(0));
+        let left: Vec<_> = lists.jobs.iter().map(|job| (job.number, job.from.0)).collect();
+        assert_eq!(left, [(1, 1), (2, 0)]);
+    }
+
+    #[test]
     fn so_much_is_spent_and_no_more() {
         let mut pace = Pace::default();
         let mut spend_all = |now| {
