@@ -311,11 +311,8 @@ impl Broker {
         for testament in session.testaments.iter().flatten() {
             let options = PublishOptions::read(&mut MsgPackReader::open(&testament.options));
             let options = options.expect("written when the testament was added");
-            let payload = &testament.payload;
-            let elements = (&*payload.arguments, &*payload.arguments_kw);
-            let payload = Payload::from_elements(payload.serializer, elements, false);
-            let (publisher, event) =
-                ((session.id, &session.identity), (&*testament.topic, payload));
+            let publisher = (session.id, &session.identity);
+            let event = (&*testament.topic, testament.payload.payload());
             self.publish(publisher, &options, event, context);
         }
     }

@@ -78,14 +78,7 @@ impl Dealer {
         let callee = callee.session;
         let head =
             InvokeHead { callee, registration, call: call_ref, takes_passthru, continues: false };
-        let relay = Relay {
-            head: Head::Invoke(head),
-            text: &call.procedure,
-            ids: &[],
-            details: Details::Invocation(details),
-            payload: call.payload,
-        };
-        self.pass(callee.shard, &relay, context);
+        self.pass_on(head, details, (&call.procedure, call.payload), context);
         Ok(())
     }
 
@@ -114,14 +107,7 @@ impl Dealer {
         let call_ref = CallRef { caller, request: call.request, serial };
         let head =
             InvokeHead { callee, registration, call: call_ref, takes_passthru, continues: true };
-        let relay = Relay {
-            head: Head::Invoke(head),
-            text: &call.procedure,
-            ids: &[],
-            details: Details::Invocation(details),
-            payload: call.payload,
-        };
-        self.pass(callee.shard, &relay, context);
+        self.pass_on(head, details, (&call.procedure, call.payload), context);
         Ok(())
     }
 
@@ -318,15 +304,23 @@ impl Dealer {
             identity: &session.identity.clone(),
         };
         let details = details_for((&wanted, &procedure), &callee, &self.shared.options);
-        let details = Details::Invocation(details);
         let callee = callee.session;
         let head = InvokeHead { callee, registration, call, takes_passthru, continues: false };
-        let elements = (&*payload.arguments, &*payload.arguments_kw);
-        let payload = Payload::from_elements(payload.serializer, elements, payload.transparent);
-        let relay =
-            Relay { head: Head::Invoke(head), text: &procedure, ids: &[], details, payload };
-        self.pass(callee.shard, &relay, context);
+        self.pass_on(head, details, (&procedure, payload.payload()), context);
         Rerouted::Yes
+    }
+
+    /// Passes a call, or a part of one, to its callee's shard.
+    fn pass_on(
+        &mut self,
+        head: InvokeHead,
+        details: InvocationDetails<'_>,
+        (procedure, payload): (&str, Payload<'_>),
+        context: &mut Context<'_>,
+    ) {
+        let to = head.callee.shard;
+        let (head, details) = (Head::Invoke(head), Details::Invocation(details));
+        self.pass(to, &Relay { head, text: procedure, ids: &[], details, payload }, context);
     }
 
     /// Takes a call out of its caller's pending ones, with its deadline.
@@ -451,12 +445,6 @@ fn keep(
     if !in_parts && !callee.call_reroute {
         return None;
     }
-    let payload = KeptPayload {
-        serializer: call.payload.serializer(),
-        arguments: call.payload.arguments().unwrap_or_default().into(),
-        arguments_kw: call.payload.arguments_kw().unwrap_or_default().into(),
-        transparent: call.payload.is_transparent(),
-    };
     let (mut bytes, mut options) = (Vec::new(), Vec::new());
     Element::write(details, &mut MsgPackWriter::open(&mut bytes));
     Element::write(&call.options, &mut MsgPackWriter::open(&mut options));
@@ -466,7 +454,7 @@ fn keep(
         details: bytes.into(),
         options: options.into(),
         in_parts,
-        payload: (reroutable && !in_parts).then_some(payload),
+        payload: (reroutable && !in_parts).then(|| KeptPayload::new(&call.payload)),
         tried: Vec::new(),
     }))
 }
