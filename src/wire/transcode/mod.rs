@@ -13,7 +13,7 @@
 //!   the nearest float.
 //! - *Floats* keep their value, and their width except in JSON; CBOR's half width
 //!   becomes single. JSON has one width only, written so that it stays a float (`1.0`). JSON and
-//!   UBJSON have no infinities and NaN: they become null.
+//!   UBJSON have no infinities and NaN: they become null, also if UBJSON has their bits.
 //! - *Keys* that are no texts pass between MessagePack and CBOR and are unrepresentable in JSON and
 //!   UBJSON.
 //! - *CBOR's* `undefined` becomes null, tags are dropped and what they stand on is carried, simple

@@ -240,6 +240,22 @@ const REFUSED: &[(Serializer, &[u8], Serializer)] = &[
     (Json, b"\"\\u0000A\"", Ubjson),
 ];
 
+/// The draft has none, so what has their bits means no more than what UBJSON would have written.
+#[test]
+fn infinities_in_ubjson_are_null_on_every_way() {
+    for bits in [f64::INFINITY, f64::NEG_INFINITY, f64::NAN] {
+        let double = [&b"D"[..], &bits.to_be_bytes()].concat();
+        #[expect(clippy::cast_possible_truncation, reason = "they have no digits to lose")]
+        let single = [&b"d"[..], &(bits as f32).to_be_bytes()].concat();
+        for element in [double, single] {
+            assert_eq!(carried(Ubjson, MessagePack, &element).as_deref(), Ok(&b"\xc0"[..]));
+            assert_eq!(carried(Ubjson, Cbor, &element).as_deref(), Ok(&b"\xf6"[..]));
+            assert_eq!(carried(Ubjson, Json, &element).as_deref(), Ok(&b"null"[..]));
+            assert_eq!(carried(Ubjson, Ubjson, &element), Ok(element));
+        }
+    }
+}
+
 #[test]
 fn what_has_no_counterpart_is_refused_and_leaves_nothing() {
     for (from, bytes, to) in REFUSED {

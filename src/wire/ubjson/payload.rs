@@ -13,6 +13,10 @@ impl<'a> PayloadReader<'a> for UbjsonReader<'a> {
             Head::Unsigned(value) => to.integer(value),
             Head::Negative(value) => to.signed(value),
             Head::Precise(characters, whole) => carry_number(characters, whole, to)?,
+            // The draft writes null for these. What has their bits all the same means no more, or
+            // it would change on its way back.
+            Head::Single(bits) if !f32::from_bits(bits).is_finite() => to.null(),
+            Head::Double(bits) if !f64::from_bits(bits).is_finite() => to.null(),
             Head::Single(bits) => to.single(f32::from_bits(bits)),
             Head::Double(bits) => to.double(f64::from_bits(bits)),
             Head::Text(text) => to.text(text),
