@@ -1,6 +1,11 @@
 //! What a router must be told: plain data, filled by `server` from file and flags, or by a test.
 
+pub mod authentication;
+
+use std::sync::Arc;
 use std::time::Duration;
+
+pub use authentication::AuthenticationConfig;
 
 pub use crate::message::UriCheck;
 use crate::message::uri::{MatchPolicy, Pattern, is_valid_pattern};
@@ -8,7 +13,7 @@ pub use crate::session::RequestIds;
 use crate::wire::TransportOptions;
 
 /// Everything a router must be told.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Config {
     /// Realms, by name.
     pub realms: Vec<RealmConfig>,
@@ -21,7 +26,7 @@ pub struct Config {
 }
 
 /// One realm.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct RealmConfig {
     /// Its name, a loose URI.
     pub name: String,
@@ -31,6 +36,8 @@ pub struct RealmConfig {
     pub request_ids: RequestIds,
     /// What else it allows and does.
     pub options: RealmOptions,
+    /// Who may join it.
+    pub authentication: Arc<AuthenticationConfig>,
 }
 
 /// What a realm allows and does beyond the Basic Profile.
