@@ -3,7 +3,8 @@
 //! Plain data: the driver fills it in before a router hears of the connection, and nothing in
 //! here is ever altered afterwards.
 
-use std::net::IpAddr;
+// Addresses are plain data; what opens sockets is not in `core`.
+use core::net::IpAddr;
 use std::time::Duration;
 
 /// Where a connection came from.

@@ -235,7 +235,8 @@ impl Accepting {
                 },
             };
             if self.connections_count() >= self.connections_max {
-                tracing::debug!(peer = %origin.peer, "connection refused: as many as allowed are open");
+                let peer = &origin.peer;
+                tracing::debug!(%peer, "connection refused: as many as allowed are open");
                 continue;
             }
             origin.listener = u16::try_from(index).expect("listeners are fewer than 65,536");
