@@ -106,8 +106,7 @@ attributes! { <'a>
         message: Text<'a>,
     }
     /// `CHALLENGE.Extra`
-    // spec: advanced/authentication_cra, advanced/authentication_scram,
-    // advanced/authentication_cryptosign
+    // spec: advanced/authentication_scram, advanced/authentication_cryptosign
     ChallengeExtra<'a> {
         /// What is to be signed.
         challenge: Text<'a>,
