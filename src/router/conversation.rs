@@ -62,7 +62,8 @@ const WEBSOCKET_GOING_AWAY: u16 = 1001;
 const SILENCES_MAX: u8 = 2;
 
 impl Router {
-    pub(super) fn on_opened(&mut self, id: ConnectionId, origin: &Origin) {
+    pub(super) fn on_opened(&mut self, id: ConnectionId, origin: Origin) {
+        let handshake = self.config.limits.handshake.saturating_sub(origin.delay);
         self.peers.open(id, origin);
         if self.shutting_down {
             return self.close(id);
@@ -72,7 +73,7 @@ impl Router {
         if let Some(connection) = self.peers.connection(id) {
             connection.transport = transport;
         }
-        self.set_deadline(id, Deadline::Handshake(id), self.config.limits.handshake);
+        self.set_deadline(id, Deadline::Handshake(id), handshake);
     }
 
     pub(super) fn on_closed(&mut self, id: ConnectionId) {
@@ -227,9 +228,13 @@ impl Router {
             let text = "only anonymous sessions are accepted";
             return self.abort(id, error::NO_MATCHING_AUTH_METHOD, text);
         }
+        let Some(role) = self.realms[usize::from(realm)].roles.find("anonymous") else {
+            return self.abort(id, error::NO_SUCH_ROLE, "this realm has no such role");
+        };
         let authid = self.random_authid();
         let identity = Identity {
             authid: authid.into(),
+            role,
             authrole: "anonymous".into(),
             authmethod: "anonymous",
             authprovider: "static",

@@ -44,7 +44,7 @@ impl Router {
     /// Processes what a peer has sent, as much of it as is one turn.
     fn process(&mut self, id: ConnectionId, mut bytes: &mut [u8]) {
         let slot = self.peers.slot(id).expect("the caller found it");
-        let listener = usize::from(slot.listener);
+        let listener = usize::from(slot.origin.listener);
         let connection = slot.connection.as_mut().expect("a slot that was found is taken");
         let (mut turn, mut is_done) = (TURN_MESSAGES_MAX, false);
         let mut midway_since = connection.midway_since;
@@ -111,11 +111,12 @@ impl Router {
     /// Tells a transport what is known of its client before the client says it.
     pub(super) fn meet(&mut self, id: ConnectionId, transport: &mut Transport) {
         let Some(slot) = self.peers.slot(id) else { return };
-        let Some(age) = self.config.listeners[usize::from(slot.listener)].cookie else { return };
+        let (listener, is_secure) = (usize::from(slot.origin.listener), slot.origin.tls.is_some());
+        let Some(age) = self.config.listeners[listener].cookie else { return };
         let mut octets = [0; 16];
         self.random.fill(&mut octets);
         let cookie = Some((CookieValue::new(octets), age));
-        transport.meet(Circumstances { cookie, ..Circumstances::default() });
+        transport.meet(Circumstances { is_secure, cookie });
     }
 
     /// Keeps what a peer has sent beyond its turn.

@@ -13,13 +13,16 @@
 //! ```
 
 pub mod address;
+pub mod authorization;
 pub mod connection;
 pub mod invocations;
+pub mod origin;
 pub mod outbox;
 
 pub use address::{CallRef, ConnectionId, SessionRef, ShardId};
 pub use connection::{Admitted, Connection, Phase};
 pub use invocations::Invocations;
+pub use origin::{ClientCertificate, Origin, TlsOrigin};
 pub use outbox::Outbox;
 
 use std::borrow::Cow;
@@ -57,6 +60,8 @@ pub struct Identity {
     pub authid: Arc<str>,
     /// Its role.
     pub authrole: Arc<str>,
+    /// What that role may do.
+    pub role: Arc<authorization::Role>,
     /// How that was proved.
     pub authmethod: &'static str,
     /// Who vouches for it.
