@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::limits::{URI_BYTES_MAX, URI_COMPONENTS_MAX};
 use crate::router::config::{
-    Disclosure, HistoryRule, RealmConfig, RealmOptions, RequestIds, TrustRule, UriCheck,
+    Disclosure, HistoryRule, RealmConfig, RequestIds, TrustRule, UriCheck,
 };
 use crate::server::config::key::{Key, Kind, Preset};
 use crate::server::config::nest::Table;
@@ -17,19 +17,9 @@ pub(in crate::server::config) static REALM: Table<RealmConfig> =
 
 /// A realm at its presets, without a name.
 pub(in crate::server::config) fn preset_realm() -> RealmConfig {
-    let mut realm = blank();
+    let mut realm = RealmConfig::default();
     REALM.preset(&mut realm);
     realm
-}
-
-/// A realm before any option is applied.
-pub(super) fn blank() -> RealmConfig {
-    RealmConfig {
-        name: String::new(),
-        uri_check: UriCheck::default(),
-        request_ids: RequestIds::default(),
-        options: RealmOptions::default(),
-    }
 }
 
 /// Each realm has its own.

@@ -22,7 +22,7 @@ pub(in crate::server::config) static TOP: Table<Settings> = Table {
             shape: Shape::List,
             needed: Some("no realm: write [[realms]] with a name such as \"realm1\""),
             table: &REALM,
-            make: super::realm::blank,
+            make: Default::default,
             place: |settings, realm, _| {
                 if settings.realms.iter().any(|other| other.name == realm.name) {
                     let text = format!("two realms are called {:?}", realm.name);
