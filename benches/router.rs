@@ -55,7 +55,7 @@ impl Bottle {
         let slot = self.connections[shard];
         self.connections[shard] += 1;
         let peer = Peer { shard, connection: ConnectionId { slot, generation: 1 } };
-        let origin = Origin { listener: 0, peer: "bench".into() };
+        let origin = Origin { peer: "bench".into(), ..Origin::default() };
         let opened = Input::Opened { connection: peer.connection, origin };
         self.routers[shard].handle(Instant::default(), opened);
         self.receive(peer, &mut [0x7F, 0xF2, 0, 0]);

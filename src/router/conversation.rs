@@ -62,12 +62,13 @@ const WEBSOCKET_GOING_AWAY: u16 = 1001;
 const SILENCES_MAX: u8 = 2;
 
 impl Router {
-    pub(super) fn on_opened(&mut self, id: ConnectionId, origin: &Origin) {
+    pub(super) fn on_opened(&mut self, id: ConnectionId, origin: Origin) {
+        let handshake = self.config.limits.handshake.saturating_sub(origin.delay);
         self.peers.open(id, origin);
         if self.shutting_down {
             return self.close(id);
         }
-        self.set_deadline(id, Deadline::Handshake(id), self.config.limits.handshake);
+        self.set_deadline(id, Deadline::Handshake(id), handshake);
     }
 
     pub(super) fn on_closed(&mut self, id: ConnectionId) {

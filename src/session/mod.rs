@@ -15,11 +15,13 @@
 pub mod address;
 pub mod connection;
 pub mod invocations;
+pub mod origin;
 pub mod outbox;
 
 pub use address::{CallRef, ConnectionId, SessionRef, ShardId};
 pub use connection::{Admitted, Connection, Phase};
 pub use invocations::Invocations;
+pub use origin::{ClientCertificate, Origin, TlsOrigin};
 pub use outbox::Outbox;
 
 use std::borrow::Cow;
