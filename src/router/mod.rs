@@ -13,6 +13,7 @@
 
 pub mod advice;
 mod announcement;
+pub mod authorization;
 mod broadcast;
 mod broker;
 pub mod config;

@@ -1,7 +1,10 @@
 //! What a router must be told: plain data, filled by `server` from file and flags, or by a test.
 
-pub mod advisors;
+mod advisors;
+mod authentication;
+mod authorization;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 pub use crate::message::UriCheck;
@@ -9,9 +12,11 @@ use crate::message::uri::{MatchPolicy, Pattern, is_valid_pattern};
 pub use crate::session::RequestIds;
 use crate::wire::TransportOptions;
 pub use advisors::{AdvisorConfig, AdvisorKind};
+pub use authentication::AuthenticationConfig;
+pub use authorization::{Action, Actions, RoleConfig, Rule, parse_ask, parse_disclose};
 
 /// Everything a router must be told.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Config {
     /// Realms, by name.
     pub realms: Vec<RealmConfig>,
@@ -24,7 +29,7 @@ pub struct Config {
 }
 
 /// One realm.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct RealmConfig {
     /// Its name, a loose URI.
     pub name: String,
@@ -34,6 +39,8 @@ pub struct RealmConfig {
     pub request_ids: RequestIds,
     /// What else it allows and does.
     pub options: RealmOptions,
+    /// Who may join it.
+    pub authentication: Arc<AuthenticationConfig>,
 }
 
 /// What a realm allows and does beyond the Basic Profile.
@@ -58,6 +65,8 @@ pub struct RealmOptions {
     pub retained_bytes_max: usize,
     /// Subscriptions whose events are kept for those who ask for them later.
     pub history: Vec<HistoryRule>,
+    /// What sessions may do, by their authrole. None: everything.
+    pub roles: Vec<RoleConfig>,
 }
 
 /// Whether publishers and callers may tell, or hide, who they are.
@@ -147,6 +156,7 @@ impl Default for RealmOptions {
             retained_topics_max: 10_000,
             retained_bytes_max: 64 << 20,
             history: Vec::new(),
+            roles: Vec::new(),
         }
     }
 }
