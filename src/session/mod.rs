@@ -13,6 +13,7 @@
 //! ```
 
 pub mod address;
+pub mod auth;
 pub mod connection;
 pub mod invocations;
 pub mod outbox;
