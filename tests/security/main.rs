@@ -20,9 +20,11 @@ mod ground;
 mod healthy;
 mod http;
 mod line;
+mod protocol;
 mod raw;
 mod rawsocket;
 mod serializers;
+mod talk;
 mod web;
 mod websocket;
 
@@ -40,10 +42,16 @@ const GROUPS_AT_ONCE: usize = 3;
 
 /// Every group there is.
 fn groups() -> Vec<Group> {
-    [http::groups(), websocket::groups(), rawsocket::groups(), serializers::groups()]
-        .into_iter()
-        .flatten()
-        .collect()
+    [
+        http::groups(),
+        websocket::groups(),
+        rawsocket::groups(),
+        serializers::groups(),
+        protocol::groups(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 #[test]
