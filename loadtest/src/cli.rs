@@ -9,6 +9,7 @@ use gigawamp::wire::Serializer;
 use lexopt::{Arg, Parser, ValueExt};
 
 use crate::net::Target;
+use crate::peers::{self, PeersOptions};
 use crate::relay::{FrameSizes, Mode, Relay};
 use crate::scenario::Scenario;
 use crate::selfhost::Host;
@@ -23,6 +24,8 @@ loadtest: load against a WAMP router, beside a bare byte relay
 Usage: loadtest SCENARIO [OPTIONS]
        loadtest report [--router FILE] [--duration SECONDS] [--repeat N]
                        [--only TEXT] [--json] [--chart FILE.svg]
+       loadtest compare [--router FILE] [--url URL [--serializer NAME]]
+                       [--folder PATH] [--duration SECONDS] [--repeat N] [--only TEXT] [--json]
        loadtest relay --listen URL --mode rpc|fanout|echo [SIZES]
 
 Scenarios:
@@ -74,6 +77,8 @@ pub enum Command {
     Run(Scenario, Box<Options>),
     /// Measure the whole table.
     Survey(SurveyOptions),
+    /// Measure other routers beside ours.
+    Compare(PeersOptions),
     /// Be a relay.
     Relay(RelayOptions),
     /// Be a router on a simple loop, for tests of this program; not in the help.
@@ -149,6 +154,7 @@ impl Command {
     pub fn run(self) -> Result<(), Trouble> {
         match self {
             Self::Help => print!("{HELP}"),
+            Self::Compare(options) => print!("{}", peers::run(&options)?),
             Self::Survey(options) => print!("{}", survey::run(&options)?),
             Self::Relay(options) => {
                 let mut relay = Relay::bind(&options.listen.address, options.mode, options.sizes)?;
@@ -194,6 +200,7 @@ fn read(mut parser: Parser) -> Result<Command, lexopt::Error> {
     };
     match word.as_str() {
         "relay" => return read_relay(parser),
+        "compare" => return read_compare(parser),
         "report" => return read_survey(parser),
         "selfhost" => {
             let listen = match parser.next()? {
@@ -375,6 +382,30 @@ fn read_survey(mut parser: Parser) -> Result<Command, lexopt::Error> {
         return Err("--repeat: at least 1".into());
     }
     Ok(Command::Survey(options))
+}
+
+fn read_compare(mut parser: Parser) -> Result<Command, lexopt::Error> {
+    let mut options = PeersOptions::default();
+    while let Some(argument) = parser.next()? {
+        match argument {
+            Arg::Short('h') | Arg::Long("help") => return Ok(Command::Help),
+            Arg::Long("router") => options.router = Some(parser.value()?.into()),
+            Arg::Long("folder") => options.folder = parser.value()?.into(),
+            Arg::Long("url") => options.url = Some(parser.value()?.parse()?),
+            Arg::Long("serializer") => {
+                options.serializer = parser.value()?.parse_with(serializer)?
+            }
+            Arg::Long("duration") => options.duration = parser.value()?.parse_with(seconds)?,
+            Arg::Long("repeat") => options.repeat = parser.value()?.parse()?,
+            Arg::Long("only") => options.only = parser.value()?.string()?,
+            Arg::Long("json") => options.json = true,
+            Arg::Long(_) | Arg::Short(_) | Arg::Value(_) => return Err(argument.unexpected()),
+        }
+    }
+    if options.repeat == 0 {
+        return Err("--repeat: at least 1".into());
+    }
+    Ok(Command::Compare(options))
 }
 
 fn read_relay(mut parser: Parser) -> Result<Command, lexopt::Error> {

@@ -9,7 +9,7 @@ mod works;
 
 use std::fmt::Write;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -65,7 +65,7 @@ struct Finding {
 ///
 /// If the router is not there, or delivered wrongly. A goal that is missed is no error.
 pub fn run(options: &SurveyOptions) -> Result<String, Trouble> {
-    let router = router(options)?;
+    let router = router(options.router.as_deref())?;
     let works = WORKS.iter().filter(|work| work.name.contains(&options.only));
     let mut findings: Vec<_> =
         works.map(|work| Finding { work, values: Vec::new(), report: Value::Null }).collect();
@@ -100,11 +100,7 @@ impl Finding {
     }
 }
 
-fn measure(
-    work: &Work,
-    survey: &SurveyOptions,
-    router: &std::path::Path,
-) -> Result<Report, Trouble> {
+fn measure(work: &Work, survey: &SurveyOptions, router: &Path) -> Result<Report, Trouble> {
     let mut options = Options::new(work.scenario);
     options.router = Some(router.to_owned());
     options.url = crate::rig::default_url(true);
@@ -120,10 +116,14 @@ fn measure(
     work.scenario.run(&options)
 }
 
-/// The router to measure.
-fn router(options: &SurveyOptions) -> Result<PathBuf, Trouble> {
+/// The router to measure: the `given` binary, or the one beside this program.
+///
+/// # Errors
+///
+/// If it is not there.
+pub fn router(given: Option<&Path>) -> Result<PathBuf, Trouble> {
     let beside = || Ok::<_, Trouble>(std::env::current_exe()?.with_file_name("gigawamp"));
-    let router = options.router.clone().map_or_else(beside, Ok)?;
+    let router = given.map_or_else(beside, |given| Ok(given.to_owned()))?;
     if router.is_file() {
         return Ok(router);
     }
