@@ -7,7 +7,7 @@ use std::sync::Arc;
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use gigawamp::env::Instant;
 use gigawamp::message::Message;
-use gigawamp::router::config::{Config, Limits, RealmConfig, RealmOptions, RequestIds, UriCheck};
+use gigawamp::router::config::{Config, Limits, RealmConfig, RequestIds, UriCheck};
 use gigawamp::router::{ConnectionId, Input, Origin, Output, Router, ShardId, Shared};
 use gigawamp::wire::{Serializer, TransportOptions};
 
@@ -23,7 +23,7 @@ impl Bottle {
             name: "realm1".into(),
             uri_check: UriCheck::Loose,
             request_ids: RequestIds::Any,
-            options: RealmOptions::default(),
+            ..RealmConfig::default()
         };
         let listener = TransportOptions {
             message_bytes_max: 1 << 20,
@@ -55,7 +55,7 @@ impl Bottle {
         let slot = self.connections[shard];
         self.connections[shard] += 1;
         let peer = Peer { shard, connection: ConnectionId { slot, generation: 1 } };
-        let origin = Origin { listener: 0, peer: "bench".into() };
+        let origin = Origin { peer: "bench".into(), ..Origin::default() };
         let opened = Input::Opened { connection: peer.connection, origin };
         self.routers[shard].handle(Instant::default(), opened);
         self.receive(peer, &mut [0x7F, 0xF2, 0, 0]);

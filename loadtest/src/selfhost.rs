@@ -98,7 +98,7 @@ impl Host {
             self.sockets[slot] = Some((socket, true, false));
             self.generations[slot] += 1;
             let connection = self.id(u32::try_from(slot).expect("fewer sockets than that"));
-            let origin = Origin { listener: 0, peer: "test".into() };
+            let origin = Origin { peer: "test".into(), ..Origin::default() };
             self.router.handle(now(), Input::Opened { connection, origin });
         }
         Ok(())
@@ -165,6 +165,7 @@ fn config() -> Config {
         uri_check: UriCheck::Loose,
         request_ids: RequestIds::Sequential,
         options: RealmOptions { meta_kill: true, ..RealmOptions::default() },
+        ..RealmConfig::default()
     };
     let listener = TransportOptions {
         message_bytes_max: 1 << 24,

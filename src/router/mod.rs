@@ -12,6 +12,7 @@
 //! writer section of [`pattern`] apart) or `async`.
 
 mod announcement;
+pub mod authorization;
 mod broadcast;
 mod broker;
 pub mod config;
@@ -32,7 +33,7 @@ mod retention;
 mod subscriptions;
 mod turns;
 
-pub use crate::session::{ConnectionId, ShardId};
+pub use crate::session::{ClientCertificate, ConnectionId, Origin, ShardId, TlsOrigin};
 pub use relay::Batch;
 
 use std::sync::Arc;
@@ -49,19 +50,10 @@ use peers::Peers;
 use realm::{Context, Realm, SharedRealm};
 use relay::Relays;
 
-/// Where a connection came from.
-#[derive(Clone, Debug)]
-pub struct Origin {
-    /// Index of the listener in [`Config::listeners`].
-    pub listener: u16,
-    /// The peer's address, for `transport` details and logs: `tcp:127.0.0.1:4711`, `unix:/path`.
-    pub peer: Box<str>,
-}
-
 /// Everything that can happen to a router.
 #[derive(Debug)]
 pub enum Input<'a> {
-    /// A listener accepted a connection.
+    /// A connection is open: its first octet may come.
     Opened {
         /// Its new id.
         connection: ConnectionId,
@@ -237,7 +229,7 @@ impl Router {
         debug_assert!(now >= self.now, "time went back");
         self.now = now;
         match input {
-            Input::Opened { connection, origin } => self.on_opened(connection, &origin),
+            Input::Opened { connection, origin } => self.on_opened(connection, origin),
             Input::Received { connection, bytes } => self.on_received(connection, bytes),
             Input::Transmitted { connection, count } => self.on_transmitted(connection, count),
             Input::Closed { connection } => self.on_closed(connection),

@@ -35,9 +35,8 @@ pub(super) enum Undeliverable {
 #[derive(Debug, Default)]
 pub(super) struct Slot {
     pub(super) generation: u32,
-    pub(super) listener: u16,
-    /// The peer's address.
-    pub(super) peer: Box<str>,
+    /// Where the client is.
+    pub(super) origin: Origin,
     pub(super) connection: Option<Connection>,
     pub(super) deadline: Option<Handle>,
     /// In [`Peers::dirty`].
@@ -183,14 +182,13 @@ impl Peers {
         }
     }
 
-    pub(super) fn open(&mut self, id: ConnectionId, origin: &Origin) -> &mut Slot {
+    pub(super) fn open(&mut self, id: ConnectionId, origin: Origin) -> &mut Slot {
         self.count += 1;
         self.counters.connections += 1;
         let slot = self.slots.socket(id.slot);
         assert!(slot.connection.is_none(), "the driver reused a slot that is taken");
         let connection = Some(Connection::default());
-        let (listener, peer) = (origin.listener, origin.peer.clone());
-        *slot = Slot { generation: id.generation, listener, peer, connection, ..Slot::default() };
+        *slot = Slot { generation: id.generation, origin, connection, ..Slot::default() };
         slot
     }
 
@@ -205,9 +203,7 @@ impl Peers {
         self.count += 1;
         let connection = Some(Connection { negotiated: Some(negotiated), ..Connection::default() });
         let (generation, poll) = (id.generation, Some(Box::new(poll)));
-        let Origin { listener, peer } = origin;
-        *self.place_mut(id.slot) =
-            Slot { generation, listener, peer, connection, poll, ..Slot::default() };
+        *self.place_mut(id.slot) = Slot { generation, origin, connection, poll, ..Slot::default() };
         id
     }
 
@@ -377,7 +373,7 @@ impl Peers {
 
     /// The address of the peer in `slot`.
     pub(super) fn address(&self, slot: u32) -> &str {
-        self.slots.get(slot).map_or("", |slot| &slot.peer)
+        self.slots.get(slot).map_or("", |slot| &slot.origin.peer)
     }
 
     /// The next connection to be written to.

@@ -44,7 +44,7 @@ impl Router {
     /// Processes what a peer has sent, as much of it as is one turn.
     fn process(&mut self, id: ConnectionId, mut bytes: &mut [u8]) {
         let slot = self.peers.slot(id).expect("the caller found it");
-        let listener = usize::from(slot.listener);
+        let listener = usize::from(slot.origin.listener);
         let connection = slot.connection.as_mut().expect("a slot that was found is taken");
         let (mut turn, mut is_done) = (TURN_MESSAGES_MAX, false);
         let mut midway_since = connection.midway_since;

@@ -98,15 +98,18 @@ impl Listener {
         }
     }
 
-    /// The next connection and its peer's address.
-    fn accept(&self) -> io::Result<(OwnedFd, Box<str>)> {
+    /// The next connection and where it came from, as far as the kernel knows.
+    fn accept(&self) -> io::Result<(OwnedFd, Origin)> {
         let (socket, peer) = sys::accept(self.socket.as_fd())?;
         let Some(peer) = peer else {
-            return Ok((socket, self.local_addr().into()));
+            let peer = self.local_addr().into();
+            return Ok((socket, Origin { peer, ..Origin::default() }));
         };
         // Failing only means that the peer is gone already, which reading will tell.
         let _ = sys::disable_delay(socket.as_fd());
-        Ok((socket, format!("tcp:{peer}").into()))
+        let address = Some(peer.ip().to_canonical());
+        let peer = format!("tcp:{peer}").into();
+        Ok((socket, Origin { peer, address, ..Origin::default() }))
     }
 }
 
@@ -218,7 +221,7 @@ impl Accepting {
             let Some(gate) = self.least_loaded() else {
                 return Turn::Pause(CROWDED_PAUSE);
             };
-            let (socket, peer) = match self.listeners[index].accept() {
+            let (socket, mut origin) = match self.listeners[index].accept() {
                 Ok(accepted) => accepted,
                 Err(error) => match error.raw_os_error() {
                     Some(libc::EAGAIN) => return Turn::Done,
@@ -232,11 +235,12 @@ impl Accepting {
                 },
             };
             if self.connections_count() >= self.connections_max {
+                let peer = &origin.peer;
                 tracing::debug!(%peer, "connection refused: as many as allowed are open");
                 continue;
             }
-            let listener = u16::try_from(index).expect("listeners are fewer than 65,536");
-            let newcomer = Newcomer { socket, origin: Origin { listener, peer } };
+            origin.listener = u16::try_from(index).expect("listeners are fewer than 65,536");
+            let newcomer = Newcomer { socket, origin };
             let gate = &self.gates[gate];
             gate.connections.fetch_add(1, Ordering::Relaxed);
             let pushed = gate.newcomers.push(newcomer);

@@ -153,7 +153,7 @@ impl Machine {
             open: true,
             peer_open: true,
         });
-        let origin = Origin { listener: 0, peer: "sim:peer".into() };
+        let origin = Origin { peer: "sim:peer".into(), ..Origin::default() };
         self.handle(shard, Input::Opened { connection, origin });
         link
     }

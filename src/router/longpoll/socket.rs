@@ -7,7 +7,7 @@ use crate::message::Payload;
 use crate::router::conversation::Deadline;
 use crate::router::peers::is_poll;
 use crate::router::relay::{Head, Relay};
-use crate::router::{ConnectionId, Origin, Router};
+use crate::router::{ConnectionId, Router};
 use crate::session::{Connection, Phase};
 use crate::wire::longpoll::{Request, Stream, Verdict};
 use crate::wire::{Framing, Negotiated, Serializer};
@@ -33,7 +33,7 @@ impl Router {
             return self.reply_here(id, Verdict::Unknown, String::new());
         };
         let slot = self.peers.slot(id).expect("it made a request");
-        let listener = slot.listener;
+        let listener = slot.origin.listener;
         slot.asked.get_or_insert_default().open = Some(address);
         let asker = Asker { shard: self.peers.shard, connection: id };
         self.ask(&PollRequest { address, asker, listener, errand: Errand::Do(deed) }, body);
@@ -49,7 +49,7 @@ impl Router {
         let mut secret = [0; SECRET_BYTES];
         self.random.fill(&mut secret);
         let slot = self.peers.slot(id).expect("it made a request");
-        let origin = Origin { listener: slot.listener, peer: slot.peer.clone() };
+        let origin = slot.origin.clone();
         // In an outbox without a socket messages are told apart as RawSocket has it.
         let (framing, peer_message_bytes_max) =
             (Framing::RawSocket, crate::limits::MESSAGE_BYTES_CAP);

@@ -195,7 +195,7 @@ impl Router {
         let Some(asked) = slot.asked else { return };
         if let Some(address) = asked.open {
             let asker = Asker { shard: self.peers.shard, connection: id };
-            let (listener, errand) = (slot.listener, Errand::Abandon);
+            let (listener, errand) = (slot.origin.listener, Errand::Abandon);
             self.ask(&PollRequest { address, asker, listener, errand }, &[]);
         }
         let is_unread = slot.connection.is_some_and(|connection| !connection.outbox.is_empty());
@@ -233,7 +233,7 @@ impl Router {
     fn find_poll(&mut self, address: &Address, listener: u16) -> Option<ConnectionId> {
         let place = self.peers.place(address.slot)?;
         let is_its_own = place.poll.as_ref().is_some_and(|poll| poll.is_of(&address.secret));
-        let is_here = place.listener == listener || listener == ANY_LISTENER;
+        let is_here = place.origin.listener == listener || listener == ANY_LISTENER;
         let id = ConnectionId { slot: address.slot, generation: place.generation };
         (is_its_own && is_here).then_some(id)
     }

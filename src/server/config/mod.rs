@@ -22,7 +22,7 @@ use tracing_subscriber::filter::LevelFilter;
 
 pub use document::options_markdown;
 
-use crate::router::config::{Limits, RealmConfig, RealmOptions, RequestIds, UriCheck};
+use crate::router::config::{Limits, RealmConfig};
 use crate::shard::Io;
 use crate::wire::{Serializer, TransportOptions};
 use value::Value;
@@ -304,12 +304,7 @@ impl fmt::Display for Problem {
 
 /// A realm at its presets, without a name.
 fn preset_realm() -> RealmConfig {
-    let mut realm = RealmConfig {
-        name: String::new(),
-        uri_check: UriCheck::default(),
-        request_ids: RequestIds::default(),
-        options: RealmOptions::default(),
-    };
+    let mut realm = RealmConfig::default();
     table::REALM.iter().for_each(|key| key.preset(&mut realm));
     realm
 }

@@ -3,6 +3,7 @@
 use super::key::{Key, Kind, Preset};
 use super::read_text as read;
 use super::*;
+use crate::router::config::{RequestIds, UriCheck};
 
 /// The least that a file has to say.
 const LEAST: &str = "[[realms]]\nname = \"realm1\"\n[[listeners]]\naddress = \"127.0.0.1:8080\"\n";

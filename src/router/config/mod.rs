@@ -1,14 +1,20 @@
 //! What a router must be told: plain data, filled by `server` from file and flags, or by a test.
 
+mod authentication;
+mod authorization;
+
+use std::sync::Arc;
 use std::time::Duration;
 
 pub use crate::message::UriCheck;
 use crate::message::uri::{MatchPolicy, Pattern, is_valid_pattern};
 pub use crate::session::RequestIds;
 use crate::wire::TransportOptions;
+pub use authentication::AuthenticationConfig;
+pub use authorization::{Action, Actions, RoleConfig, Rule, parse_ask, parse_disclose};
 
 /// Everything a router must be told.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Config {
     /// Realms, by name.
     pub realms: Vec<RealmConfig>,
@@ -21,7 +27,7 @@ pub struct Config {
 }
 
 /// One realm.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct RealmConfig {
     /// Its name, a loose URI.
     pub name: String,
@@ -31,6 +37,8 @@ pub struct RealmConfig {
     pub request_ids: RequestIds,
     /// What else it allows and does.
     pub options: RealmOptions,
+    /// Who may join it.
+    pub authentication: Arc<AuthenticationConfig>,
 }
 
 /// What a realm allows and does beyond the Basic Profile.
@@ -55,6 +63,8 @@ pub struct RealmOptions {
     pub retained_bytes_max: usize,
     /// Subscriptions whose events are kept for those who ask for them later.
     pub history: Vec<HistoryRule>,
+    /// What sessions may do, by their authrole. None: everything.
+    pub roles: Vec<RoleConfig>,
 }
 
 /// Whether publishers and callers may tell, or hide, who they are.
@@ -144,6 +154,7 @@ impl Default for RealmOptions {
             retained_topics_max: 10_000,
             retained_bytes_max: 64 << 20,
             history: Vec::new(),
+            roles: Vec::new(),
         }
     }
 }
