@@ -37,6 +37,7 @@ pub(super) fn blank() -> ListenerSettings {
             deflate: false,
             longpoll: false,
             longpoll_path: String::new(),
+            ..TransportOptions::default()
         },
     }
 }
