@@ -1,11 +1,14 @@
 //! What a router must be told: plain data, filled by `server` from file and flags, or by a test.
 
+mod authorization;
+
 use std::time::Duration;
 
 pub use crate::message::UriCheck;
 use crate::message::uri::{MatchPolicy, Pattern, is_valid_pattern};
 pub use crate::session::RequestIds;
 use crate::wire::TransportOptions;
+pub use authorization::{Action, Actions, RoleConfig, Rule, parse_ask, parse_disclose};
 
 /// Everything a router must be told.
 #[derive(Clone, Debug)]
@@ -55,6 +58,8 @@ pub struct RealmOptions {
     pub retained_bytes_max: usize,
     /// Subscriptions whose events are kept for those who ask for them later.
     pub history: Vec<HistoryRule>,
+    /// What sessions may do, by their authrole. None: everything.
+    pub roles: Vec<RoleConfig>,
 }
 
 /// Whether publishers and callers may tell, or hide, who they are.
@@ -144,6 +149,7 @@ impl Default for RealmOptions {
             retained_topics_max: 10_000,
             retained_bytes_max: 64 << 20,
             history: Vec::new(),
+            roles: Vec::new(),
         }
     }
 }

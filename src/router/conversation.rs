@@ -223,9 +223,13 @@ impl Router {
             let text = "only anonymous sessions are accepted";
             return self.abort(id, error::NO_MATCHING_AUTH_METHOD, text);
         }
+        let Some(role) = self.realms[usize::from(realm)].roles.find("anonymous") else {
+            return self.abort(id, error::NO_SUCH_ROLE, "this realm has no such role");
+        };
         let authid = self.random_authid();
         let identity = Identity {
             authid: authid.into(),
+            role,
             authrole: "anonymous".into(),
             authmethod: "anonymous",
             authprovider: "static",

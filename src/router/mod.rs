@@ -12,6 +12,7 @@
 //! writer section of [`pattern`] apart) or `async`.
 
 mod announcement;
+pub mod authorization;
 mod broadcast;
 mod broker;
 pub mod config;

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use ahash::RandomState;
 
+use super::authorization::Roles;
 use super::broker::Broker;
 use super::config::{Limits, RealmConfig, RealmOptions};
 use super::conversation::Deadline;
@@ -35,6 +36,8 @@ use crate::wire::Serializer;
 pub(super) struct SharedRealm {
     pub(super) uri_check: UriCheck,
     pub(super) options: RealmOptions,
+    /// What sessions may do, as it was when the process started.
+    roles: Arc<Roles>,
     pub(super) subscriptions: Directory<Subscription>,
     pub(super) registrations: Directory<Registration>,
     pub(super) retention: Retention,
@@ -57,6 +60,7 @@ impl SharedRealm {
         let mut realm = Self {
             uri_check: config.uri_check,
             options: config.options.clone(),
+            roles: Arc::new(Roles::new(config)),
             subscriptions: Directory::new(hash_key),
             registrations: Directory::new(hash_key),
             retention: Retention::new(hash_key),
@@ -139,6 +143,8 @@ pub(super) struct Realm {
     pub(super) broker: Broker,
     pub(super) dealer: Dealer,
     pub(super) meta: Meta,
+    /// What sessions may do.
+    pub(super) roles: Arc<Roles>,
     /// Sessions of this realm on this shard, and their slots.
     pub(super) sessions: BTreeMap<SessionId, u32>,
 }
@@ -157,6 +163,7 @@ impl Realm {
             broker: Broker::new(realm, Arc::clone(shared), shard, hash_key),
             dealer: Dealer::new(realm, Arc::clone(shared), hash_key),
             meta: Meta::new(hash_key),
+            roles: Arc::clone(&shared.roles),
             sessions: BTreeMap::new(),
         }
     }

@@ -13,6 +13,7 @@
 //! ```
 
 pub mod address;
+pub mod authorization;
 pub mod connection;
 pub mod invocations;
 pub mod origin;
@@ -59,6 +60,8 @@ pub struct Identity {
     pub authid: Arc<str>,
     /// Its role.
     pub authrole: Arc<str>,
+    /// What that role may do.
+    pub role: Arc<authorization::Role>,
     /// How that was proved.
     pub authmethod: &'static str,
     /// Who vouches for it.

@@ -1,0 +1,43 @@
+//! The roles of a realm: what their sessions may do.
+
+use super::Disclosure;
+pub use crate::session::authorization::{Action, Actions, Rule};
+
+/// What sessions of one authrole may do in a realm.
+// spec: advanced/authorization
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RoleConfig {
+    /// The authrole.
+    pub name: String,
+    /// What is allowed.
+    pub allow: Vec<Rule>,
+    /// What is not.
+    pub deny: Vec<Rule>,
+    /// What the authorizer of that name decides.
+    pub ask: Vec<(Rule, Box<str>)>,
+    /// Whether callers and publishers tell who they are, where the realm's own answer is not meant.
+    pub disclose: Vec<(Rule, Disclosure)>,
+}
+
+/// A rule in the form `ACTIONS URI AUTHORIZER`.
+#[must_use]
+pub fn parse_ask(text: &str) -> Option<(Rule, Box<str>)> {
+    let (rule, authorizer) = text.trim_end().rsplit_once(' ')?;
+    Some((Rule::parse(rule)?, authorizer.into()))
+}
+
+/// A rule in the form `ACTIONS URI` or `ACTIONS URI always|never|asked`; always if it does not say.
+#[must_use]
+pub fn parse_disclose(text: &str) -> Option<(Rule, Disclosure)> {
+    if let Some(rule) = Rule::parse(text) {
+        return Some((rule, Disclosure::Always));
+    }
+    let (rule, word) = text.trim_end().rsplit_once(' ')?;
+    let disclosure = match word {
+        "always" => Disclosure::Always,
+        "never" => Disclosure::Deny,
+        "asked" => Disclosure::Allow,
+        _ => return None,
+    };
+    Some((Rule::parse(rule)?, disclosure))
+}
