@@ -230,5 +230,5 @@ that mean well call, answer, publish and receive, over both transports and throu
 be lost, late beyond patience, or out of order. After each case the router must have closed what it opened and stayed
 within the memory that the case allows; at the end it must stop in good order, have counted what was done to it, and
 its log must be short and without secrets. How long something took is no measure, but for deadlines that the router
-promises. A case is where it is told what it expects; where it is played is in `tests/security`.
+promises.
 ";

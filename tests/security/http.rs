@@ -26,7 +26,7 @@ const CASES: [Case; 6] = [
         expect_answer("431", &line.rest()?)?;
         Ok("431, and 431 at 8 KiB".to_owned())
     })
-    .growing(4 << 20)
+    .growing(12 << 20)
     .violating(2),
     Case::new("18", "10000 headers; 65 short ones", "431 for each", |ground| {
         for count in [10_000, 65] {

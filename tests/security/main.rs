@@ -12,6 +12,7 @@
 //! - all others: the cases.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(clippy::disallowed_methods, reason = "a test of a process waits for it")]
 
 mod cargo;
 mod case;

@@ -174,7 +174,7 @@ fn write_text(serializer: Serializer, text: &str, out: &mut Vec<u8>) {
             out.push(b'L');
             out.extend_from_slice(&(text.len() as u64).to_be_bytes());
         }
-        _ => {
+        Serializer::Json | Serializer::MessagePack | Serializer::Cbor => {
             out.push(if serializer == Serializer::MessagePack { 0xDB } else { 0x7A });
             out.extend_from_slice(&(text.len() as u32).to_be_bytes());
         }

@@ -101,7 +101,7 @@ const CASES: [Case; 9] = [
         "held back, memory bounded, closed after 1000 without a message between them",
         flood_pings,
     )
-    .growing(16 << 20)
+    .growing(32 << 20)
     .violating(1),
     Case::new("50", "A message of no octets", "ABORT protocol_violation", |ground| {
         for serializer in Serializer::ALL {

@@ -42,7 +42,8 @@ pub enum Asked {
 /// What came of a question.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Advice {
-    /// The advisor's answer: one JSON value of at most [`ADVICE_BYTES_MAX`](crate::limits::ADVICE_BYTES_MAX) octets, well formed.
+    /// The advisor's answer: one JSON value, well formed, and bounded as the answer is by
+    /// [`ADVICE_BYTES_MAX`](crate::limits::ADVICE_BYTES_MAX).
     Answer(String),
     /// The advisor answered with an error of its own.
     Refused {

@@ -1,9 +1,10 @@
 //! The configuration of one process: file, environment and flags become [`Settings`].
 //!
-//! What stands where: [`table`] has every option, [`key`] says what an option is, [`nest`] what a
-//! table, [`value`] what may be written, [`secret`] where what is secret comes from, [`read`] walks
-//! a file and blames its lines, [`document`] writes the table for the operator. This file decides where a configuration comes from and what wins: a flag over
-//! the environment, the environment over the file, the file over the preset.
+//! What stands where: [`table`] has every option, [`key`] says what an option is, [`nest`] what
+//! a table is, [`value`] what may be written, [`secret`] where secrets come from. [`read`] walks a
+//! file and blames its lines, [`document`] writes the table for the operator. This file
+//! decides where a configuration comes from and what wins: a flag over the environment, the
+//! environment over the file, the file over the preset.
 
 mod document;
 mod key;

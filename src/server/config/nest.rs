@@ -255,7 +255,8 @@ mod tests {
     #[test]
     fn tables_within_tables_are_read() {
         let text = "networks = [\"10.0.0.0/8\", \"::1\"]\npath = \"a/b\"\n[[rooms]]\nsize = 1\n\
-                    key = \"env:KEY\"\n[[rooms]]\nsize = 2\nrules = [\"a\", \"b\"]\n[door]\nkey = \"k\"";
+                    key = \"env:KEY\"\n[[rooms]]\nsize = 2\nrules = [\"a\", \"b\"]\n\
+                    [door]\nkey = \"k\"";
         let house = house(text).unwrap();
         assert_eq!(house.networks, ["10.0.0.0/8".parse().unwrap(), "::1/128".parse().unwrap()]);
         assert_eq!(house.path, Some("a/b".into()));
