@@ -20,9 +20,12 @@ mod ground;
 mod healthy;
 mod http;
 mod line;
+mod meta;
 mod protocol;
+mod pubsub;
 mod raw;
 mod rawsocket;
+mod rpc;
 mod serializers;
 mod talk;
 mod web;
@@ -42,16 +45,17 @@ const GROUPS_AT_ONCE: usize = 3;
 
 /// Every group there is.
 fn groups() -> Vec<Group> {
-    [
+    let all = [
         http::groups(),
         websocket::groups(),
         rawsocket::groups(),
         serializers::groups(),
         protocol::groups(),
-    ]
-    .into_iter()
-    .flatten()
-    .collect()
+        pubsub::groups(),
+        rpc::groups(),
+        meta::groups(),
+    ];
+    all.into_iter().flatten().collect()
 }
 
 #[test]

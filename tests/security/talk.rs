@@ -13,6 +13,29 @@ pub(crate) fn joined(ground: &Ground) -> Peer {
     ground.peer(Framing::RawSocket)
 }
 
+/// A client with a session in another realm.
+pub(crate) fn in_realm(ground: &Ground, realm: &str) -> Peer {
+    let mut peer = Peer::tcp(&ground.address, Framing::RawSocket);
+    peer.join(realm);
+    peer
+}
+
+/// A client that announces everything, and its session id.
+pub(crate) fn featured(ground: &Ground, realm: &str) -> (Peer, u64) {
+    let caller = json!({
+        "progressive_call_results": true, "progressive_call_invocations": true,
+        "call_canceling": true, "call_timeout": true,
+    });
+    let roles = json!({
+        "caller": {"features": caller}, "callee": {"features": caller},
+        "publisher": {}, "subscriber": {},
+    });
+    let mut peer = Peer::tcp(&ground.address, Framing::RawSocket);
+    peer.send(&json!([1, realm, {"roles": roles}]));
+    let session_id = peer.expect(2)[1].as_u64().unwrap();
+    (peer, session_id)
+}
+
 /// Some of them, in the order in which they joined; not all are on one shard.
 pub(crate) fn some<const N: usize>(ground: &Ground) -> [Peer; N] {
     [(); N].map(|()| joined(ground))
