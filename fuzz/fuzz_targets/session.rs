@@ -80,6 +80,7 @@ fn config() -> Config {
             history: ["a.b", "*", ".b"].iter().filter_map(|uri| history(uri)).collect(),
             ..RealmOptions::default()
         },
+        ..RealmConfig::default()
     };
     Config {
         realms: vec![realm("r"), realm("s")],
@@ -92,6 +93,7 @@ fn config() -> Config {
             deflate: true,
             longpoll: true,
             longpoll_path: "/lp".into(),
+            ..TransportOptions::default()
         }],
         limits: Limits { outbox_bytes_max: 4_000, ..Limits::default() },
         agent: "fuzzed".into(),

@@ -147,6 +147,7 @@ impl Swarm {
             uri_check: UriCheck::Loose,
             request_ids: RequestIds::Sequential,
             options: self.options.clone(),
+            ..RealmConfig::default()
         };
         Config {
             realms: REALMS.map(realm).to_vec(),
@@ -159,6 +160,7 @@ impl Swarm {
                 deflate: true,
                 longpoll: true,
                 longpoll_path: "/lp".into(),
+                ..TransportOptions::default()
             }],
             limits,
             agent: "gigawamp".into(),

@@ -143,6 +143,7 @@ pub(crate) fn config(lines: &[Line]) -> Config {
         uri_check,
         request_ids,
         options: options.clone(),
+        ..RealmConfig::default()
     };
     Config {
         realms: vec![realm("realm1"), realm("realm2")],
@@ -155,6 +156,7 @@ pub(crate) fn config(lines: &[Line]) -> Config {
             deflate: true,
             longpoll: true,
             longpoll_path: "/lp".into(),
+            ..TransportOptions::default()
         }],
         limits,
         agent: "gigawamp-under-test".into(),
