@@ -55,31 +55,19 @@ impl DoorSettings {
     /// What contradicts what: the option, and what is wrong with it.
     pub(super) fn contradiction(&self, is_unix: bool) -> Option<(&'static str, &'static str)> {
         let asks = self.client_certificates != ClientCertificates::Off;
-        Some(match self.tls {
-            TlsMode::Off if !self.certificates.is_empty() => {
-                ("certificates", "are of no use while tls is \"off\"")
-            }
-            TlsMode::Off if asks => ("client_certificate", "takes tls, which is \"off\""),
-            TlsMode::Off if self.client_ca.is_some() => {
-                ("client_ca", "takes tls, which is \"off\"")
-            }
-            TlsMode::Required | TlsMode::InsecureOptional if self.certificates.is_empty() => {
-                ("tls", "takes certificates")
-            }
-            _ if asks && self.client_ca.is_none() => {
-                ("client_certificate", "takes a client_ca whose word is taken")
-            }
-            _ if !asks && self.client_ca.is_some() => {
-                ("client_ca", "is of no use while client_certificate is \"off\"")
-            }
-            _ if is_unix && !self.proxies.is_empty() => {
-                ("proxy_protocol", "is for TCP, and this is a Unix socket")
-            }
-            _ if !is_unix && !self.uids.is_empty() => {
-                ("allowed_uids", "is for Unix sockets, and this is none")
-            }
-            _ => return None,
-        })
+        let is_off = self.tls == TlsMode::Off;
+        let rules = [
+            (is_off && !self.certificates.is_empty(), "certificates", "takes tls, which is off"),
+            (is_off && asks, "client_certificate", "takes tls, which is off"),
+            (is_off && self.client_ca.is_some(), "client_ca", "takes tls, which is off"),
+            (!is_off && self.certificates.is_empty(), "tls", "takes certificates"),
+            (asks && self.client_ca.is_none(), "client_certificate", "takes a client_ca"),
+            (!asks && self.client_ca.is_some(), "client_ca", "takes client_certificate, too"),
+            (is_unix && !self.proxies.is_empty(), "proxy_protocol", "is for TCP alone"),
+            (!is_unix && !self.uids.is_empty(), "allowed_uids", "is for Unix sockets alone"),
+        ];
+        let broken = rules.into_iter().find(|(is_broken, ..)| *is_broken);
+        broken.map(|(_, option, text)| (option, text))
     }
 
     /// Reads the files, and says beside the door what an operator should know.

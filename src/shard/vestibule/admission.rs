@@ -225,7 +225,6 @@ impl Admission {
         }
     }
 
-    #[expect(clippy::disallowed_types, reason = "see the module")]
     fn table(&self) -> MutexGuard<'_, Table> {
         // Whoever panics with it ends the process; what is left of it is sound either way.
         self.table.lock().unwrap_or_else(PoisonError::into_inner)

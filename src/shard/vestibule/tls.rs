@@ -175,9 +175,8 @@ fn fits(pattern: &str, name: &str) -> bool {
 fn host_names(certificate: &CertificateDer<'_>) -> Result<Vec<Box<str>>, String> {
     let (_, certificate) = X509Certificate::from_der(certificate)
         .map_err(|error| format!("a certificate cannot be read: {error}"))?;
-    Ok(alternative_names(&certificate, |name| match name {
-        GeneralName::DNSName(name) => Some((*name).into()),
-        _ => None,
+    Ok(alternative_names(&certificate, |name| {
+        if let GeneralName::DNSName(name) = name { Some(*name) } else { None }
     }))
 }
 
@@ -327,11 +326,13 @@ fn describe(der: &CertificateDer<'_>) -> ClientCertificate {
     let Ok((_, certificate)) = X509Certificate::from_der(der) else {
         return ClientCertificate { fingerprint, ..ClientCertificate::default() };
     };
-    let names = alternative_names(&certificate, |name| match name {
-        GeneralName::DNSName(name) | GeneralName::RFC822Name(name) | GeneralName::URI(name) => {
-            Some((*name).into())
-        }
-        _ => None,
+    let names = alternative_names(&certificate, |name| {
+        let (GeneralName::DNSName(name) | GeneralName::RFC822Name(name) | GeneralName::URI(name)) =
+            name
+        else {
+            return None;
+        };
+        Some(*name)
     });
     ClientCertificate {
         subject: common_name(certificate.subject()),
@@ -341,13 +342,14 @@ fn describe(der: &CertificateDer<'_>) -> ClientCertificate {
     }
 }
 
-fn alternative_names(
-    certificate: &X509Certificate<'_>,
-    choose: impl Fn(&GeneralName<'_>) -> Option<Box<str>>,
+fn alternative_names<'c>(
+    certificate: &X509Certificate<'c>,
+    choose: impl Fn(&GeneralName<'c>) -> Option<&'c str>,
 ) -> Vec<Box<str>> {
     let extension = certificate.subject_alternative_name().ok().flatten();
     extension.map_or_else(Vec::new, |extension| {
-        extension.value.general_names.iter().filter_map(choose).collect()
+        let names = extension.value.general_names.iter();
+        names.filter_map(choose).map(Into::into).collect()
     })
 }
 
