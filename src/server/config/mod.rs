@@ -326,6 +326,7 @@ fn preset_listener() -> ListenerSettings {
             deflate: false,
             longpoll: false,
             longpoll_path: String::new(),
+            ..TransportOptions::default()
         },
     };
     table::LISTENER.iter().for_each(|key| key.preset(&mut listener));
