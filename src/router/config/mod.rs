@@ -1,5 +1,6 @@
 //! What a router must be told: plain data, filled by `server` from file and flags, or by a test.
 
+mod advisors;
 mod authentication;
 mod authorization;
 
@@ -10,6 +11,7 @@ pub use crate::message::UriCheck;
 use crate::message::uri::{MatchPolicy, Pattern, is_valid_pattern};
 pub use crate::session::RequestIds;
 use crate::wire::TransportOptions;
+pub use advisors::{AdvisorConfig, AdvisorKind};
 pub use authentication::AuthenticationConfig;
 pub use authorization::{Action, Actions, RoleConfig, Rule, parse_ask, parse_disclose};
 
@@ -206,6 +208,8 @@ pub struct Limits {
     pub invocations_pending_max: usize,
     /// Calls that may wait for one callee that takes only so many at a time.
     pub calls_queued_max: usize,
+    /// Questions of each shard to authenticators and authorizers that may be without an answer.
+    pub advice_pending_max: usize,
     /// Testaments one session may leave.
     pub testaments_max: usize,
     /// Subscriptions one session may hold.
@@ -236,6 +240,7 @@ impl Default for Limits {
             calls_pending_max: 1_024,
             invocations_pending_max: 16_384,
             calls_queued_max: 1_024,
+            advice_pending_max: 10_000,
             testaments_max: 64,
             subscriptions_max: 10_000,
             registrations_max: 10_000,
