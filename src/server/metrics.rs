@@ -11,6 +11,8 @@ pub(super) fn total(shards: &[Counters]) -> Counters {
         let Counters {
             connections,
             sessions,
+            authentications_failed,
+            authentications_blocked,
             messages_in,
             messages_out,
             slow_sessions_ended,
@@ -22,6 +24,8 @@ pub(super) fn total(shards: &[Counters]) -> Counters {
         Counters {
             connections: sum.connections + connections,
             sessions: sum.sessions + sessions,
+            authentications_failed: sum.authentications_failed + authentications_failed,
+            authentications_blocked: sum.authentications_blocked + authentications_blocked,
             messages_in: sum.messages_in + messages_in,
             messages_out: sum.messages_out + messages_out,
             slow_sessions_ended: sum.slow_sessions_ended + slow_sessions_ended,
@@ -39,6 +43,8 @@ pub(super) fn log_summary(shards: &[Counters], stalls: u64) {
     info!(
         connections = sum.connections,
         sessions = sum.sessions,
+        authentications_failed = sum.authentications_failed,
+        authentications_blocked = sum.authentications_blocked,
         messages_in = sum.messages_in,
         messages_out = sum.messages_out,
         slow_sessions_ended = sum.slow_sessions_ended,

@@ -111,6 +111,7 @@ fn start(settings: &Settings, source: &Source, started: SystemTime) -> Result<Sh
         listeners: transports.iter().map(|settings| settings.transport.clone()).collect(),
         limits: settings.limits.clone(),
         agent: format!("gigawamp-{VERSION}"),
+        ..Config::default()
     };
     let lines: Vec<_> = listeners
         .iter()

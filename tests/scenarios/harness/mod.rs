@@ -160,6 +160,7 @@ pub(crate) fn config(lines: &[Line]) -> Config {
         }],
         limits,
         agent: "gigawamp-under-test".into(),
+        ..Config::default()
     }
 }
 
