@@ -108,7 +108,8 @@ impl Visitor {
             if circumstances.is_secure { (SECURE_NAME, "; Secure") } else { (PLAIN_NAME, "") };
         let age = age.as_secs();
         format!(
-            "Set-Cookie: {name}={value}; Path=/; Max-Age={age}; HttpOnly; SameSite=Strict{secure}\r\n"
+            "Set-Cookie: {name}={value}; Path=/; Max-Age={age}; HttpOnly; \
+             SameSite=Strict{secure}\r\n"
         )
     }
 }

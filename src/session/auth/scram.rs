@@ -19,7 +19,7 @@ use base64::engine::general_purpose::STANDARD;
 use ring::hmac;
 
 use super::secret::{fingerprint, is_same};
-use super::{Kdf, Method, Scram, ScramKeys};
+use super::{Kdf, Scram, ScramKeys};
 use crate::env::Random;
 
 /// Octets of the router's part of the nonce.
@@ -31,11 +31,20 @@ const CLIENT_NONCE_BYTES: std::ops::RangeInclusive<usize> = 8..=128;
 /// The one channel binding there is: RFC 9266. What TLS 1.3 has no definition of is not offered.
 const TLS_EXPORTER: &str = "tls-exporter";
 
+/// Whose SCRAM it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dialect {
+    /// That of the specification: the method `wamp-scram`.
+    Specification,
+    /// That of clients in the field: the method `scram`.
+    Field,
+}
+
 /// What a client says in HELLO.
 #[derive(Clone, Copy, Debug)]
 pub struct Asked<'a> {
-    /// [`Method::Scram`] or [`Method::WampScram`]: the dialect.
-    pub method: Method,
+    /// By which method it asks.
+    pub dialect: Dialect,
     /// The principal it claims to be, as it wrote it.
     pub authid: &'a str,
     /// Its nonce: `authextra.nonce`.
@@ -70,7 +79,7 @@ pub struct Challenge {
     pub iterations: u32,
     /// `CHALLENGE.Extra.memory`, in KiB, if the derivation takes memory.
     pub memory: Option<u32>,
-    method: Method,
+    dialect: Dialect,
     binding: Option<Binding>,
     messages: Vec<String>,
     keys: Arc<[ScramKeys]>,
@@ -113,12 +122,12 @@ impl Challenge {
         let names = names(asked)?;
         let mut chance = [0; NONCE_BYTES];
         random.fill(&mut chance);
-        let nonce = match asked.method {
-            Method::WampScram => asked.nonce.to_owned() + &STANDARD.encode(chance),
-            _ => STANDARD.encode([&*client_nonce, &chance].concat()),
+        let nonce = match asked.dialect {
+            Dialect::Specification => asked.nonce.to_owned() + &STANDARD.encode(chance),
+            Dialect::Field => STANDARD.encode([&*client_nonce, &chance].concat()),
         };
         let salt = STANDARD.encode(&scram.salt);
-        let ends = Binding::spellings(binding.as_ref(), asked.method);
+        let ends = Binding::spellings(binding.as_ref(), asked.dialect);
         let message = |name: &String, end: &String| {
             let (client, iterations) = (asked.nonce, scram.iterations);
             format!("n={name},r={client},r={nonce},s={salt},i={iterations},c={end},r={nonce}")
@@ -126,10 +135,10 @@ impl Challenge {
         let messages =
             names.iter().flat_map(|name| ends.iter().map(move |end| message(name, end))).collect();
         Ok(Self {
-            kdf: kdf_name(scram.kdf, asked.method),
+            kdf: kdf_name(scram.kdf, asked.dialect),
             iterations: scram.iterations,
             memory: (scram.kdf == Kdf::Argon2id).then_some(scram.memory),
-            method: asked.method,
+            dialect: asked.dialect,
             keys: Arc::clone(&scram.keys),
             nonce,
             salt,
@@ -144,7 +153,7 @@ impl Challenge {
     #[must_use]
     pub fn check(&self, answer: &Answer<'_>) -> Option<String> {
         // The proof covers the nonce and the binding whatever is said of them beside it.
-        let nonce_is_told = self.method != Method::WampScram || answer.nonce.is_some();
+        let nonce_is_told = self.dialect != Dialect::Specification || answer.nonce.is_some();
         let nonce_is_right = answer.nonce.is_none_or(|nonce| nonce == self.nonce);
         let binding = self.binding.as_ref();
         let name_is_right = answer.channel_binding == binding.map(|binding| binding.name);
@@ -187,12 +196,12 @@ impl Binding {
 
     /// What may stand behind `c=` in the message that is signed.
     // spec: A-SCR-10, A-SCR-18
-    fn spellings(binding: Option<&Self>, method: Method) -> Vec<String> {
+    fn spellings(binding: Option<&Self>, dialect: Dialect) -> Vec<String> {
         let Some(binding) = binding else {
             let none = STANDARD.encode("n,,");
-            return match method {
-                Method::WampScram => vec![none],
-                _ => vec![String::new(), none],
+            return match dialect {
+                Dialect::Specification => vec![none],
+                Dialect::Field => vec![String::new(), none],
             };
         };
         let mut input = format!("p={},,", binding.name).into_bytes();
@@ -207,7 +216,7 @@ impl Binding {
 fn names(asked: &Asked<'_>) -> Result<Vec<String>, Refusal> {
     let prepared = normalize(asked.authid).ok_or(Refusal::Authid)?;
     let mut names = vec![escape(&prepared), escape(asked.authid)];
-    if asked.method != Method::WampScram {
+    if asked.dialect != Dialect::Specification {
         names.push(prepared);
     }
     names.sort_unstable();
@@ -227,10 +236,10 @@ fn escape(name: &str) -> String {
     name.replace('=', "=3D").replace(',', "=2C")
 }
 
-const fn kdf_name(kdf: Kdf, method: Method) -> &'static str {
-    match (kdf, method) {
+const fn kdf_name(kdf: Kdf, dialect: Dialect) -> &'static str {
+    match (kdf, dialect) {
         (Kdf::Pbkdf2, _) => "pbkdf2",
-        (Kdf::Argon2id, Method::WampScram) => "argon2id13",
+        (Kdf::Argon2id, Dialect::Specification) => "argon2id13",
         (Kdf::Argon2id, _) => "argon2id-13",
     }
 }

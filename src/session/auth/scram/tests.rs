@@ -12,8 +12,8 @@ const LINE: &str = "pbkdf2$i=4096$W22ZaJ0SNY7soEsUEjb6gQ==$\
     WG5d8oPm3OtcPnkdi4Uo7BkeZkBFzpcXkuLmtbsT4qY=:wfPLwcE6nTWhTAmQ7tl2KeoiWGPlZqQxSrmfPwDl2dU=";
 const NONCE: &str = "egVDf3DMJh0SBmkFIh7sSg==";
 
-fn asked(method: Method, authid: &str) -> Asked<'_> {
-    Asked { method, authid, nonce: NONCE, channel_binding: None, exporter: None }
+fn asked(dialect: Dialect, authid: &str) -> Asked<'_> {
+    Asked { dialect, authid, nonce: NONCE, channel_binding: None, exporter: None }
 }
 
 fn challenge(asked: &Asked<'_>) -> Result<Challenge, Refusal> {
@@ -115,35 +115,36 @@ fn each_dialect_has_its_challenge() {
     let argon = LINE.replace("pbkdf2$i=4096", "argon2id13$i=2,m=19456");
     let argon = Scram::from_line(&argon).unwrap();
     let mut random = Random::from_number(1);
-    let mut new =
-        |scram: &Scram, method| Challenge::new(scram, &asked(method, "user"), &mut random).unwrap();
-    let ours = new(&argon, Method::WampScram);
+    let mut new = |scram: &Scram, dialect| {
+        Challenge::new(scram, &asked(dialect, "user"), &mut random).unwrap()
+    };
+    let ours = new(&argon, Dialect::Specification);
     assert_eq!((ours.kdf, ours.iterations, ours.memory), ("argon2id13", 2, Some(19_456)));
     let rest = ours.nonce.strip_prefix(NONCE).expect("the client's nonce comes first");
     assert_eq!(STANDARD.decode(rest).unwrap().len(), 16);
     assert_eq!(ours.salt, "W22ZaJ0SNY7soEsUEjb6gQ==");
 
-    let field = new(&argon, Method::Scram);
+    let field = new(&argon, Dialect::Field);
     assert_eq!(field.kdf, "argon2id-13");
     let octets = STANDARD.decode(&field.nonce).unwrap();
     assert!(octets.starts_with(&STANDARD.decode(NONCE).unwrap()));
     assert_eq!(octets.len(), 32);
 
     let plain = Scram::from_line(LINE).unwrap();
-    for method in [Method::Scram, Method::WampScram] {
-        let challenge = new(&plain, method);
+    for dialect in [Dialect::Field, Dialect::Specification] {
+        let challenge = new(&plain, dialect);
         assert_eq!(
             (challenge.kdf, challenge.iterations, challenge.memory),
             ("pbkdf2", 4_096, None)
         );
-        assert_ne!(challenge.nonce, new(&plain, method).nonce, "no nonce comes twice");
+        assert_ne!(challenge.nonce, new(&plain, dialect).nonce, "no nonce comes twice");
     }
 }
 
 // spec: A-SCR-08, A-SCR-09, A-SCR-10, A-SCR-13
 #[test]
 fn the_dialect_of_the_specification_is_understood() {
-    let challenge = challenge(&asked(Method::WampScram, "us,er=")).unwrap();
+    let challenge = challenge(&asked(Dialect::Specification, "us,er=")).unwrap();
     let signed = message(&challenge, "us=2Cer=3D", "biws");
     let proof = prove(&SALTED, &signed);
     let right = Answer { proof: &proof, nonce: Some(&challenge.nonce), ..Answer::default() };
@@ -171,7 +172,7 @@ fn the_dialect_of_the_specification_is_understood() {
 #[test]
 fn the_dialect_of_the_field_is_understood() {
     let with_text_keys = Scram { keys: [ScramKeys::of_text(&SALTED)].into(), ..record() };
-    let asked = asked(Method::Scram, "us,er");
+    let asked = asked(Dialect::Field, "us,er");
     let challenge = Challenge::new(&with_text_keys, &asked, &mut Random::from_number(1)).unwrap();
     let salted = base64::engine::general_purpose::STANDARD_NO_PAD.encode(SALTED);
     for (name, end) in [("us,er", ""), ("us=2Cer", ""), ("us,er", "biws"), ("us=2Cer", "biws")] {
@@ -192,7 +193,7 @@ fn one_record_serves_both_kinds_of_keys() {
     let scram = Scram { keys: both, ..record() };
     let text = base64::engine::general_purpose::STANDARD_NO_PAD.encode(SALTED);
     for salted in [&SALTED[..], text.as_bytes()] {
-        let asked = asked(Method::Scram, "user");
+        let asked = asked(Dialect::Field, "user");
         let challenge = Challenge::new(&scram, &asked, &mut Random::from_number(1)).unwrap();
         let signed = message(&challenge, "user", "");
         let proof = prove(salted, &signed);
@@ -209,7 +210,7 @@ fn a_proof_may_be_bound_to_the_channel() {
     let asked = Asked {
         channel_binding: Some("tls-exporter"),
         exporter: Some([5; 32]),
-        ..asked(Method::WampScram, "user")
+        ..asked(Dialect::Specification, "user")
     };
     let challenge = challenge(&asked).unwrap();
     let end = STANDARD.encode([b"p=tls-exporter,,".as_slice(), &[5; 32]].concat());
@@ -245,9 +246,9 @@ fn a_binding_that_is_not_there_is_refused() {
         ("tls-server-end-point", Some([5; 32])),
         ("", Some([5; 32])),
     ] {
-        for method in [Method::Scram, Method::WampScram] {
+        for dialect in [Dialect::Field, Dialect::Specification] {
             let channel_binding = Some(name);
-            let asked = Asked { channel_binding, exporter, ..asked(method, "user") };
+            let asked = Asked { channel_binding, exporter, ..asked(dialect, "user") };
             assert_eq!(challenge(&asked).unwrap_err(), Refusal::ChannelBinding, "{name}");
         }
     }
@@ -258,10 +259,10 @@ fn a_binding_that_is_not_there_is_refused() {
 fn a_nonce_is_canonical_base64_of_some_length() {
     let long = STANDARD.encode([1; 129]);
     for nonce in ["", "AAAA", "egVDf3DMJh0", "egVDf3DMJh1=", "egVDf3DM\nJh0=", "r=,s=", &long] {
-        let asked = Asked { nonce, ..asked(Method::Scram, "user") };
+        let asked = Asked { nonce, ..asked(Dialect::Field, "user") };
         assert_eq!(challenge(&asked).unwrap_err(), Refusal::Nonce, "{nonce:?}");
     }
-    let asked = Asked { nonce: "egVDf3DMJh0=", ..asked(Method::Scram, "user") };
+    let asked = Asked { nonce: "egVDf3DMJh0=", ..asked(Dialect::Field, "user") };
     assert!(challenge(&asked).is_ok(), "the specification's own example");
 }
 
@@ -280,9 +281,9 @@ fn names_are_prepared() {
     ] {
         assert_eq!(normalize(text).as_deref(), prepared, "{text:?}");
     }
-    assert_eq!(challenge(&asked(Method::Scram, "\u{7}")).unwrap_err(), Refusal::Authid);
+    assert_eq!(challenge(&asked(Dialect::Field, "\u{7}")).unwrap_err(), Refusal::Authid);
     // A client may prepare the name before it signs, or not.
-    let challenge = challenge(&asked(Method::WampScram, "\u{2168}")).unwrap();
+    let challenge = challenge(&asked(Dialect::Specification, "\u{2168}")).unwrap();
     for name in ["IX", "\u{2168}"] {
         let proof = prove(&SALTED, &message(&challenge, name, "biws"));
         let nonce = Some(&*challenge.nonce);
@@ -296,7 +297,7 @@ fn names_are_prepared() {
 fn an_answer_is_good_for_one_challenge() {
     let mut random = Random::from_number(1);
     let mut challenge =
-        || Challenge::new(&record(), &asked(Method::Scram, "user"), &mut random).unwrap();
+        || Challenge::new(&record(), &asked(Dialect::Field, "user"), &mut random).unwrap();
     let (one, other) = (challenge(), challenge());
     let proof = prove(&SALTED, &message(&one, "user", ""));
     let answer = Answer { proof: &proof, ..Answer::default() };
@@ -306,7 +307,7 @@ fn an_answer_is_good_for_one_challenge() {
 
 #[test]
 fn keys_are_not_shown() {
-    let challenge = challenge(&asked(Method::Scram, "user")).unwrap();
+    let challenge = challenge(&asked(Dialect::Field, "user")).unwrap();
     let shown = format!("{challenge:?} {:?}", record());
     let stored = format!("{:?}", ScramKeys::of(&SALTED).stored);
     assert!(!shown.contains(&stored[1..20]), "{shown}");
