@@ -66,6 +66,8 @@ mod tests {
         let one = Counters {
             connections: 1,
             sessions: 2,
+            authentications_failed: 10,
+            authentications_blocked: 11,
             messages_in: 3,
             messages_out: 4,
             slow_sessions_ended: 5,
@@ -75,7 +77,8 @@ mod tests {
             retentions_refused: 9,
         };
         let sum = total(&[one, one]);
-        assert_eq!(sum.sessions, 4);
+        assert_eq!((sum.sessions, sum.authentications_failed), (4, 20));
+        assert_eq!(sum.authentications_blocked, 22);
         assert_eq!((sum.undeliverable_events, sum.retentions_refused), (16, 18));
         assert_eq!(total(&[]), Counters::default());
     }

@@ -72,8 +72,8 @@ pub(super) enum Judgement {
     Wrong,
     /// The authenticator of that index in the realm knows.
     Ask(usize),
-    /// Somebody who has the time must hash the ticket by that PHC string, and compare.
-    Hash(Arc<str>),
+    /// Nobody here has the time to find out.
+    TooSlow,
 }
 
 impl Asking<'_> {
@@ -107,7 +107,10 @@ impl Asking<'_> {
             }
             Credential::Scram(scram) => {
                 let asked = scram::Asked {
-                    method: self.candidate.method,
+                    dialect: match self.candidate.method {
+                        Method::WampScram => scram::Dialect::Specification,
+                        _ => scram::Dialect::Field,
+                    },
                     authid: self.candidate.claim.authid.as_deref()?,
                     nonce: extra.nonce.as_deref()?,
                     channel_binding: extra.channel_binding.as_deref(),
@@ -153,7 +156,7 @@ pub(super) fn judge(proof: &Proof, message: &Authenticate<'_>) -> Judgement {
         Proof::Ticket(ticket) => match ticket.check(signature) {
             Verdict::Right => true,
             Verdict::Wrong => false,
-            Verdict::Slow(phc) => return Judgement::Hash(phc),
+            Verdict::Slow(_) => return Judgement::TooSlow,
         },
         Proof::Cra(challenge) => challenge.check(signature),
         Proof::Scram(challenge) => {

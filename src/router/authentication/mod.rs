@@ -121,7 +121,7 @@ impl Router {
                 known.proof = Some(proof);
                 self.ask_authenticator(id, known, authenticator, Some(&message.signature.0));
             }
-            Judgement::Hash(_) => self.fail(id, known),
+            Judgement::TooSlow => self.fail(id, known),
         }
     }
 

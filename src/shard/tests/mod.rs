@@ -11,7 +11,6 @@ use std::time::Duration;
 
 use super::*;
 use crate::env::Random;
-use crate::router::config::Limits;
 use echo::{Echo, Style};
 
 /// How long anything may take before a test gives up.
@@ -43,12 +42,7 @@ impl Server {
         let name = format!("gigawamp-{}.sock", place.replace(':', "-"));
         let unix = std::env::temp_dir().join(name);
         let listeners = vec![tcp, Listener::bind_unix(&unix, None, 1_024).unwrap()];
-        let config = Config {
-            realms: Vec::new(),
-            listeners: Vec::new(),
-            limits: Limits::default(),
-            agent: String::new(),
-        };
+        let config = Config::default();
         let options = Options {
             mode,
             shards,
