@@ -392,7 +392,7 @@ impl Router {
     }
 
     /// Nobody waits any more for what an advisor was asked about a connection.
-    fn ask_no_more(&mut self, id: ConnectionId) {
+    pub(super) fn ask_no_more(&mut self, id: ConnectionId) {
         if let Some(question) = self.peers.slot(id).and_then(|slot| slot.question.take()) {
             self.withdraw(question);
         }

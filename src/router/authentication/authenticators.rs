@@ -98,7 +98,12 @@ impl Router {
         }
         let credential = match candidate.method {
             Method::Cra => cra(&answer).map(Credential::Cra),
-            _ => scram(&answer).map(Credential::Scram),
+            Method::Scram | Method::WampScram => scram(&answer).map(Credential::Scram),
+            Method::Anonymous
+            | Method::Ticket
+            | Method::Cryptosign
+            | Method::Tls
+            | Method::Cookie => None,
         };
         let Some(credential) = credential else { return self.fail(id, candidate) };
         let role = Arc::clone(&grant.role);
@@ -117,7 +122,9 @@ impl Router {
                 let certificate = certificate(&self.peers.slot(id)?.origin)?;
                 Some(certificate.subject.as_ref().into())
             }
-            _ => None,
+            Method::Ticket | Method::Cra | Method::Scram | Method::WampScram | Method::Cookie => {
+                None
+            }
         }
     }
 
@@ -196,14 +203,12 @@ fn write_certificate<'o>(certificate: &ClientCertificate, writer: &mut impl Writ
 /// What an authenticator has answered: a role alone, or a dict.
 fn understood(answer: &str) -> Option<AuthenticatorAnswer<'_>> {
     let mut reader = JsonReader::open(answer.as_bytes());
-    match reader.kind().ok()? {
-        Kind::Text => {
-            let role = Some(reader.text().ok()?);
-            Some(AuthenticatorAnswer { role, ..AuthenticatorAnswer::default() })
-        }
-        Kind::Dict => AuthenticatorAnswer::read(&mut reader).ok(),
-        _ => None,
+    let kind = reader.kind().ok()?;
+    if kind == Kind::Text {
+        let role = Some(reader.text().ok()?);
+        return Some(AuthenticatorAnswer { role, ..AuthenticatorAnswer::default() });
     }
+    AuthenticatorAnswer::read(&mut reader).ok().filter(|_| kind == Kind::Dict)
 }
 
 /// Whether nothing is left for a client of that method to prove.

@@ -107,9 +107,10 @@ impl Asking<'_> {
             }
             Credential::Scram(scram) => {
                 let asked = scram::Asked {
-                    dialect: match self.candidate.method {
-                        Method::WampScram => scram::Dialect::Specification,
-                        _ => scram::Dialect::Field,
+                    dialect: if self.candidate.method == Method::WampScram {
+                        scram::Dialect::Specification
+                    } else {
+                        scram::Dialect::Field
                     },
                     authid: self.candidate.claim.authid.as_deref()?,
                     nonce: extra.nonce.as_deref()?,
@@ -194,15 +195,16 @@ impl Router {
     pub(super) fn plan(&mut self, id: ConnectionId, candidate: &Authentication) -> Plan {
         let config = Arc::clone(&self.config);
         let realm = &config.realms[usize::from(candidate.realm)];
-        if candidate.method == Method::Cookie {
-            return self.plan_cookie(id, candidate, &realm.authentication);
-        }
         let Some(slot) = self.peers.slot(id) else { return Plan::Unfit };
+        let (known, claim) = (&realm.authentication, &candidate.claim);
         match candidate.method {
             Method::Anonymous => plan_anonymous(realm, &mut self.random),
-            Method::Tls => plan_tls(&realm.authentication, &candidate.claim, &slot.origin),
-            Method::Cryptosign => plan_cryptosign(&realm.authentication, &candidate.claim),
-            method => plan_by_authid(method, &realm.authentication, &candidate.claim),
+            Method::Tls => plan_tls(known, claim, &slot.origin),
+            Method::Cryptosign => plan_cryptosign(known, claim),
+            Method::Cookie => self.plan_cookie(id, candidate, known),
+            method @ (Method::Ticket | Method::Cra | Method::Scram | Method::WampScram) => {
+                plan_by_authid(method, known, claim)
+            }
         }
     }
 
@@ -247,10 +249,12 @@ fn plan_anonymous(realm: &RealmConfig, random: &mut Random) -> Plan {
 fn plan_by_authid(method: Method, config: &AuthenticationConfig, claim: &Claim) -> Plan {
     let Some(authid) = claim.authid.as_deref() else { return Plan::Unfit };
     let principals = &config.principals;
-    let offer = match method {
-        Method::Ticket => principals.ticket(authid).map(|it| offer(it, Credential::Ticket)),
-        Method::Cra => principals.cra(authid).map(|it| offer(it, Credential::Cra)),
-        _ => principals.scram(authid).map(|it| offer(it, Credential::Scram)),
+    let offer = if method == Method::Ticket {
+        principals.ticket(authid).map(|it| offer(it, Credential::Ticket))
+    } else if method == Method::Cra {
+        principals.cra(authid).map(|it| offer(it, Credential::Cra))
+    } else {
+        principals.scram(authid).map(|it| offer(it, Credential::Scram))
     };
     match (offer, config.authenticator(method)) {
         (Some(offer), None) => Plan::Challenge(offer),

@@ -137,11 +137,12 @@ impl Router {
 
     /// Takes note of what another shard tells of clients; says whether that is what it told.
     pub(super) fn on_authentication_relay(&mut self, relay: &Relay<'_>) -> bool {
-        match &relay.head {
-            Head::Suspect(pair) => self.note_failure(*pair),
-            Head::Remember(remembered) => self.cookies.learn(remembered, self.now),
-            _ => return false,
+        if let Head::Suspect(pair) = &relay.head {
+            self.note_failure(*pair);
+            return true;
         }
+        let Head::Remember(remembered) = &relay.head else { return false };
+        self.cookies.learn(remembered, self.now);
         true
     }
 
@@ -315,20 +316,14 @@ impl Router {
     /// What is known of a client that is proving who it is; from here on it is not.
     fn take_authentication(&mut self, id: ConnectionId) -> Option<Authentication> {
         let slot = self.peers.slot(id)?;
-        let question = slot.question.take();
         let connection = slot.connection.as_mut()?;
-        if !matches!(connection.phase, Phase::Authenticating(_)) {
-            slot.question = question;
-            return None;
-        }
         let phase = std::mem::take(&mut connection.phase);
-        if let Some(question) = question {
-            self.withdraw(question);
-        }
-        match phase {
-            Phase::Authenticating(known) => Some(*known),
-            _ => unreachable!("it was a line ago"),
-        }
+        let Phase::Authenticating(known) = phase else {
+            connection.phase = phase;
+            return None;
+        };
+        self.ask_no_more(id);
+        Some(*known)
     }
 
     /// The realm of that name, if the listener of the client serves it.

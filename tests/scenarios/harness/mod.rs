@@ -151,7 +151,6 @@ pub(crate) fn config(lines: &[Line]) -> Config {
         request_ids,
         options: options.clone(),
         authentication: people.of(name),
-        ..RealmConfig::default()
     };
     Config {
         realms: vec![realm("realm1"), realm("realm2")],
@@ -170,7 +169,6 @@ pub(crate) fn config(lines: &[Line]) -> Config {
         agent: "gigawamp-under-test".into(),
         admission: vec![people.admission.clone()],
         hide_realms: people.hides_realms,
-        ..Config::default()
     }
 }
 

@@ -76,7 +76,6 @@ impl People {
             principals: Arc::new(principals),
             authenticators: self.authenticators.clone(),
             cookie: self.cookie,
-            ..AuthenticationConfig::default()
         })
     }
 }
@@ -162,10 +161,8 @@ pub(super) fn made(how: &str, of: &[Value]) -> Value {
         }
         ("member", [name, json]) => {
             let json: serde_json::Value = serde_json::from_str(json).expect("JSON");
-            return match &json[name] {
-                serde_json::Value::String(text) => Value::from(text.as_str()),
-                other => Value::from(other.as_u64().expect("a text or a number")),
-            };
+            let number = || Value::from(json[name].as_u64().expect("a text or a number"));
+            return json[name].as_str().map_or_else(number, Value::from);
         }
         _ => panic!("nobody knows how to make {how} of {of:?}"),
     };
@@ -173,10 +170,8 @@ pub(super) fn made(how: &str, of: &[Value]) -> Value {
 }
 
 fn text(value: &Value) -> &str {
-    match value {
-        Value::Text(text) => text,
-        other => panic!("a text was expected: {other}"),
-    }
+    let Value::Text(text) = value else { panic!("a text was expected: {value}") };
+    text
 }
 
 fn salted(password: &str) -> Cra {
