@@ -115,7 +115,8 @@ impl Bottle {
             | Output::Resume { .. }
             | Output::Hold
             | Output::Release
-            | Output::Close { .. } => {}
+            | Output::Close { .. }
+            | Output::Ask => {}
         }
     }
 }

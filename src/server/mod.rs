@@ -10,6 +10,7 @@
 
 mod cli;
 mod config;
+mod counsel;
 mod logging;
 mod metrics;
 mod resources;
@@ -29,6 +30,7 @@ use crate::router::config::Config;
 use crate::shard::{self, Listener, Shards};
 use cli::Command;
 use config::{Address, Flags, ListenerSettings, Loaded, Refused, Settings, Source};
+use counsel::Counselors;
 use signals::{Signal, Signals};
 
 /// Something failed while the router started or ran.
@@ -133,6 +135,7 @@ fn start(settings: &Settings, source: &Source, started: SystemTime) -> Result<Sh
         connections_max,
         busy_poll: settings.busy_poll,
         pin: settings.pin.unwrap_or_else(|| resources::fills_machine(shards)),
+        counsel: Some(Arc::new(Counselors::new())),
     })?;
     for line in lines {
         info!("{line}");

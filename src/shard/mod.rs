@@ -13,6 +13,7 @@
 mod acceptor;
 mod clock;
 mod core;
+mod counsel;
 mod driver;
 mod host;
 mod line;
@@ -35,6 +36,7 @@ use crate::router::{Counters, Router, ShardId, Shared};
 use acceptor::Acceptor;
 pub use acceptor::Listener;
 use clock::Clock;
+pub use counsel::{Answering, Counsel};
 use driver::engine::Settings;
 use driver::sys;
 use host::Berth;
@@ -81,6 +83,8 @@ pub struct Options {
     pub busy_poll: Duration,
     /// Whether each shard is tied to a processor of its own (as far as there are enough).
     pub pin: bool,
+    /// Who answers what routers ask of those outside; without anybody they get no answers.
+    pub counsel: Option<Arc<dyn Counsel>>,
 }
 
 /// All shards of one process.
@@ -148,7 +152,8 @@ impl Shards {
             acceptor: None,
             watchdog,
         };
-        let mesh = Arc::new(Mesh::new(Arc::clone(&gates), mesh_depth));
+        let mesh = Mesh::new(Arc::clone(&gates), mesh_depth).advised_by(options.counsel.clone());
+        let mesh = Arc::new(mesh);
         let clock = Clock::start();
         for shard in mesh.shards() {
             let settings = Settings { shard, clock, busy_poll: options.busy_poll };
