@@ -8,13 +8,12 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use zeroize::Zeroizing;
-
 use super::super::config::HttpTarget;
 use super::super::conversation::Deadline;
 use super::super::{Output, Router};
 use super::{Advice, Asked, QuestionId, Way};
 use crate::limits::ADVICE_BYTES_MAX;
+use crate::session::auth::Secret;
 use crate::wire::Reader;
 use crate::wire::json::JsonReader;
 
@@ -43,7 +42,7 @@ pub enum Errand {
         /// What is known.
         hash: Arc<str>,
         /// What was said.
-        secret: Zeroizing<Vec<u8>>,
+        secret: Secret,
     },
 }
 
@@ -74,7 +73,7 @@ impl Router {
     pub fn compare(
         &mut self,
         hash: &Arc<str>,
-        secret: Zeroizing<Vec<u8>>,
+        secret: Secret,
         timeout: Duration,
         asked: Asked,
     ) -> QuestionId {
@@ -150,7 +149,7 @@ mod tests {
 
     #[test]
     fn what_is_asked_is_not_for_logs() {
-        let secret = Zeroizing::new(b"sesame".to_vec());
+        let secret = Secret::from("sesame");
         let errand = Errand::Compare { hash: "$argon2id$x".into(), secret };
         assert_eq!(format!("{errand:?}"), "Compare");
     }

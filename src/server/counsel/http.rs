@@ -1,6 +1,5 @@
 //! Asks over HTTP: one POST, one answer of bounded length, in bounded time.
 
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -17,7 +16,7 @@ const AGENTS_MAX: usize = 64;
 /// The connections to each server, kept for the next question.
 #[derive(Default)]
 pub(super) struct Agents {
-    known: Mutex<HashMap<Arc<HttpTarget>, Agent>>,
+    known: Mutex<Vec<(Arc<HttpTarget>, Agent)>>,
 }
 
 impl Agents {
@@ -46,14 +45,14 @@ impl Agents {
     fn agent(&self, target: &Arc<HttpTarget>) -> Option<Agent> {
         // Nothing that holds the lock can panic half-way.
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(agent) = known.get(target) {
+        if let Some((_, agent)) = known.iter().find(|(known, _)| known == target) {
             return Some(agent.clone());
         }
         let agent = new_agent(target)?;
         if known.len() >= AGENTS_MAX {
             known.clear();
         }
-        known.insert(Arc::clone(target), agent.clone());
+        known.push((Arc::clone(target), agent.clone()));
         Some(agent)
     }
 }

@@ -241,7 +241,12 @@ impl World {
         self.model.step = self.trace.step;
         let count = match action {
             Action::Answer(_) => self.schedule.below(4) as usize,
-            _ => 1 + self.network.below(self.swarm.cut_max) as usize,
+            Action::Receive(_)
+            | Action::Transmit(_)
+            | Action::Close(_)
+            | Action::Relay { .. }
+            | Action::Drain(_)
+            | Action::Wake(_) => 1 + self.network.below(self.swarm.cut_max) as usize,
         };
         let before = self.machine.routers[shard].counters();
         let done = self.machine.perform(action, count);
