@@ -117,7 +117,8 @@ impl Bottle {
             | Output::Resume { .. }
             | Output::Hold
             | Output::Release
-            | Output::Close { .. } => {}
+            | Output::Close { .. }
+            | Output::Ask => {}
         }
     }
 }

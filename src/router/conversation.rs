@@ -4,6 +4,7 @@
 //! transport, opens sessions, hands their messages to the realm, and ends them, always the same
 //! way, whoever ended them and why.
 
+use super::advice::QuestionId;
 use super::peers::is_poll;
 use super::realm::Realm;
 use super::{ConnectionId, Origin, Output, Router};
@@ -42,6 +43,8 @@ pub(super) enum Deadline {
         /// Of which subscription.
         subscription: SubscriptionId,
     },
+    /// Nobody outside has answered a question in time.
+    Question(QuestionId),
     /// The work on long answers goes on.
     Lists {
         /// In which realm.
@@ -128,6 +131,7 @@ impl Router {
                         realm.on_history_age(subscription, context);
                     })
                 }
+                Deadline::Question(id) => self.on_question_late(id),
                 Deadline::Lists { realm } => self.in_realm(realm, Realm::on_tick),
                 Deadline::Handshake(id) if self.was_due(id) => self.on_handshake_late(id),
                 Deadline::Goodbye(id) if self.was_due(id) => self.close(id),
