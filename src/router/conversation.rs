@@ -364,7 +364,7 @@ impl Router {
 
     /// Refuses or ends a session with ABORT; what follows from this peer is not processed.
     // spec: basic/sessions#session-aborting
-    fn abort(&mut self, id: ConnectionId, reason: &str, text: &str) {
+    pub(super) fn abort(&mut self, id: ConnectionId, reason: &str, text: &str) {
         self.end_session(id, Phase::Flushing);
         // Whoever did not read is still told why this is the end.
         self.peers.undoom(id);
@@ -391,7 +391,7 @@ impl Router {
         self.flush(id);
     }
 
-    fn say_goodbye(&mut self, id: ConnectionId, reason: &'static str) {
+    pub(super) fn say_goodbye(&mut self, id: ConnectionId, reason: &'static str) {
         let details = GoodbyeDetails::default();
         self.peers.tell(id.slot, Goodbye { details, reason: Text::Borrowed(reason) });
     }
@@ -411,7 +411,7 @@ impl Router {
     }
 
     /// The same, but if `silently` without meta events and testaments.
-    fn end_session_quietly(&mut self, id: ConnectionId, silently: bool) {
+    pub(super) fn end_session_quietly(&mut self, id: ConnectionId, silently: bool) {
         let connection = self.peers.connection(id).expect("the caller found it");
         if !matches!(connection.phase, Phase::Open(_)) {
             return;
