@@ -171,6 +171,7 @@ pub(crate) fn reconfigured(lines: &[Line]) -> Config {
             deflate: true,
             longpoll: true,
             longpoll_path: "/lp".into(),
+            ..TransportOptions::default()
         }],
         limits,
         agent: "gigawamp-under-test".into(),
