@@ -66,6 +66,7 @@ mod tests {
             sessions: 2,
             messages_in: 3,
             messages_out: 4,
+            reconfigured_sessions_ended: 10,
             slow_sessions_ended: 5,
             violations: 6,
             late_answers: 7,

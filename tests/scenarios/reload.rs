@@ -22,6 +22,7 @@ fn sessions_of_a_realm_that_is_removed_are_told_goodbye() {
         ann: GOODBYE {} wamp.close.goodbye_and_out
         ben: GOODBYE {} wamp.close.goodbye_and_out
         ann: closed
+        ben: hears all $rest
         ben: closed
         dan: connects
         dan: HELLO realm2 {roles: {caller: {}}} -> ABORT {..} wamp.error.no_such_realm

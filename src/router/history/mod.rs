@@ -194,9 +194,7 @@ impl Histories {
 
     /// Forgets all events.
     pub(super) fn forget(&mut self) {
-        for history in self.map.values_mut() {
-            history.ring.forget();
-        }
+        self.map.values_mut().for_each(|history| history.ring.forget());
     }
 
     /// How many deadlines are set.

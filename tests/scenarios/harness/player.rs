@@ -73,7 +73,8 @@ impl<'s, S: Stage> Player<'s, S> {
             }
         }
         for (index, line) in lines.iter().enumerate() {
-            if matches!(line.act, Act::Reloads(_)) {
+            if let Act::Reloads(given) = &line.act {
+                assert!(!given.is_empty(), "what is to change?");
                 if !self.stage.configure(&lines[..=index]) {
                     return Ok(None);
                 }
