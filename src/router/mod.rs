@@ -13,6 +13,7 @@
 
 pub mod advice;
 mod announcement;
+mod authentication;
 pub mod authorization;
 mod broadcast;
 mod broker;
@@ -44,7 +45,8 @@ use std::sync::Arc;
 
 use crate::env::{Instant, Map, Random, hash_key};
 use crate::session::{Outbox, Phase};
-use advice::Questions;
+use advice::{QuestionId, Questions, Reply};
+use authentication::{Attempts, Cookies};
 use config::Config;
 use conversation::Deadline;
 use deadline::Wheel;
@@ -90,6 +92,13 @@ pub enum Input<'a> {
         /// What it says.
         batch: Batch,
     },
+    /// Somebody outside has answered a question of [`Router::take_question`].
+    Answered {
+        /// Which.
+        question: QuestionId,
+        /// With what.
+        reply: Reply,
+    },
     /// The moment of [`Router::next_deadline`] has come.
     DeadlineReached,
     /// The configuration that all shards share has changed: [`Shared::configure`]. Repeating it
@@ -133,6 +142,8 @@ pub enum Output {
         /// For whom.
         to: ShardId,
     },
+    /// Somebody outside is to be asked: [`Router::take_question`], once.
+    Ask,
 }
 
 /// One shard's router.
@@ -157,6 +168,8 @@ pub struct Router {
     news: Vec<News>,
     longpoll: LongPoll,
     questions: Questions,
+    attempts: Attempts,
+    cookies: Cookies,
     pace: Pace,
     /// What the transport in hand has to say; empty between two inputs.
     reply: Vec<u8>,
@@ -190,6 +203,8 @@ impl Router {
             news: Vec::new(),
             longpoll: LongPoll::new(&shared.longpoll_transports),
             questions: Questions::new(&hash_key),
+            attempts: Attempts::new(&hash_key),
+            cookies: Cookies::new(&hash_key),
             pace: Pace::default(),
             reply: Vec::new(),
             shards_count: shared.shards_count,
@@ -210,6 +225,7 @@ impl Router {
             Input::Transmitted { connection, count } => self.on_transmitted(connection, count),
             Input::Closed { connection } => self.on_closed(connection),
             Input::Relayed { from: _, batch } => self.on_relayed(&batch),
+            Input::Answered { question, reply } => self.on_answered(question, reply),
             Input::DeadlineReached => self.on_deadlines(),
             Input::Configured => self.on_configured(),
             Input::ShutDown => self.on_shut_down(),
@@ -316,7 +332,7 @@ impl Router {
                 // The other shard was told of a new realm before this one.
                 self.on_configured();
             }
-            if !self.on_poll_relay(&relay) {
+            if !self.on_poll_relay(&relay) && !self.on_authentication_relay(&relay) {
                 self.in_realm(realm, |realm, context| realm.on_relay(&relay, context));
             }
         }
@@ -362,6 +378,11 @@ pub struct Counters {
     pub connections: u64,
     /// Sessions that were welcomed.
     pub sessions: u64,
+    /// Clients that were refused for they could not prove who they are, or it could not be found
+    /// out.
+    pub authentications_failed: u64,
+    /// Attempts of clients that are not listened to, after too many that failed.
+    pub authentications_blocked: u64,
     /// Messages received.
     pub messages_in: u64,
     /// Messages queued for peers.

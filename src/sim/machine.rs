@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use super::network::Pipe;
 use crate::env::{Instant, Random};
+use crate::router::advice::{Errand, Question, Reply};
 use crate::router::config::Config;
 use crate::router::{Batch, Changes, Input, Origin, Output, Router, Shared};
 use crate::session::{ConnectionId, ShardId};
@@ -49,6 +50,8 @@ pub struct Machine {
     pub links: Vec<Link>,
     /// The time.
     pub now: Instant,
+    /// What routers have asked of those outside, by shard, and nobody has answered.
+    pub questions: Vec<(usize, Question)>,
     /// How often routers asked not to be given anything of one peer.
     pub pauses_count: u64,
     /// How often routers asked not to be given anything of any peer.
@@ -95,6 +98,8 @@ pub enum Action {
     Wake(usize),
     /// A shard is told that the configuration has changed.
     Configure(usize),
+    /// Somebody outside answers the question in that place of [`Machine::questions`].
+    Answer(usize),
 }
 
 impl Machine {
@@ -118,6 +123,7 @@ impl Machine {
             routers,
             links: Vec::new(),
             now: Instant::default(),
+            questions: Vec::new(),
             pauses_count: 0,
             holds_count: 0,
             shards,
@@ -133,6 +139,12 @@ impl Machine {
 
     /// A new connection to `shard`; the pipe to its peer holds `capacity` octets.
     pub fn open(&mut self, shard: usize, capacity: usize) -> LinkId {
+        let origin = Origin { peer: "sim:peer".into(), ..Origin::default() };
+        self.open_from(origin, shard, capacity)
+    }
+
+    /// The same, for a peer that comes from `origin`.
+    pub fn open_from(&mut self, origin: Origin, shard: usize, capacity: usize) -> LinkId {
         let link = self.links.len();
         let slots = &mut self.shards[shard].slots;
         // The slot that became free first is used first; any rule would do.
@@ -157,7 +169,6 @@ impl Machine {
             open: true,
             peer_open: true,
         });
-        let origin = Origin { peer: "sim:peer".into(), ..Origin::default() };
         self.handle(shard, Input::Opened { connection, origin });
         link
     }
@@ -254,6 +265,7 @@ impl Machine {
             ];
             actions.extend(can.into_iter().filter(|(can, _)| *can).map(|(_, action)| action));
         }
+        actions.extend((0..self.questions.len()).map(Action::Answer));
         for to in 0..self.shards_count() {
             let from = (0..self.shards_count()).filter(|from| self.can_relay(*from, to));
             actions.extend(from.map(|from| Action::Relay { from, to }));
@@ -284,6 +296,7 @@ impl Machine {
                 self.shards[shard].untold = false;
                 self.handle(shard, Input::Configured);
             }
+            Action::Answer(place) => self.answer(place, count),
         }
         0
     }
@@ -299,6 +312,7 @@ impl Machine {
             | Action::Drain(shard)
             | Action::Wake(shard)
             | Action::Configure(shard) => shard,
+            Action::Answer(place) => self.questions[place].0,
         }
     }
 
@@ -362,6 +376,20 @@ impl Machine {
         changes
     }
 
+    /// Answers a question: what with, the number says, and each answer is as likely.
+    pub fn answer(&mut self, place: usize, number: usize) {
+        let (shard, question) = self.questions.swap_remove(place);
+        let compares = matches!(question.errand, Errand::Compare { .. });
+        let reply = match number % 4 {
+            equal @ (0 | 1) if compares => Reply::Compared(equal == 1),
+            0 => Reply::Body(b"false".to_vec()),
+            1 => Reply::Body(b"true".to_vec()),
+            2 => Reply::Body(b"{\"allow\": 1, ".to_vec()),
+            _ => Reply::Failed("nobody is there".to_owned()),
+        };
+        self.handle(shard, Input::Answered { question: question.id, reply });
+    }
+
     /// Tells the router of `shard` to say goodbye to everybody.
     pub fn shut_down(&mut self, shard: usize) {
         self.handle(shard, Input::ShutDown);
@@ -402,6 +430,10 @@ impl Machine {
                     assert!(!batch.is_empty(), "an empty batch was announced");
                     queue.push_back(batch);
                 }
+                Output::Ask => {
+                    let question = self.routers[shard].take_question();
+                    self.questions.extend(question.map(|question| (shard, question)));
+                }
             }
         }
     }
@@ -413,6 +445,9 @@ impl Machine {
             if !link.up.is_empty() || link.writing {
                 return Some(format!("link {number}: {link:?}"));
             }
+        }
+        if let Some((shard, question)) = self.questions.first() {
+            return Some(format!("shard {shard} asks: {question:?}"));
         }
         for (number, shard) in self.shards.iter().enumerate() {
             let queued = shard.queues.iter().any(|queue| !queue.is_empty());

@@ -167,6 +167,7 @@ impl Swarm {
             }],
             limits,
             agent: "gigawamp".into(),
+            ..Config::default()
         }
     }
 }
