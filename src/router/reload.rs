@@ -33,6 +33,7 @@ impl Router {
             let realm = super::Realm::new(index, shared, self.peers.shard, &self.hash_key);
             self.realms.push(realm);
         }
+        self.give_up_attempts();
         for index in 0..before.realms.len() {
             let shared = Arc::clone(&self.shared.realms[index]);
             self.realms[index].configure(&shared);
@@ -52,12 +53,17 @@ impl Router {
         let is_in = |phase: &Phase| matches!(phase, Phase::Open(it) if it.realm == realm);
         let ids = self.peers.ids_where(is_in);
         self.end_sessions(&ids, close::CLOSE_REALM);
-        let joins = |phase: &Phase| matches!(phase, Phase::Authenticating(it) if it.realm == realm);
-        for id in self.peers.ids_where(joins) {
-            self.abort(id, error::NO_SUCH_REALM, "this router has no such realm any more");
+        self.realms[usize::from(realm)].forget_events();
+    }
+
+    /// Refuses the sessions that are being asked for: they would be judged by what does not hold
+    /// any more. Whoever asks again is judged anew.
+    fn give_up_attempts(&mut self) {
+        for id in self.peers.ids_where(|phase| matches!(phase, Phase::Authenticating(_))) {
+            let text = "the configuration changed meanwhile; ask again";
+            self.abort(id, error::AUTHENTICATION_FAILED, text);
             self.part(id);
         }
-        self.realms[usize::from(realm)].forget_events();
     }
 
     /// Ends the sessions of a realm that would not be given their role any more, and gives the
@@ -102,11 +108,15 @@ impl Router {
     }
 }
 
-/// Whether a session would be admitted as it was. What was proved stays proved unless the proof
-/// itself is configured, and has changed.
-fn is_still_admitted(identity: &Identity, _before: &RealmConfig, now: &RealmConfig) -> bool {
-    if identity.authmethod == "anonymous" {
-        return now.authentication.anonymous_role() == Some(&*identity.authrole);
+/// Whether a session would be given its role again. What was proved to somebody else stays proved;
+/// what is configured here counts as it is configured now.
+fn is_still_admitted(identity: &Identity, before: &RealmConfig, now: &RealmConfig) -> bool {
+    if identity.authmethod == "anonymous" && *identity.authprovider == *"static" {
+        return now.anonymous_role().is_some_and(|role| *role == *identity.authrole);
     }
-    true
+    let principal = |realm: &RealmConfig| {
+        let principal = realm.authentication.principals.find(&identity.authid);
+        principal.map(Arc::clone)
+    };
+    principal(before).is_none_or(|known| principal(now).is_some_and(|it| it == known))
 }

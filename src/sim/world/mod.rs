@@ -251,7 +251,8 @@ impl World {
             | Action::Close(_)
             | Action::Relay { .. }
             | Action::Drain(_)
-            | Action::Wake(_) => 1 + self.network.below(self.swarm.cut_max) as usize,
+            | Action::Wake(_)
+            | Action::Configure(_) => 1 + self.network.below(self.swarm.cut_max) as usize,
         };
         let before = self.machine.routers[shard].counters();
         let done = self.machine.perform(action, count);
