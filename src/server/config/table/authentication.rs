@@ -76,12 +76,12 @@ pub(super) static PRINCIPALS: Inner<RealmConfig, Written> = Inner {
     make: Written::default,
     place: |realm, written, _| {
         let principal = written.finish()?;
-        let known = &realm.authentication.principals;
-        let all = known.iter().map(|known| Principal::clone(known)).chain([principal]);
-        let all = Principals::new(all, mock_seed());
-        let all = all.map_err(|twice| Misfit { key: "authid", text: twice.to_string() })?;
-        realm.authentication_mut().principals = Arc::new(all);
-        Ok(())
+        let known = &mut realm.authentication_mut().principals;
+        if known.is_empty() {
+            *known = Arc::new(Principals::seeded(mock_seed()));
+        }
+        let taken = Arc::make_mut(known).insert(principal);
+        taken.map_err(|twice| Misfit { key: "authid", text: twice.to_string() })
     },
 };
 
