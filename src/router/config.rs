@@ -7,6 +7,7 @@ use std::time::Duration;
 pub use crate::message::UriCheck;
 use crate::message::uri::{MatchPolicy, Pattern, is_valid_pattern};
 pub use crate::session::RequestIds;
+pub use crate::session::authorization::Disclosure;
 use crate::wire::TransportOptions;
 pub use authorization::{Action, Actions, RoleConfig, Rule, parse_ask, parse_disclose};
 
@@ -60,19 +61,6 @@ pub struct RealmOptions {
     pub history: Vec<HistoryRule>,
     /// What sessions may do, by their authrole. None: everything.
     pub roles: Vec<RoleConfig>,
-}
-
-/// Whether publishers and callers may tell, or hide, who they are.
-// spec: advanced/rpc_caller_identification, advanced/pubsub_publisher_identification
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Disclosure {
-    /// They tell if they want to.
-    #[default]
-    Allow,
-    /// They may not tell: what asks for it is refused.
-    Deny,
-    /// It is always told.
-    Always,
 }
 
 /// How far some publishers and callers are trusted with some topics and procedures.

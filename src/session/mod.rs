@@ -54,7 +54,7 @@ pub enum RequestIds {
 }
 
 /// Who a peer is, as far as this router is concerned.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Identity {
     /// The principal.
     pub authid: Arc<str>,
