@@ -85,6 +85,9 @@ pub const RESULT_HEAD_BYTES_MAX: usize = 64;
 /// a hundred thousand sessions are a megabyte of ids in each.
 pub const LISTS_PENDING_MAX: usize = 16;
 
+/// Octets of an answer to the router itself, by a procedure or over HTTP.
+pub const ADVICE_BYTES_MAX: usize = 64 * 1024;
+
 /// Roles by which one question to the meta API may choose sessions.
 pub const ROLES_MAX: usize = 32;
 

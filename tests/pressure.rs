@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use gigawamp::env::Random;
-use gigawamp::router::config::{Config, Limits, RealmConfig, RealmOptions, RequestIds, UriCheck};
+use gigawamp::router::config::{Config, Limits, RealmConfig, RequestIds, UriCheck};
 use gigawamp::sim::{Action, LinkId, Machine};
 use gigawamp::wire::{
     Client, ClientOptions, Framing, Incoming, Separator, Serializer, TransportOptions,
@@ -33,7 +33,7 @@ impl Bottle {
             name: "realm1".into(),
             uri_check: UriCheck::Loose,
             request_ids: RequestIds::Sequential,
-            options: RealmOptions::default(),
+            ..RealmConfig::default()
         };
         let listener = TransportOptions {
             message_bytes_max: 1 << 24,

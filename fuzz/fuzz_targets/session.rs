@@ -80,6 +80,7 @@ fn config() -> Config {
             history: ["a.b", "*", ".b"].iter().filter_map(|uri| history(uri)).collect(),
             ..RealmOptions::default()
         },
+        ..RealmConfig::default()
     };
     Config {
         realms: vec![realm("r"), realm("s")],

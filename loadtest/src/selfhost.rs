@@ -165,6 +165,7 @@ fn config() -> Config {
         uri_check: UriCheck::Loose,
         request_ids: RequestIds::Sequential,
         options: RealmOptions { meta_kill: true, ..RealmOptions::default() },
+        ..RealmConfig::default()
     };
     let listener = TransportOptions {
         message_bytes_max: 1 << 24,

@@ -77,7 +77,7 @@ impl Door {
             roles: Some(roles),
             agent: Some("loadtest".into()),
             authmethods: Some(vec!["anonymous".into()]),
-            authid: None,
+            ..HelloDetails::default()
         };
         Hello { realm: self.realm.clone().into(), details }.into()
     }

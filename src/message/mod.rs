@@ -9,6 +9,7 @@
 //! EVENT_RECEIVED (337) stands in the specification's test vectors but not in its text; it is
 //! read, so that it can be ignored.
 
+pub mod extra;
 pub mod id;
 pub mod layout;
 pub mod options;
@@ -48,7 +49,7 @@ messages! { <'a>
     4 Challenge<'a> { method: Text<'a>, extra: ChallengeExtra<'a> }
     /// The proof. Client to router.
     // spec: advanced/messages#authenticate
-    5 Authenticate<'a> { signature: Text<'a>, extra: AuthenticateExtra<'a> }
+    5 Authenticate<'a> { signature: Signature<'a>, extra: AuthenticateExtra<'a> }
     /// Ends the session in good order; answered in kind. Either way.
     // spec: basic/messages#goodbye
     6 Goodbye<'a> { details: GoodbyeDetails<'a>, reason: Text<'a> }

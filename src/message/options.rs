@@ -3,6 +3,7 @@
 //! A known attribute of the wrong type is an error; an unknown one is skipped. Attributes without
 //! a value are absent, never `null`.
 
+pub use super::extra::{Extra, Signature};
 use super::layout::{Attributes, Element, Invalid, attributes, read_attribute};
 use super::uri::MatchPolicy;
 use super::{PublicationId, RegistrationId, SessionId, SubscriptionId, Text};
@@ -20,6 +21,8 @@ attributes! { <'a>
         authmethods: Vec<Text<'a>>,
         /// The identity it claims.
         authid: Text<'a>,
+        /// What its methods need to begin.
+        authextra: Extra<'a>,
     }
     /// `HELLO.Details.roles`
     ClientRoles {
@@ -89,6 +92,8 @@ attributes! { <'a>
         authmethod: Text<'a>,
         /// Who vouches for it.
         authprovider: Text<'a>,
+        /// What its method or its authenticator tells it.
+        authextra: Extra<'a>,
     }
     /// `ABORT.Details`
     AbortDetails<'a> {
@@ -101,14 +106,49 @@ attributes! { <'a>
         message: Text<'a>,
     }
     /// `CHALLENGE.Extra`
+    // spec: advanced/authentication_scram, advanced/authentication_cryptosign
     ChallengeExtra<'a> {
         /// What is to be signed.
         challenge: Text<'a>,
+        /// How a key is made of the password.
+        salt: Text<'a>,
+        /// Octets of that key.
+        keylen: u64,
+        /// Rounds of making it.
+        iterations: u64,
+        /// KiB it takes to make it.
+        memory: u64,
+        /// The function that makes it.
+        kdf: Text<'a>,
+        /// The client's nonce and ours.
+        nonce: Text<'a>,
+        /// What of the channel is signed too.
+        channel_binding: Text<'a>,
+        /// What the client asked us to sign.
+        signature: Text<'a>,
+        /// The key we signed it with.
+        pubkey: Text<'a>,
     }
     /// `AUTHENTICATE.Extra`
     AuthenticateExtra<'a> {
-        /// Kept for methods that answer with a nonce.
+        /// As the challenge had it.
         nonce: Text<'a>,
+        /// As HELLO had it.
+        channel_binding: Text<'a>,
+        /// What the client sees of the channel.
+        cbind_data: Text<'a>,
+    }
+    /// What methods need of `HELLO.Details.authextra`.
+    // spec: advanced/authentication_scram, advanced/authentication_cryptosign
+    HelloExtra<'a> {
+        /// The client's nonce.
+        nonce: Text<'a>,
+        /// What of the channel is to be signed too.
+        channel_binding: Text<'a>,
+        /// The key the client will sign with.
+        pubkey: Text<'a>,
+        /// What we are to sign, so that the client knows us.
+        challenge: Text<'a>,
     }
     /// `ERROR.Details`
     ErrorDetails<'a> {

@@ -14,8 +14,8 @@ use super::{ConnectionId, Origin, Output, Router};
 use crate::env::shrink;
 use crate::message::uri::{self, close, error};
 use crate::message::{
-    Abort, AbortDetails, Attributes, Goodbye, GoodbyeDetails, Hello, Message, Payload, SessionId,
-    SubscriptionId, Text, UriCheck, Welcome, WelcomeDetails,
+    Abort, AbortDetails, Attributes, Extra, Goodbye, GoodbyeDetails, Hello, Message, Payload,
+    SessionId, SubscriptionId, Text, UriCheck, Welcome, WelcomeDetails,
 };
 use crate::session::{Admitted, CallRef, Identity, Phase, Session, SessionRef, Violation};
 use crate::wire::Serializer;
@@ -95,12 +95,12 @@ impl Router {
             let connection = self.peers.connection(id).expect("it was there a line ago");
             match connection.phase {
                 Phase::Open(_) => open.push(id),
-                Phase::Opening if connection.negotiated.is_some() => {
+                Phase::Opening | Phase::Authenticating(_) if connection.negotiated.is_some() => {
                     self.abort(id, close::SYSTEM_SHUTDOWN, "the router shuts down");
                     self.part(id);
                 }
                 Phase::Opening if connection.transport.longpoll().is_some() => self.drain_http(id),
-                Phase::Opening => self.close(id),
+                Phase::Opening | Phase::Authenticating(_) => self.close(id),
                 Phase::Leaving | Phase::Flushing => {}
             }
         }
@@ -198,6 +198,7 @@ impl Router {
                 let Message::Hello(hello) = &message else { unreachable!("HELLO is one") };
                 self.on_hello(id, hello);
             }
+            Ok(Admitted::Proof) => unreachable!("nobody is challenged yet"),
             Ok(Admitted::Goodbye) => self.on_goodbye(id),
             Ok(Admitted::Abort) => self.finish(id),
             Err(violation) => self.on_violation(id, violation),
@@ -232,7 +233,8 @@ impl Router {
             role,
             authrole: "anonymous".into(),
             authmethod: "anonymous",
-            authprovider: "static",
+            authprovider: "static".into(),
+            authextra: None,
         };
         let session_id = self.random_session_id();
         let details = WelcomeDetails {
@@ -242,7 +244,8 @@ impl Router {
             authid: Some(identity.authid.as_ref().into()),
             authrole: Some(identity.authrole.as_ref().into()),
             authmethod: Some(identity.authmethod.into()),
-            authprovider: Some(identity.authprovider.into()),
+            authprovider: Some(identity.authprovider.as_ref().into()),
+            authextra: identity.authextra.as_deref().map(Extra::of_msgpack),
         };
         if !self.peers.welcome(id.slot, Welcome { session: session_id, details }) {
             let text = "the longest message this peer takes is shorter than WELCOME";

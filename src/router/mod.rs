@@ -11,6 +11,7 @@
 //! **Architecture invariant:** nothing in here mentions a socket, a clock, a thread, a lock (the
 //! writer section of [`pattern`] apart) or `async`.
 
+pub mod advice;
 mod announcement;
 pub mod authorization;
 mod broadcast;
@@ -41,6 +42,7 @@ use std::sync::atomic::AtomicUsize;
 
 use crate::env::{Instant, Map, Random, hash_key};
 use crate::session::{Outbox, Phase};
+use advice::Questions;
 use config::Config;
 use conversation::Deadline;
 use deadline::Wheel;
@@ -178,6 +180,7 @@ pub struct Router {
     /// What the meta API will tell; empty between two inputs.
     news: Vec<News>,
     longpoll: LongPoll,
+    questions: Questions,
     pace: Pace,
     /// What the transport in hand has to say; empty between two inputs.
     reply: Vec<u8>,
@@ -215,6 +218,7 @@ impl Router {
             shutting_down: false,
             news: Vec::new(),
             longpoll: LongPoll::new(&shared.longpoll_transports),
+            questions: Questions::new(&hash_key),
             pace: Pace::default(),
             reply: Vec::new(),
             shards_count: shared.shards_count,
@@ -237,9 +241,15 @@ impl Router {
             Input::DeadlineReached => self.on_deadlines(),
             Input::ShutDown => self.on_shut_down(),
         }
-        self.end_condemned();
-        self.end_doomed();
-        self.serve_polls();
+        loop {
+            self.end_condemned();
+            self.end_doomed();
+            self.serve_polls();
+            // What is decided now may be the beginning of more.
+            if !self.take_advice() {
+                break;
+            }
+        }
         self.mind_the_mesh();
     }
 
@@ -301,6 +311,7 @@ impl Router {
             && self.realms.iter().all(Realm::is_empty)
             && self.relays.is_empty()
             && self.longpoll.is_empty()
+            && self.questions.is_empty()
             && self.deadlines.len() == self.realms.iter().map(Realm::deadlines_count).sum::<usize>()
     }
 
@@ -317,9 +328,11 @@ impl Router {
             let (peers, relays) = (&mut self.peers, &mut self.relays);
             let (random, limits) = (&mut self.random, &self.config.limits);
             let (deadlines, now) = (&mut self.deadlines, self.now);
-            let (news, pace) = (&mut self.news, &mut self.pace);
-            let context =
-                &mut Context { peers, relays, random, limits, deadlines, now, news, pace };
+            let (news, pace, questions) = (&mut self.news, &mut self.pace, &mut self.questions);
+            #[rustfmt::skip]
+            let context = &mut Context {
+                peers, relays, random, limits, deadlines, now, news, pace, questions,
+            };
             realm.check(context);
         }
     }
@@ -340,8 +353,11 @@ impl Router {
         let (peers, relays) = (&mut self.peers, &mut self.relays);
         let (random, limits) = (&mut self.random, &self.config.limits);
         let (deadlines, now) = (&mut self.deadlines, self.now);
-        let (news, pace) = (&mut self.news, &mut self.pace);
-        let context = &mut Context { peers, relays, random, limits, deadlines, now, news, pace };
+        let (news, pace, questions) = (&mut self.news, &mut self.pace, &mut self.questions);
+        #[rustfmt::skip]
+        let context = &mut Context {
+            peers, relays, random, limits, deadlines, now, news, pace, questions,
+        };
         act(&mut self.realms[usize::from(realm)], context)
     }
 

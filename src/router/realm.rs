@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use ahash::RandomState;
 
+use super::advice::Questions;
 use super::authorization::Roles;
 use super::broker::Broker;
 use super::config::{Limits, RealmConfig, RealmOptions};
@@ -115,6 +116,8 @@ pub(super) struct Context<'c> {
     pub(super) news: &'c mut Vec<News>,
     /// How much of this shard's time long answers may take.
     pub(super) pace: &'c mut Pace,
+    /// What the router itself has asked.
+    pub(super) questions: &'c mut Questions,
 }
 
 impl Context<'_> {

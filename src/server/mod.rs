@@ -28,7 +28,7 @@ pub use config::options_markdown;
 use crate::router::config::Config;
 use crate::shard::{self, Listener, Shards};
 use cli::Command;
-use config::{Address, Flags, ListenerSettings, Refused, Settings, Source};
+use config::{Address, Flags, ListenerSettings, Loaded, Refused, Settings, Source};
 use signals::{Signal, Signals};
 
 /// Something failed while the router started or ran.
@@ -57,7 +57,12 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     match command {
         Command::Serve(flags) => serve(&flags, started),
         Command::Check(flags) => match load(&flags) {
-            Ok(_) => print("ok\n"),
+            Ok(loaded) => {
+                for warning in &loaded.warnings {
+                    complain(&format!("warning: {warning}"));
+                }
+                print("ok\n")
+            }
             Err(code) => code,
         },
         Command::Options => print(&options_markdown()),
@@ -72,11 +77,14 @@ fn serve(flags: &Flags, started: SystemTime) -> ExitCode {
         Ok(signals) => signals,
         Err(error) => return fail(&format!("signals cannot be waited for: {error}")),
     };
-    let (settings, source) = match load(flags) {
+    let Loaded { settings, source, warnings } = match load(flags) {
         Ok(loaded) => loaded,
         Err(code) => return code,
     };
     logging::start(settings.log_level, settings.log_format);
+    for warning in &warnings {
+        warn!("{warning}");
+    }
     let result = start(&settings, &source, started)
         .and_then(|mut shards| watch(&mut shards, &signals).map(|()| shards))
         .and_then(|mut shards| drain(&mut shards, &signals, settings.shutdown_timeout));
@@ -252,7 +260,7 @@ fn stop_at_once(name: &str) -> ! {
 }
 
 /// Loads the configuration, or prints what is wrong with it.
-fn load(flags: &Flags) -> Result<(Settings, Source), ExitCode> {
+fn load(flags: &Flags) -> Result<Loaded, ExitCode> {
     config::load(flags, &|name| std::env::var_os(name)).map_err(|refused| match refused {
         Refused::Usage(text) => refuse_usage(&text),
         Refused::Config(problems) => {

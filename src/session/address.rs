@@ -28,6 +28,21 @@ pub struct SessionRef {
     pub shard: ShardId,
 }
 
+impl SessionRef {
+    /// The router itself, where it calls on `shard`. Which of its callers this is has no meaning
+    /// to anybody else.
+    #[must_use]
+    pub const fn of_router(number: u32, shard: ShardId) -> Self {
+        Self { id: SessionId(0), slot: number, shard }
+    }
+
+    /// Whether this is the router itself: no session has the id 0.
+    #[must_use]
+    pub const fn is_router(self) -> bool {
+        self.id.0 == 0
+    }
+}
+
 /// A call, as its caller knows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct CallRef {

@@ -1,6 +1,6 @@
 //! A connection: its transport, what waits for it, and where its session stands.
 
-use super::{Outbox, Session, Violation};
+use super::{Authentication, Awaited, Outbox, Session, Violation};
 use crate::env::Instant;
 use crate::message::{Message, RequestId};
 use crate::wire::{Negotiated, Transport};
@@ -10,6 +10,8 @@ use crate::wire::{Negotiated, Transport};
 pub enum Admitted {
     /// HELLO: join a realm.
     Hello,
+    /// AUTHENTICATE: the answer to our challenge.
+    Proof,
     /// A request or an answer for the router.
     Routed,
     /// The peer says goodbye, or answers ours.
@@ -26,6 +28,8 @@ pub enum Phase {
     /// No session yet: the transport's handshake or HELLO is awaited.
     #[default]
     Opening,
+    /// A session is asked for, and who it is for is being found out.
+    Authenticating(Box<Authentication>),
     /// A session is open.
     Open(Box<Session>),
     /// We said GOODBYE and wait for the peer's; the session is over and cleaned up.
@@ -67,7 +71,7 @@ impl Connection {
     pub fn session(&self) -> Option<&Session> {
         match &self.phase {
             Phase::Open(session) => Some(session),
-            Phase::Opening | Phase::Leaving | Phase::Flushing => None,
+            Phase::Opening | Phase::Authenticating(_) | Phase::Leaving | Phase::Flushing => None,
         }
     }
 
@@ -75,7 +79,7 @@ impl Connection {
     pub fn session_mut(&mut self) -> Option<&mut Session> {
         match &mut self.phase {
             Phase::Open(session) => Some(session),
-            Phase::Opening | Phase::Leaving | Phase::Flushing => None,
+            Phase::Opening | Phase::Authenticating(_) | Phase::Leaving | Phase::Flushing => None,
         }
     }
 
@@ -89,11 +93,19 @@ impl Connection {
         let hello = matches!(message, Message::Hello(_));
         let goodbye = matches!(message, Message::Goodbye(_));
         let abort = matches!(message, Message::Abort(_));
+        let proof = matches!(message, Message::Authenticate(_));
         match &mut self.phase {
             Phase::Open(session) => session.admit(message),
             Phase::Opening if hello => Ok(Admitted::Hello),
-            Phase::Opening | Phase::Leaving if abort => Ok(Admitted::Abort),
-            Phase::Opening => {
+            Phase::Opening | Phase::Authenticating(_) | Phase::Leaving if abort => {
+                Ok(Admitted::Abort)
+            }
+            // spec: advanced/messages#authenticate — once, and only behind CHALLENGE
+            Phase::Authenticating(known) if proof && known.awaited == Awaited::Proof => {
+                known.awaited = Awaited::Judgement;
+                Ok(Admitted::Proof)
+            }
+            Phase::Opening | Phase::Authenticating(_) => {
                 let name = message.name();
                 Err(Violation(format!("{name} before a session is open").into()))
             }

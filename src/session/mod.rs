@@ -11,8 +11,11 @@
 //!     │  └── ABORT, violation ───┼─┼─▶ Flushing ◀── GOODBYE ────┘
 //!     └───── GOODBYE ─▶ GOODBYE ─┘ └── ABORT, violation ─▶ Flushing
 //! ```
+//!
+//! Where HELLO alone does not do, Authenticating stands between Opening and Open.
 
 pub mod address;
+pub mod authentication;
 pub mod authorization;
 pub mod connection;
 pub mod invocations;
@@ -20,6 +23,7 @@ pub mod origin;
 pub mod outbox;
 
 pub use address::{CallRef, ConnectionId, SessionRef, ShardId};
+pub use authentication::{Authentication, Awaited};
 pub use connection::{Admitted, Connection, Phase};
 pub use invocations::Invocations;
 pub use origin::{ClientCertificate, Origin, TlsOrigin};
@@ -65,7 +69,9 @@ pub struct Identity {
     /// How that was proved.
     pub authmethod: &'static str,
     /// Who vouches for it.
-    pub authprovider: &'static str,
+    pub authprovider: Arc<str>,
+    /// What WELCOME says beyond that, as a dict in MessagePack.
+    pub authextra: Option<Arc<[u8]>>,
 }
 
 /// A call that waits for its final answer, as the caller's shard knows it.

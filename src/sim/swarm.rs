@@ -147,6 +147,7 @@ impl Swarm {
             uri_check: UriCheck::Loose,
             request_ids: RequestIds::Sequential,
             options: self.options.clone(),
+            ..RealmConfig::default()
         };
         Config {
             realms: REALMS.map(realm).to_vec(),

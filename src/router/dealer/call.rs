@@ -7,12 +7,11 @@ use super::super::conversation::Deadline;
 use super::super::realm::{Context, Refusal, error_of};
 use super::super::registrations::{Callee, Registration};
 use super::super::relay::{CancelMode, Details, Head, InvokeHead, Relay};
-use super::{Dealer, reason_of};
+use super::Dealer;
 use crate::env::Map;
 use crate::message::layout::Element;
 use crate::message::{
-    Call, CallOptions, Cancel, Error, InvocationDetails, MatchPolicy, Message, Payload, RequestId,
-    Result as CallResult, SessionId, uri,
+    Call, CallOptions, Cancel, InvocationDetails, MatchPolicy, Payload, RequestId, SessionId, uri,
 };
 use crate::session::{CallRef, Identity, KeptCall, KeptPayload, PendingCall, SessionRef};
 use crate::wire::msgpack::{MsgPackReader, MsgPackWriter};
@@ -51,34 +50,20 @@ impl Dealer {
         let timeout = self.shared.options.call_timeout(call.options.timeout);
         let takes_passthru = session.caller_has(|features| features.payload_passthru_mode);
         let identity = session.identity.clone();
-
-        let by_pattern = registration.policy != MatchPolicy::Exact;
-        let wanted = Wanted {
-            options: &call.options,
-            procedure: by_pattern.then_some(&*call.procedure),
-            timeout,
-            caller: caller.id,
-            identity: &identity,
-        };
-        let details = details_for((&wanted, &call.procedure), &callee, &self.shared.options);
+        let procedure = &*call.procedure;
+        let caller_of = Some((caller.id, &identity));
+        let wanted = Wanted { options: &call.options, procedure, timeout, caller: caller_of };
+        let details = details_for(&wanted, (registration, &callee), &self.shared.options);
         let session = context.peers.session(slot).expect("it was there some lines ago");
         let serial = session.next_call();
-        let call_ref = CallRef { caller, request: call.request, serial };
-        let pending = PendingCall {
-            serial,
-            callee: callee.session,
-            interruptible: callee.call_canceling,
-            receive_progress: call.options.receive_progress == Some(true),
-            timeout,
-            kept: keep(call, registration, &callee, &details),
-        };
-        let registration = registration.id;
+        let pending = remember((call, serial), timeout, (registration, &callee), &details);
+        let (registration, callee) = (registration.id, callee.session);
         session.calls.insert(call.request, pending);
+        let call_ref = CallRef { caller, request: call.request, serial };
         self.set_timeout(call_ref, timeout, context);
-        let callee = callee.session;
         let head =
             InvokeHead { callee, registration, call: call_ref, takes_passthru, continues: false };
-        self.pass_on(head, details, (&call.procedure, call.payload), context);
+        self.pass_on(head, details, (procedure, call.payload), context);
         Ok(())
     }
 
@@ -146,8 +131,7 @@ impl Dealer {
     pub(in super::super) fn on_timeout(&mut self, call: CallRef, context: &mut Context<'_>) {
         self.timeouts.remove(&call);
         let Some(pending) = self.take_call(call, context) else { return };
-        let error = error_of(Call::CODE, call.request, uri::error::TIMEOUT);
-        context.peers.tell(call.caller.slot, error);
+        context.give_reason(call, uri::error::TIMEOUT);
         self.cancel(pending.callee, call, CancelMode::KillNoWait, context);
     }
 
@@ -158,11 +142,9 @@ impl Dealer {
         relay: &Relay<'_>,
         context: &mut Context<'_>,
     ) {
-        let CallRef { caller, request, .. } = call;
         let Details::Result(details) = &relay.details else { unreachable!("its own Details") };
         let progress = details.progress == Some(true);
-        let session = context.peers.find(caller);
-        let Some(pending) = session.and_then(|session| session.pending_mut(call)) else {
+        let Some(pending) = context.pending_mut(call) else {
             context.peers.counters.late_answers += 1;
             return;
         };
@@ -177,14 +159,8 @@ impl Dealer {
         } else {
             self.take_call(call, context);
         }
-        let sent = context.peers.in_serializer_of(caller.slot, &relay.payload, |peers, payload| {
-            let message = CallResult { request, details: details.clone(), payload };
-            peers.send(caller.slot, &Message::Result(message))
-        });
-        let Err(undeliverable) = sent else { return };
-        let error = error_of(Call::CODE, request, reason_of(undeliverable));
-        context.peers.tell(caller.slot, error);
-        if progress {
+        let given = context.give_result(call, (details, &relay.payload));
+        if progress && !given {
             // The call has failed in the middle: nobody waits for the rest.
             self.take_call(call, context);
             self.cancel(callee, call, CancelMode::KillNoWait, context);
@@ -198,7 +174,6 @@ impl Dealer {
         relay: &Relay<'_>,
         context: &mut Context<'_>,
     ) {
-        let CallRef { caller, request, .. } = call;
         let Details::Error(details) = &relay.details else { unreachable!("its own Details") };
         let error = match relay.text {
             uri::error::UNAVAILABLE => match self.reroute(call, context) {
@@ -212,15 +187,7 @@ impl Dealer {
             context.peers.counters.late_answers += 1;
             return;
         }
-        let sent = context.peers.in_serializer_of(caller.slot, &relay.payload, |peers, payload| {
-            let (details, error) = (details.clone(), error.into());
-            let message = Error { request_type: Call::CODE, request, details, error, payload };
-            peers.send(caller.slot, &Message::Error(message))
-        });
-        if let Err(undeliverable) = sent {
-            let error = error_of(Call::CODE, request, reason_of(undeliverable));
-            context.peers.tell(caller.slot, error);
-        }
+        context.give_error(call, error, (details, &relay.payload));
     }
 
     /// Answers a call whose callee left the registration while the call was under way to it.
@@ -269,16 +236,17 @@ impl Dealer {
     /// Tries another callee, if this call may and there is one.
     // spec: advanced/rpc_call_rerouting
     fn reroute(&mut self, call: CallRef, context: &mut Context<'_>) -> Rerouted {
-        let caller = context.peers.find(call.caller);
-        let Some(session) = caller else { return Rerouted::No };
-        let takes_passthru = session.caller_has(|features| features.payload_passthru_mode);
-        let Some(pending) = session.pending_mut(call) else { return Rerouted::No };
-        let Some(kept) = pending.kept.as_mut() else { return Rerouted::No };
-        let Some(payload) = kept.payload.clone() else { return Rerouted::No };
-        kept.tried.push(pending.callee.id);
+        let takes_passthru = context.takes_passthru(call.caller);
+        let Some(pending) = context.pending_mut(call) else { return Rerouted::No };
+        let (declined, timeout) = (pending.callee.id, pending.timeout);
+        let Some(mut kept) = pending.kept.take_if(|kept| kept.payload.is_some()) else {
+            return Rerouted::No;
+        };
+        let payload = kept.payload.clone().expect("it was there a line ago");
+        kept.tried.push(declined);
         let registration = self.cache.best(&self.shared.registrations, &kept.procedure);
         let registration = registration.filter(|found| found.id == kept.registration);
-        let options = kept.options.clone();
+        let (options, procedure) = (kept.options.clone(), kept.procedure.clone());
         let options = CallOptions::read(&mut MsgPackReader::open(&options));
         let options = options.expect("written by `keep`");
         let next = registration.and_then(|found| {
@@ -288,22 +256,18 @@ impl Dealer {
             Some((found, callee))
         });
         let Some((registration, callee)) = next else { return Rerouted::NobodyLeft };
-        pending.callee = callee.session;
-        pending.interruptible = callee.call_canceling;
-        let by_pattern = registration.policy != MatchPolicy::Exact;
-        let (procedure, registration) = (kept.procedure.clone(), kept.registration);
-        let timeout = pending.timeout;
         if !callee.call_reroute {
             kept.payload = None;
         }
-        let wanted = Wanted {
-            options: &options,
-            procedure: by_pattern.then_some(&*procedure),
-            timeout,
-            caller: call.caller.id,
-            identity: &session.identity.clone(),
-        };
-        let details = details_for((&wanted, &procedure), &callee, &self.shared.options);
+        let identity = context.identity_of(call.caller);
+        let caller = identity.as_ref().map(|identity| (call.caller.id, identity));
+        let wanted = Wanted { options: &options, procedure: &procedure, timeout, caller };
+        let details = details_for(&wanted, (registration, &callee), &self.shared.options);
+        let registration = registration.id;
+        let pending = context.pending_mut(call).expect("it was there some lines ago");
+        pending.callee = callee.session;
+        pending.interruptible = callee.call_canceling;
+        pending.kept = Some(kept);
         let callee = callee.session;
         let head = InvokeHead { callee, registration, call, takes_passthru, continues: false };
         self.pass_on(head, details, (&procedure, payload.payload()), context);
@@ -311,7 +275,7 @@ impl Dealer {
     }
 
     /// Passes a call, or a part of one, to its callee's shard.
-    fn pass_on(
+    pub(super) fn pass_on(
         &mut self,
         head: InvokeHead,
         details: InvocationDetails<'_>,
@@ -324,9 +288,12 @@ impl Dealer {
     }
 
     /// Takes a call out of its caller's pending ones, with its deadline.
-    fn take_call(&mut self, call: CallRef, context: &mut Context<'_>) -> Option<PendingCall> {
-        let session = context.peers.find(call.caller)?;
-        let pending = session.finish_call(call)?;
+    pub(super) fn take_call(
+        &mut self,
+        call: CallRef,
+        context: &mut Context<'_>,
+    ) -> Option<PendingCall> {
+        let pending = context.finish_call(call)?;
         if pending.timeout.is_some() {
             self.set_timeout(call, None, context);
         }
@@ -334,7 +301,12 @@ impl Dealer {
     }
 
     /// Sets, moves or removes the deadline of a call.
-    fn set_timeout(&mut self, call: CallRef, after: Option<Duration>, context: &mut Context<'_>) {
+    pub(super) fn set_timeout(
+        &mut self,
+        call: CallRef,
+        after: Option<Duration>,
+        context: &mut Context<'_>,
+    ) {
         let before = match after {
             None => self.timeouts.remove(&call),
             Some(after) => {
@@ -349,7 +321,7 @@ impl Dealer {
     }
 
     /// Tells a callee's shard that the caller gave up.
-    fn cancel(
+    pub(super) fn cancel(
         &mut self,
         callee: SessionRef,
         call: CallRef,
@@ -371,25 +343,42 @@ enum Rerouted {
 }
 
 /// What a caller asked for, as far as its callees are told.
-struct Wanted<'a> {
-    options: &'a CallOptions<'a>,
-    /// What was called, if the registration is by pattern.
-    procedure: Option<&'a str>,
+pub(super) struct Wanted<'a> {
+    pub(super) options: &'a CallOptions<'a>,
+    pub(super) procedure: &'a str,
+    pub(super) timeout: Option<Duration>,
+    /// Who calls, unless it is the router.
+    pub(super) caller: Option<(SessionId, &'a Identity)>,
+}
+
+/// What is remembered of a new call that `callee` gets.
+pub(super) fn remember(
+    (call, serial): (&Call<'_>, u64),
     timeout: Option<Duration>,
-    caller: SessionId,
-    identity: &'a Identity,
+    (registration, callee): (&Registration, &Callee),
+    details: &InvocationDetails<'_>,
+) -> PendingCall {
+    PendingCall {
+        serial,
+        callee: callee.session,
+        interruptible: callee.call_canceling,
+        receive_progress: call.options.receive_progress == Some(true),
+        timeout,
+        kept: keep(call, registration, callee, details),
+    }
 }
 
 /// The Details with which `callee` is invoked.
-fn details_for<'a>(
-    (wanted, procedure): (&Wanted<'a>, &str),
-    callee: &Callee,
+pub(super) fn details_for<'a>(
+    wanted: &Wanted<'a>,
+    (registration, callee): (&Registration, &Callee),
     realm: &RealmOptions,
 ) -> InvocationDetails<'a> {
     let options = wanted.options;
     let mut details =
         InvocationDetails { passthru: options.passthru.clone(), ..Default::default() };
-    details.procedure = wanted.procedure.map(Into::into);
+    let by_pattern = registration.policy != MatchPolicy::Exact;
+    details.procedure = by_pattern.then(|| wanted.procedure.into());
     // spec: advanced/rpc_progressive_call_results — only to callees that can also be stopped
     let progressive = callee.progressive_call_results && callee.call_canceling;
     let receive_progress = options.receive_progress == Some(true);
@@ -398,17 +387,18 @@ fn details_for<'a>(
     if callee.forward_timeout {
         details.timeout = wanted.timeout.map(|timeout| timeout.as_millis() as u64);
     }
+    let Some((caller, identity)) = wanted.caller else { return details };
     let disclosed = match realm.disclosure {
         Disclosure::Allow => options.disclose_me == Some(true) || callee.disclose_caller,
         Disclosure::Deny => false,
         Disclosure::Always => true,
     };
     if disclosed {
-        details.caller = Some(wanted.caller);
-        details.caller_authid = Some((*wanted.identity.authid).into());
-        details.caller_authrole = Some((*wanted.identity.authrole).into());
+        details.caller = Some(caller);
+        details.caller_authid = Some((*identity.authid).into());
+        details.caller_authrole = Some((*identity.authrole).into());
     }
-    details.trustlevel = realm.trust_level(&wanted.identity.authrole, procedure);
+    details.trustlevel = realm.trust_level(&identity.authrole, wanted.procedure);
     details
 }
 

@@ -15,10 +15,11 @@
 //! ```
 //!
 //! Both halves take the same path when they are on one shard; a relay then is a function call.
-//! `register` is about registrations, `call` about the caller's half, `invocation` about the
-//! callee's.
+//! `register` is about registrations, `call` about the caller's half, which is that of a session or
+//! of the router itself (`caller`), `invocation` about the callee's.
 
 mod call;
+mod caller;
 mod invocation;
 mod queue;
 mod register;

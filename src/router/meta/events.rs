@@ -174,7 +174,7 @@ pub(super) fn write_session(
             ("authid", &*identity.authid),
             ("authrole", &*identity.authrole),
             ("authmethod", identity.authmethod),
-            ("authprovider", identity.authprovider),
+            ("authprovider", &identity.authprovider),
         ],
     );
     if let Some(Way { kind, protocol, peer }) = way {

@@ -1,8 +1,12 @@
 //! What a key of the configuration is: its name, what may be written, where it goes.
 
 use std::ops::RangeInclusive;
+use std::path::PathBuf;
 use std::time::Duration;
 
+use ipnet::IpNet;
+
+use super::secret::Reveal;
 use super::value::{Value, duration, show_duration, show_size, size};
 
 /// One key of the configuration. Everything about it stands in its row of
@@ -14,6 +18,9 @@ pub(super) struct Key<T: 'static> {
     pub(super) kind: Kind<T>,
     /// What holds if nothing is written.
     pub(super) preset: Preset,
+    #[allow(dead_code, reason = "what reads it is being built")]
+    /// Whether a change of it is heeded while the process runs; else it takes a restart.
+    pub(super) reload: bool,
     /// What it is for, in Markdown.
     pub(super) meaning: &'static str,
 }
@@ -37,6 +44,7 @@ pub(super) type Place<T, V> = fn(&mut T) -> &mut V;
 pub(super) type Word<T> = (&'static str, fn(&mut T));
 
 /// What may be written for a key, and where in a `T` it goes.
+#[allow(dead_code, reason = "the rows of some kinds are being built")]
 pub(super) enum Kind<T: 'static> {
     /// `true` or `false`.
     Switch(Place<T, bool>),
@@ -58,6 +66,32 @@ pub(super) enum Kind<T: 'static> {
     Text(&'static str, fn(&mut T, &str) -> Option<()>),
     /// Texts of a form, at least one; the first function takes the preset back.
     Texts(&'static str, fn(&mut T), fn(&mut T, &str) -> Option<()>),
+    /// Text of a form; the function takes it over, or says what is wrong with it.
+    Parsed(&'static str, Take<T>),
+    /// Texts of a form, at least one; the first function takes the preset back, the second takes
+    /// each over, or says what is wrong with it.
+    ParsedList(&'static str, fn(&mut T), Take<T>),
+    /// Networks such as `10.0.0.0/8`, or single addresses; none may be written too.
+    Networks(Place<T, Vec<IpNet>>),
+    /// The path of a file. What is relative is so to where the process was started.
+    Path(Place<T, Option<PathBuf>>),
+    /// A secret of a form, written as it is, as `env:NAME` or as `file:PATH`. The function takes
+    /// it over, or says what is wrong with it without saying what it is. It is never shown.
+    Secret(&'static str, Take<T>),
+    /// As [`Secret`](Self::Secret), several, at least one; the first function takes the preset
+    /// back.
+    Secrets(&'static str, fn(&mut T), Take<T>),
+}
+
+/// Takes a text over into a `T`, or says what is wrong with it.
+pub(super) type Take<T> = fn(&mut T, &str) -> Result<(), String>;
+
+/// Why a value was not taken.
+enum Mismatch {
+    /// It has not the form that the kind demands.
+    Form,
+    /// It has, and something else is wrong.
+    Because(String),
 }
 
 impl<T> Key<T> {
@@ -65,11 +99,21 @@ impl<T> Key<T> {
     ///
     /// # Errors
     ///
-    /// Says what was expected and what was found.
-    pub(super) fn set(&self, target: &mut T, value: &Value<'_>) -> Result<(), String> {
-        match self.take(target, value) {
-            Some(()) => Ok(()),
-            None => Err(format!("expected {}, found {value}", self.form())),
+    /// Says what was expected and what was found, unless that is a secret.
+    pub(super) fn set(
+        &self,
+        target: &mut T,
+        value: &Value<'_>,
+        reveal: Reveal<'_>,
+    ) -> Result<(), String> {
+        let form = self.form();
+        match self.take(target, value, reveal) {
+            Ok(()) => Ok(()),
+            Err(Mismatch::Form) if self.is_secret() => {
+                Err(format!("expected {form}, found {}", value.name()))
+            }
+            Err(Mismatch::Form) => Err(format!("expected {form}, found {value}")),
+            Err(Mismatch::Because(text)) => Err(format!("{text}; expected {form}")),
         }
     }
 
@@ -78,13 +122,20 @@ impl<T> Key<T> {
         let Preset::Literal(literal) = self.preset else {
             return;
         };
-        Value::with_literal(literal, |value| self.set(target, value))
+        let reveal: Reveal<'_> = &|_| Err("a preset is no secret".to_owned());
+        Value::with_literal(literal, |value| self.set(target, value, reveal))
             .expect("a preset is a TOML literal, a test sees to it")
             .expect("a preset is a valid value, a test sees to it");
     }
 
+    /// Whether what is written for it must not be shown.
+    pub(super) fn is_secret(&self) -> bool {
+        matches!(self.kind, Kind::Secret(..) | Kind::Secrets(..))
+    }
+
     /// What may be written, in words that follow "expected".
     pub(super) fn form(&self) -> String {
+        const ELSEWHERE: &str = "or \"env:NAME\" or \"file:PATH\" for where it is found";
         match &self.kind {
             Kind::Switch(_) => "true or false".to_owned(),
             Kind::AutoSwitch(_) => "true, false or \"auto\"".to_owned(),
@@ -104,8 +155,16 @@ impl<T> Key<T> {
             }
             Kind::Word(words) => format!("one of {}", quoted(words)),
             Kind::Words(_, words) => format!("a list of one or more of {}", quoted(words)),
-            Kind::Text(form, _) => (*form).to_owned(),
-            Kind::Texts(form, ..) => format!("a list of one or more of {form}"),
+            Kind::Text(form, _) | Kind::Parsed(form, _) => (*form).to_owned(),
+            Kind::Texts(form, ..) | Kind::ParsedList(form, ..) => {
+                format!("a list of one or more of {form}")
+            }
+            Kind::Networks(_) => {
+                "a list of networks or addresses such as \"10.0.0.0/8\" or \"::1\"".to_owned()
+            }
+            Kind::Path(_) => "the path of a file".to_owned(),
+            Kind::Secret(form, _) => format!("{form}, {ELSEWHERE}"),
+            Kind::Secrets(form, ..) => format!("a list of one or more of {form}, {ELSEWHERE}"),
         }
     }
 
@@ -121,12 +180,40 @@ impl<T> Key<T> {
             | Kind::Word(_)
             | Kind::Words(..)
             | Kind::Text(..)
-            | Kind::Texts(..) => None,
+            | Kind::Texts(..)
+            | Kind::Parsed(..)
+            | Kind::ParsedList(..)
+            | Kind::Networks(_)
+            | Kind::Path(_)
+            | Kind::Secret(..)
+            | Kind::Secrets(..) => None,
         }
     }
 
     /// Puts `value` into its place if it is what may be written.
-    fn take(&self, target: &mut T, value: &Value<'_>) -> Option<()> {
+    fn take(&self, target: &mut T, value: &Value<'_>, reveal: Reveal<'_>) -> Result<(), Mismatch> {
+        match (&self.kind, value) {
+            (Kind::Parsed(_, take), Value::Text(text)) => parse(*take, target, text),
+            (Kind::Secret(_, take), Value::Text(text)) => unveil(*take, target, (text, reveal)),
+            (Kind::ParsedList(_, clear, take), Value::List(items)) if !items.is_empty() => {
+                clear(target);
+                items
+                    .iter()
+                    .try_for_each(|item| parse(*take, target, text(item).ok_or(Mismatch::Form)?))
+            }
+            (Kind::Secrets(_, clear, take), Value::List(items)) if !items.is_empty() => {
+                clear(target);
+                items.iter().try_for_each(|item| {
+                    let text = text(item).ok_or(Mismatch::Form)?;
+                    unveil(*take, target, (text, reveal))
+                })
+            }
+            _ => self.take_form(target, value).ok_or(Mismatch::Form),
+        }
+    }
+
+    /// Puts `value` into its place if it has a form that says it all.
+    fn take_form(&self, target: &mut T, value: &Value<'_>) -> Option<()> {
         match (&self.kind, value) {
             (Kind::Switch(place), Value::Switch(switch)) => *place(target) = *switch,
             (Kind::AutoSwitch(place), Value::Switch(switch)) => *place(target) = Some(*switch),
@@ -163,10 +250,45 @@ impl<T> Key<T> {
                     take(target, text(item)?)?;
                 }
             }
+            (Kind::Networks(place), Value::List(items)) => {
+                let networks = items.iter().map(|item| network(text(item)?));
+                *place(target) = networks.collect::<Option<Vec<_>>>()?;
+            }
+            (Kind::Path(place), Value::Text(text)) if is_file_name(text) => {
+                *place(target) = Some(PathBuf::from(text.as_ref()));
+            }
             _ => return None,
         }
         Some(())
     }
+}
+
+/// Hands a text over.
+fn parse<T>(take: Take<T>, target: &mut T, text: &str) -> Result<(), Mismatch> {
+    take(target, text).map_err(|reason| Mismatch::Because(format!("{text:?}: {reason}")))
+}
+
+/// Hands the secret over that a text stands for.
+fn unveil<T>(
+    take: Take<T>,
+    target: &mut T,
+    (text, reveal): (&str, Reveal<'_>),
+) -> Result<(), Mismatch> {
+    reveal(text).and_then(|secret| take(target, &secret)).map_err(Mismatch::Because)
+}
+
+/// The network that `text` means; an address alone is a network of one.
+fn network(text: &str) -> Option<IpNet> {
+    let network = text.parse::<IpNet>().ok();
+    // Host bits that are set are a mistake of somebody who meant another network.
+    network
+        .filter(|network| network.trunc() == *network)
+        .or_else(|| text.parse().ok().map(|address: std::net::IpAddr| IpNet::from(address)))
+}
+
+/// Whether `text` can be the path of a file.
+fn is_file_name(text: &str) -> bool {
+    !text.is_empty() && !text.contains('\0')
 }
 
 /// `count` if it lies in `range`.

@@ -1,16 +1,20 @@
 //! The configuration of one process: file, environment and flags become [`Settings`].
 //!
-//! What stands where: [`table`] has every option, [`key`] says what an option is, [`value`] what
-//! may be written, [`read`] walks a file and blames its lines, [`document`] writes the table for
-//! the operator. This file decides where a configuration comes from and what wins: a flag over
-//! the environment, the environment over the file, the file over the preset.
+//! What stands where: [`table`] has every option, [`key`] says what an option is, [`nest`] what
+//! a table is, [`value`] what may be written, [`secret`] where secrets come from. [`read`] walks a
+//! file and blames its lines, [`document`] writes the table for the operator. This file
+//! decides where a configuration comes from and what wins: a flag over the environment, the
+//! environment over the file, the file over the preset.
 
 mod document;
 mod key;
+mod nest;
 mod read;
+mod secret;
 mod table;
 mod value;
 
+use std::cell::RefCell;
 use std::ffi::OsString;
 use std::fmt;
 use std::io::{self, Read};
@@ -22,9 +26,10 @@ use tracing_subscriber::filter::LevelFilter;
 
 pub use document::options_markdown;
 
-use crate::router::config::{Limits, RealmConfig, RealmOptions, RequestIds, UriCheck};
+use crate::router::config::{Limits, RealmConfig};
 use crate::shard::Io;
 use crate::wire::{Serializer, TransportOptions};
+use secret::Reveal;
 use value::Value;
 
 /// Everything an operator may say, checked.
@@ -134,32 +139,50 @@ pub(super) struct Problem {
 /// The variables of the environment, by name.
 pub(super) type Environment<'e> = &'e dyn Fn(&str) -> Option<OsString>;
 
+/// A configuration that will do.
+#[derive(Debug)]
+pub(super) struct Loaded {
+    /// What it says.
+    pub(super) settings: Settings,
+    /// Where it came from.
+    pub(super) source: Source,
+    /// What an operator should know although it is allowed, in no particular order.
+    pub(super) warnings: Vec<String>,
+}
+
 /// Finds, reads and checks the configuration.
 ///
 /// # Errors
 ///
 /// Whatever is wrong with it, all at once if it can be read at all.
-pub(super) fn load(
-    flags: &Flags,
-    environment: Environment<'_>,
-) -> Result<(Settings, Source), Refused> {
+pub(super) fn load(flags: &Flags, environment: Environment<'_>) -> Result<Loaded, Refused> {
     let named = flags.config.clone().or_else(|| environment("GIGAWAMP_CONFIG").map(PathBuf::from));
     let (source, text) = find(named).map_err(|problem| Refused::Config(vec![problem]))?;
     let mut settings = Settings::preset();
     let mut problems = Vec::new();
+    let warnings = RefCell::new(Vec::new());
+    let reveal: Reveal<'_> = &|written| {
+        let warn = &mut |text| warnings.borrow_mut().push(text);
+        secret::reveal(written, environment, warn)
+    };
     match &text {
-        Some(text) => read::read(&source.to_string(), text, &mut settings, &mut problems),
+        Some(text) => {
+            read::read((&source.to_string(), text), reveal, &mut settings, &mut problems);
+        }
         None => settings.develop(),
     }
-    apply_environment(&mut settings, environment, &mut problems);
-    apply_flags(&mut settings, &flags.values).map_err(Refused::Usage)?;
+    apply_environment(&mut settings, environment, reveal, &mut problems);
+    apply_flags(&mut settings, &flags.values, reveal).map_err(Refused::Usage)?;
     // What contradicts what can only be said of values that are valid one by one.
     if problems.is_empty() {
         let file = text.as_ref().map_or("settings".to_owned(), |_| source.to_string());
         let found = settings.check();
         problems.extend(found.map(|(line, text)| Problem { source: file, line, text }));
     }
-    if problems.is_empty() { Ok((settings, source)) } else { Err(Refused::Config(problems)) }
+    if !problems.is_empty() {
+        return Err(Refused::Config(problems));
+    }
+    Ok(Loaded { settings, source, warnings: warnings.into_inner() })
 }
 
 impl Settings {
@@ -179,21 +202,21 @@ impl Settings {
             listeners: Vec::new(),
             limits: Limits::default(),
         };
-        table::TOP.iter().for_each(|key| key.preset(&mut settings));
-        table::LIMITS.iter().for_each(|key| key.preset(&mut settings.limits));
+        table::TOP.preset(&mut settings);
+        table::LIMITS.preset(&mut settings.limits);
         settings
     }
 
     /// What every tutorial expects, for clients on this machine alone.
     fn develop(&mut self) {
-        let mut realm = preset_realm();
+        let mut realm = table::preset_realm();
         "realm1".clone_into(&mut realm.name);
         self.realms.push(realm);
         let addresses: [IpAddr; 2] = [Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()];
         self.listeners.extend(addresses.map(|ip| ListenerSettings {
             address: Address::Tcp(SocketAddr::new(ip, 8080)),
             optional: ip.is_ipv6(),
-            ..preset_listener()
+            ..table::preset_listener()
         }));
     }
 
@@ -302,41 +325,6 @@ impl fmt::Display for Problem {
     }
 }
 
-/// A realm at its presets, without a name.
-fn preset_realm() -> RealmConfig {
-    let mut realm = RealmConfig {
-        name: String::new(),
-        uri_check: UriCheck::default(),
-        request_ids: RequestIds::default(),
-        options: RealmOptions::default(),
-    };
-    table::REALM.iter().for_each(|key| key.preset(&mut realm));
-    realm
-}
-
-/// A listener at its presets, without an address.
-fn preset_listener() -> ListenerSettings {
-    let mut listener = ListenerSettings {
-        address: Address::Unix(PathBuf::new()),
-        unix_mode: None,
-        backlog: 0,
-        optional: false,
-        line: None,
-        transport: TransportOptions {
-            message_bytes_max: 0,
-            paths: Vec::new(),
-            serializers: Vec::new(),
-            websocket: false,
-            rawsocket: false,
-            deflate: false,
-            longpoll: false,
-            longpoll_path: String::new(),
-        },
-    };
-    table::LISTENER.iter().for_each(|key| key.preset(&mut listener));
-    listener
-}
-
 /// The file that counts and its text; no text if there is none.
 fn find(named: Option<PathBuf>) -> Result<(Source, Option<String>), Problem> {
     let blame = |path: &Path, error: &io::Error| Problem {
@@ -371,6 +359,7 @@ fn find(named: Option<PathBuf>) -> Result<(Source, Option<String>), Problem> {
 fn apply_environment(
     settings: &mut Settings,
     environment: Environment<'_>,
+    reveal: Reveal<'_>,
     problems: &mut Vec<Problem>,
 ) {
     let mut apply = |prefix: &str, name: &str, set: &mut dyn FnMut(&Value<'_>) -> _| {
@@ -385,13 +374,17 @@ fn apply_environment(
             problems.push(Problem { source: variable, line: None, text });
         }
     };
-    for key in table::TOP {
-        apply("", key.name, &mut |value| key.set(settings, value));
+    for key in table::TOP.keys {
+        apply("", key.name, &mut |value| key.set(settings, value, reveal));
     }
-    for key in table::LIMITS {
-        apply("LIMITS_", key.name, &mut |value| key.set(&mut settings.limits, value));
+    for key in table::LIMITS.keys {
+        apply("LIMITS_", key.name, &mut |value| key.set(&mut settings.limits, value, reveal));
     }
 }
+
+/// The tables whose keys may come from the environment, and what stands there between `GIGAWAMP_`
+/// and a key's name. In others a variable could not say which of several tables it means.
+const VARIABLES: [(&str, &str); 2] = [("", ""), ("limits", "LIMITS_")];
 
 /// The variable of the environment for the key `name`.
 fn variable(prefix: &str, name: &str) -> String {
@@ -399,11 +392,15 @@ fn variable(prefix: &str, name: &str) -> String {
 }
 
 /// Takes the command line's values over.
-fn apply_flags(settings: &mut Settings, values: &[(&'static str, String)]) -> Result<(), String> {
+fn apply_flags(
+    settings: &mut Settings,
+    values: &[(&'static str, String)],
+    reveal: Reveal<'_>,
+) -> Result<(), String> {
     for (name, given) in values {
-        let key = table::TOP.iter().find(|key| key.name == *name);
+        let key = table::TOP.keys.iter().find(|key| key.name == *name);
         key.expect("flags are named after keys of the top level, a test sees to it")
-            .set(settings, &Value::of_plain(given))
+            .set(settings, &Value::of_plain(given), reveal)
             .map_err(|text| format!("--{}: {text}", name.replace('_', "-")))?;
     }
     Ok(())
@@ -417,7 +414,8 @@ pub(super) const SEARCHED: [&str; 2] = ["gigawamp.toml", "/etc/gigawamp/gigawamp
 pub(super) fn read_text(text: &str) -> Result<Settings, Vec<String>> {
     let mut settings = Settings::preset();
     let mut problems = Vec::new();
-    read::read("gigawamp.toml", text, &mut settings, &mut problems);
+    let reveal: Reveal<'_> = &|written| Ok(written.to_owned().into());
+    read::read(("gigawamp.toml", text), reveal, &mut settings, &mut problems);
     let mut problems: Vec<_> = problems.iter().map(ToString::to_string).collect();
     if problems.is_empty() {
         let problem = settings.check();

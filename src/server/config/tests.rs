@@ -1,8 +1,10 @@
 //! What is accepted, what is refused, and that everything known about an option agrees.
 
-use super::key::{Key, Kind, Preset};
+use super::key::{Kind, Preset};
+use super::nest::Table;
 use super::read_text as read;
 use super::*;
+use crate::router::config::{RequestIds, UriCheck};
 
 /// The least that a file has to say.
 const LEAST: &str = "[[realms]]\nname = \"realm1\"\n[[listeners]]\naddress = \"127.0.0.1:8080\"\n";
@@ -216,7 +218,7 @@ fn realms_and_listeners_have_to_be_there() {
 fn names_and_addresses_occur_once() {
     refused(
         &format!("{LEAST}[[realms]]\nname = \"realm1\"\n"),
-        "gigawamp.toml:5: two realms are called \"realm1\"",
+        "gigawamp.toml:6: two realms are called \"realm1\"",
     );
     refused(
         &format!("{LEAST}[[listeners]]\naddress = \"127.0.0.1:8080\"\n"),
@@ -325,7 +327,7 @@ fn the_environment_wins_over_the_file_and_flags_over_both() {
         "GIGAWAMP_INSECURE_ALLOW_ANONYMOUS_REMOTE" => Some("true".into()),
         _ => None,
     };
-    let (settings, source) = load(&flags, &environment).unwrap();
+    let Loaded { settings, source, .. } = load(&flags, &environment).unwrap();
     assert_eq!(source, Source::File(path.clone()));
     assert_eq!((settings.shards, settings.io), (Some(3), Io::Epoll));
     assert_eq!(settings.log_level, LevelFilter::ERROR);
@@ -401,70 +403,97 @@ fn histories_are_bounded_as_they_are_written() {
 fn the_example_shows_every_option_at_its_default() {
     let example = include_str!("../../../examples/gigawamp.toml");
     let short = read(example).unwrap();
-    // "#key = value" is an option at its default, "# text" a comment.
-    let long: String = example
-        .lines()
-        .map(|line| line.strip_prefix('#').filter(|key| key.starts_with(char::is_alphabetic)))
-        .zip(example.lines())
-        .map(|(key, line)| format!("{}\n", key.unwrap_or(line)))
-        .collect();
-    let mut long_settings = read(&long).unwrap();
-    for (long, short) in long_settings.listeners.iter_mut().zip(&short.listeners) {
+    let mut long = read(&uncomment(example, false)).unwrap();
+    for (long, short) in long.listeners.iter_mut().zip(&short.listeners) {
         long.line = short.line;
     }
-    assert_eq!(format!("{long_settings:?}"), format!("{short:?}"));
-    let names = |line: &str| line.split_once(" = ").map(|(name, _)| name.to_owned());
-    let written: Vec<_> = long.lines().filter_map(names).collect();
-    for name in keys(table::TOP).chain(keys(table::REALM)).chain(keys(table::LISTENER)) {
-        assert!(written.iter().any(|other| other == name), "{name} is missing");
+    assert_eq!(format!("{long:?}"), format!("{short:?}"));
+    let full = uncomment(example, true);
+    read(&full).unwrap();
+    let mut written = Vec::new();
+    let mut path = "";
+    for line in full.lines() {
+        if line.trim_start().starts_with('[') {
+            path = line.trim().trim_matches(['[', ']']);
+        } else if let Some((name, _)) = line.split_once(" = ") {
+            written.push((path, name.trim()));
+        }
     }
-    for name in keys(table::LIMITS) {
-        assert!(written.iter().any(|other| other == name), "{name} is missing");
+    for option in every_option() {
+        assert!(written.contains(&option), "{option:?} is missing");
     }
+}
+
+/// `example` with what it has commented out. "#key = value" is an option at its default, "# text"
+/// a comment. Below "#[table]" options have no default to be shown at: they stand there with
+/// `everything` alone.
+fn uncomment(example: &str, everything: bool) -> String {
+    let mut is_off = false;
+    let mut out = String::new();
+    for line in example.lines() {
+        let code = line.strip_prefix('#').filter(|code| {
+            code.starts_with(|c: char| c == '[' || c.is_alphabetic()) || code.starts_with("  ")
+        });
+        if code.unwrap_or(line).trim_start().starts_with('[') {
+            is_off = code.is_some();
+        }
+        out += match code {
+            Some(code) if everything || !is_off => code,
+            Some(_) | None => line,
+        };
+        out.push('\n');
+    }
+    out
 }
 
 #[test]
 fn every_row_of_the_table_is_sound() {
-    rows(table::TOP, &mut Settings::preset());
-    rows(table::REALM, &mut preset_realm());
-    rows(table::LISTENER, &mut preset_listener());
-    rows(table::LIMITS, &mut Limits::default());
+    every_option();
     // Kubernetes sets variables that begin like this for a service that is called gigawamp.
-    for key in table::TOP {
+    for key in table::TOP.keys {
         assert!(!key.name.starts_with("port") && !key.name.starts_with("service"));
     }
+}
+
+/// Every option there is, by the path of its table and its name, each checked.
+fn every_option() -> Vec<(&'static str, &'static str)> {
+    let mut names = Vec::new();
+    rows(&table::TOP, &mut Settings::preset(), &mut names);
+    names
 }
 
 #[test]
 fn presets_of_the_core_lie_within_what_may_be_written() {
     let mut limits = Limits::default();
-    for key in table::LIMITS {
+    for key in table::LIMITS.keys {
         let shown = key.show(&mut limits).expect("every limit can be shown");
         let mut other = Limits::default();
-        Value::with_literal(&shown, |value| key.set(&mut other, value)).unwrap().unwrap();
+        Value::with_literal(&shown, |value| key.set(&mut other, value, &|_| Err(String::new())))
+            .unwrap()
+            .unwrap();
         assert_eq!(format!("{limits:?}"), format!("{other:?}"), "{}", key.name);
     }
     // A bound that the core gained has a row here, too.
     let fields = format!("{limits:#?}");
     for line in fields.lines().filter(|line| line.contains(": ")) {
         let field = line.split_once(':').map(|(field, _)| field.trim());
-        assert!(table::LIMITS.iter().any(|key| Some(key.name) == field), "{line}");
+        assert!(table::LIMITS.keys.iter().any(|key| Some(key.name) == field), "{line}");
     }
     // Realms of tests and of the simulator are made without the table.
-    let realm = preset_realm();
+    let realm = table::preset_realm();
     assert_eq!(realm.uri_check, UriCheck::default());
     assert_eq!(realm.request_ids, RequestIds::default());
 }
 
-/// The names of some keys.
-fn keys<T>(keys: &[Key<T>]) -> impl Iterator<Item = &'static str> {
-    keys.iter().map(|key| key.name)
-}
-
-/// Checks what has to hold for every option.
-fn rows<T>(keys: &[Key<T>], target: &mut T) {
-    for (index, key) in keys.iter().enumerate() {
-        assert!(keys[..index].iter().all(|other| other.name != key.name), "{}", key.name);
+/// Checks what has to hold for every option, and adds their names.
+pub(super) fn rows<T>(
+    table: &Table<T>,
+    target: &mut T,
+    names: &mut Vec<(&'static str, &'static str)>,
+) {
+    for key in table.keys {
+        assert!(!names.contains(&(table.path, key.name)), "{}", key.name);
+        names.push((table.path, key.name));
         assert!(key.name.chars().all(|c| c.is_ascii_lowercase() || c == '_'), "{}", key.name);
         assert!(key.meaning.ends_with('.'), "{}", key.name);
         assert!(!key.meaning.contains("  ") && !key.meaning.contains('|'), "{}", key.name);
@@ -472,12 +501,19 @@ fn rows<T>(keys: &[Key<T>], target: &mut T) {
         if matches!(key.preset, Preset::Core) {
             assert!(key.show(target).is_some(), "{}", key.name);
         }
+        if key.is_secret() {
+            assert!(!matches!(key.preset, Preset::Literal(_)), "{}", key.name);
+        }
         if let Kind::Word(words) | Kind::Words(_, words) = &key.kind {
             for (word, act) in *words {
                 assert!(!word.is_empty());
                 act(target);
             }
         }
+    }
+    for inner in table.tables {
+        assert!(table.keys.iter().all(|key| key.name != inner.name()), "{}", inner.name());
+        inner.inspect(names);
     }
 }
 

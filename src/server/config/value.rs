@@ -51,6 +51,17 @@ impl<'a> Value<'a> {
         }
     }
 
+    /// Of what type it is, and nothing of what it says.
+    pub(super) fn name(&self) -> &'static str {
+        match self {
+            Self::Text(_) => "a text",
+            Self::Integer(_) => "an integer",
+            Self::Switch(_) => "a truth value",
+            Self::List(_) => "a list",
+            Self::Other(what) => what,
+        }
+    }
+
     /// Hands the value that the TOML literal `literal` stands for to `take`.
     pub(super) fn with_literal<R>(
         literal: &str,

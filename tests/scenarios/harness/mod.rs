@@ -143,6 +143,7 @@ pub(crate) fn config(lines: &[Line]) -> Config {
         uri_check,
         request_ids,
         options: options.clone(),
+        ..RealmConfig::default()
     };
     Config {
         realms: vec![realm("realm1"), realm("realm2")],

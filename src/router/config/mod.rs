@@ -1,7 +1,10 @@
 //! What a router must be told: plain data, filled by `server` from file and flags, or by a test.
 
+mod advisors;
+mod authentication;
 mod authorization;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 pub use crate::message::UriCheck;
@@ -9,10 +12,12 @@ use crate::message::uri::{MatchPolicy, Pattern, is_valid_pattern};
 pub use crate::session::RequestIds;
 pub use crate::session::authorization::Disclosure;
 use crate::wire::TransportOptions;
+pub use advisors::{AdvisorConfig, AdvisorKind};
+pub use authentication::AuthenticationConfig;
 pub use authorization::{Action, Actions, RoleConfig, Rule, parse_ask, parse_disclose};
 
 /// Everything a router must be told.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Config {
     /// Realms, by name.
     pub realms: Vec<RealmConfig>,
@@ -25,7 +30,7 @@ pub struct Config {
 }
 
 /// One realm.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct RealmConfig {
     /// Its name, a loose URI.
     pub name: String,
@@ -35,6 +40,8 @@ pub struct RealmConfig {
     pub request_ids: RequestIds,
     /// What else it allows and does.
     pub options: RealmOptions,
+    /// Who may join it.
+    pub authentication: Arc<AuthenticationConfig>,
 }
 
 /// What a realm allows and does beyond the Basic Profile.
@@ -189,6 +196,8 @@ pub struct Limits {
     pub invocations_pending_max: usize,
     /// Calls that may wait for one callee that takes only so many at a time.
     pub calls_queued_max: usize,
+    /// Questions of each shard to authenticators and authorizers that may be without an answer.
+    pub advice_pending_max: usize,
     /// Testaments one session may leave.
     pub testaments_max: usize,
     /// Subscriptions one session may hold.
@@ -219,6 +228,7 @@ impl Default for Limits {
             calls_pending_max: 1_024,
             invocations_pending_max: 16_384,
             calls_queued_max: 1_024,
+            advice_pending_max: 10_000,
             testaments_max: 64,
             subscriptions_max: 10_000,
             registrations_max: 10_000,

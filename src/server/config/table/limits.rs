@@ -1,0 +1,152 @@
+//! `[limits]`: what a client, or all of them, may take.
+
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use crate::router::config::Limits;
+use crate::server::config::key::{Key, Kind, Preset};
+use crate::server::config::nest::Table;
+
+/// `[limits]`.
+pub(in crate::server::config) static LIMITS: Table<Limits> =
+    Table { path: "limits", keys: KEYS, tables: &[] };
+
+/// Every one may also come from the environment.
+const KEYS: &[Key<Limits>] = &[
+    Key {
+        name: "handshake",
+        kind: Kind::Duration(PATIENCE, |limits| &mut limits.handshake),
+        preset: Preset::Core,
+        reload: true,
+        meaning: "From the connection to WELCOME: how long a client may take to open a session.",
+    },
+    Key {
+        name: "goodbye",
+        kind: Kind::Duration(PATIENCE, |limits| &mut limits.goodbye),
+        preset: Preset::Core,
+        reload: true,
+        meaning: "How long a client may take to answer GOODBYE, and to read what it was sent, \
+                  before its connection is closed.",
+    },
+    Key {
+        name: "ping_interval",
+        kind: Kind::Duration(Duration::ZERO..=Duration::from_hours(1), |limits| {
+            &mut limits.ping_interval
+        }),
+        preset: Preset::Core,
+        reload: true,
+        meaning: "WebSocket pings to a silent client, which is given up after two without a \
+                  sign of life; on TCP the kernel asks as often, and gives up after three. \
+                  `\"0s\"`: never.",
+    },
+    Key {
+        name: "message",
+        kind: Kind::Duration(PATIENCE, |limits| &mut limits.message),
+        preset: Preset::Core,
+        reload: true,
+        meaning: "How long a client may take to send a message that it has begun, before its \
+                  connection is closed.",
+    },
+    Key {
+        name: "stall",
+        kind: Kind::Duration(PATIENCE, |limits| &mut limits.stall),
+        preset: Preset::Core,
+        reload: true,
+        meaning: "How long a client may leave what it was sent unread before its session ends.",
+    },
+    Key {
+        name: "outbox_bytes_max",
+        kind: Kind::Size(OUTBOX, |limits| &mut limits.outbox_bytes_max),
+        preset: Preset::Core,
+        reload: true,
+        meaning: "What may wait for one client to read it; past that its session ends. At least \
+                  the largest `message_bytes_max`.",
+    },
+    Key {
+        name: "outbox_bytes_pause",
+        kind: Kind::Size(OUTBOX, |limits| &mut limits.outbox_bytes_pause),
+        preset: Preset::Core,
+        reload: true,
+        meaning: "What may wait for one client before nothing more is taken from it, until it \
+                  reads. At most `outbox_bytes_max`.",
+    },
+    Key {
+        name: "calls_pending_max",
+        kind: Kind::Count(1..=1_000_000, |limits| &mut limits.calls_pending_max),
+        preset: Preset::Core,
+        reload: true,
+        meaning: "Calls one session may have pending.",
+    },
+    Key {
+        name: "invocations_pending_max",
+        kind: Kind::Count(1..=10_000_000, |limits| &mut limits.invocations_pending_max),
+        preset: Preset::Core,
+        reload: true,
+        meaning: "Invocations one callee may leave unanswered.",
+    },
+    Key {
+        name: "calls_queued_max",
+        kind: Kind::Count(0..=1_000_000, |limits| &mut limits.calls_queued_max),
+        preset: Preset::Core,
+        reload: true,
+        meaning: "Calls that may wait for one callee that takes only so many at a time.",
+    },
+    Key {
+        name: "testaments_max",
+        kind: Kind::Count(0..=10_000, |limits| &mut limits.testaments_max),
+        preset: Preset::Core,
+        reload: true,
+        meaning: "Testaments one session may leave.",
+    },
+    Key {
+        name: "subscriptions_max",
+        kind: Kind::Count(1..=10_000_000, |limits| &mut limits.subscriptions_max),
+        preset: Preset::Core,
+        reload: true,
+        meaning: "Subscriptions one session may hold.",
+    },
+    Key {
+        name: "registrations_max",
+        kind: Kind::Count(1..=10_000_000, |limits| &mut limits.registrations_max),
+        preset: Preset::Core,
+        reload: true,
+        meaning: "Registrations one session may hold.",
+    },
+    Key {
+        name: "longpoll_hold",
+        kind: Kind::Duration(PATIENCE, |limits| &mut limits.longpoll_hold),
+        preset: Preset::Core,
+        reload: true,
+        meaning: "How long a long-poll client is kept waiting while there is nothing to receive. \
+                  Clients give up after about 12 seconds.",
+    },
+    Key {
+        name: "longpoll_idle",
+        kind: Kind::Duration(PATIENCE, |limits| &mut limits.longpoll_idle),
+        preset: Preset::Core,
+        reload: true,
+        meaning: "How long a long-poll client may neither wait to receive nor send anything \
+                  before its session ends; and how long its connections may stay open unused.",
+    },
+    Key {
+        name: "longpoll_transports_max",
+        kind: Kind::Count(0..=1_000_000, |limits| &mut limits.longpoll_transports_max),
+        preset: Preset::Core,
+        reload: true,
+        meaning: "Long-poll transports this process holds at once; more are turned away.",
+    },
+    Key {
+        name: "mesh_bytes_max",
+        kind: Kind::Size(64 << 10..=1 << 30, |limits| &mut limits.mesh_bytes_max),
+        preset: Preset::Core,
+        reload: true,
+        meaning: "What may wait for one other shard before nothing more is taken from clients.",
+    },
+];
+
+/// How long a peer may be given for anything: not so short that a healthy network fails it, not
+/// so long that it is no bound.
+const PATIENCE: RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_hours(1);
+
+/// What an outbox may hold: a few small messages at least, and nothing that breaks arithmetic.
+const OUTBOX: RangeInclusive<usize> = 4 << 10..=1 << 30;

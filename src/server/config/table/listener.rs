@@ -1,0 +1,167 @@
+//! `[[listeners]]`: where clients come in, and what may be spoken there.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use crate::limits::MESSAGE_BYTES_CAP;
+use crate::server::config::key::{Key, Kind, Preset};
+use crate::server::config::nest::Table;
+use crate::server::config::{Address, ListenerSettings};
+use crate::wire::{Serializer, TransportOptions};
+
+/// `[[listeners]]`: at least one.
+pub(in crate::server::config) static LISTENER: Table<ListenerSettings> =
+    Table { path: "listeners", keys: KEYS, tables: &[] };
+
+/// A listener at its presets, without an address.
+pub(in crate::server::config) fn preset_listener() -> ListenerSettings {
+    let mut listener = blank();
+    LISTENER.preset(&mut listener);
+    listener
+}
+
+/// A listener before any option is applied.
+pub(super) fn blank() -> ListenerSettings {
+    ListenerSettings {
+        address: Address::Unix(PathBuf::new()),
+        unix_mode: None,
+        backlog: 0,
+        optional: false,
+        line: None,
+        transport: TransportOptions {
+            message_bytes_max: 0,
+            paths: Vec::new(),
+            serializers: Vec::new(),
+            websocket: false,
+            rawsocket: false,
+            deflate: false,
+            longpoll: false,
+            longpoll_path: String::new(),
+        },
+    }
+}
+
+/// Each listener has its own.
+const KEYS: &[Key<ListenerSettings>] = &[
+    Key {
+        name: "address",
+        kind: Kind::Text(
+            "\"IP:PORT\" such as \"127.0.0.1:8080\" or \"[::]:8080\", or \"unix:/PATH\"",
+            |listener, text| address(text).map(|address| listener.address = address),
+        ),
+        preset: Preset::Required,
+        reload: false,
+        meaning: "Where to listen. Two listeners cannot share an address. Port 0 means any free \
+                  port; the log says which.",
+    },
+    Key {
+        name: "unix_mode",
+        kind: Kind::Text("file permissions in octal such as \"0660\"", |listener, text| {
+            let mode = text.starts_with('0').then(|| u32::from_str_radix(text, 8).ok())??;
+            (mode <= 0o777).then(|| listener.unix_mode = Some(mode))
+        }),
+        preset: Preset::Unset("what the umask leaves"),
+        reload: false,
+        meaning: "Permissions of a Unix socket: who may write to it may connect.",
+    },
+    Key {
+        name: "backlog",
+        kind: Kind::Count(1..=65_535, |listener| &mut listener.backlog),
+        preset: Preset::Literal("1024"),
+        reload: false,
+        meaning: "Connections that may wait to be accepted. The system may lower it \
+                  (`net.core.somaxconn`).",
+    },
+    Key {
+        name: "transports",
+        kind: Kind::Words(
+            |listener| {
+                listener.transport.websocket = false;
+                listener.transport.rawsocket = false;
+                listener.transport.longpoll = false;
+            },
+            &[
+                ("websocket", |listener| listener.transport.websocket = true),
+                ("rawsocket", |listener| listener.transport.rawsocket = true),
+                ("longpoll", |listener| listener.transport.longpoll = true),
+            ],
+        ),
+        preset: Preset::Literal("[\"websocket\", \"rawsocket\", \"longpoll\"]"),
+        reload: false,
+        meaning: "What may be spoken here. What a client sends first tells which it is, so one \
+                  port can serve all.",
+    },
+    Key {
+        name: "paths",
+        kind: Kind::Texts(
+            "HTTP paths such as \"/ws\"",
+            |listener| listener.transport.paths.clear(),
+            |listener, text| is_path(text).then(|| listener.transport.paths.push(text.to_owned())),
+        ),
+        preset: Preset::Literal("[\"/ws\", \"/\"]"),
+        reload: false,
+        meaning: "HTTP paths on which a WebSocket may be opened.",
+    },
+    Key {
+        name: "longpoll_path",
+        kind: Kind::Text("an HTTP path such as \"/lp\"", |listener, text| {
+            is_path(text).then(|| text.clone_into(&mut listener.transport.longpoll_path))
+        }),
+        preset: Preset::Literal("\"/lp\""),
+        reload: false,
+        meaning: "The HTTP path below which long-poll is served: `/lp/open` and so on. None of \
+                  `paths` may be there.",
+    },
+    Key {
+        name: "serializers",
+        kind: Kind::Words(
+            |listener| listener.transport.serializers.clear(),
+            &[
+                ("json", |listener| listener.allow(Serializer::Json)),
+                ("msgpack", |listener| listener.allow(Serializer::MessagePack)),
+                ("cbor", |listener| listener.allow(Serializer::Cbor)),
+                ("ubjson", |listener| listener.allow(Serializer::Ubjson)),
+            ],
+        ),
+        preset: Preset::Literal("[\"json\", \"msgpack\", \"cbor\", \"ubjson\"]"),
+        reload: false,
+        meaning: "Serializers that clients may choose from. `ubjson` is draft 12: where clients \
+                  send its dialect BJData under that name, leave it out, and they choose another.",
+    },
+    Key {
+        name: "compression",
+        kind: Kind::Word(&[
+            ("off", |listener| listener.transport.deflate = false),
+            ("deflate", |listener| listener.transport.deflate = true),
+        ]),
+        preset: Preset::Literal("\"off\""),
+        reload: false,
+        meaning: "Whether WebSocket messages from 128 octets on are compressed for clients that \
+                  offer permessage-deflate. It saves bandwidth and costs CPU time, many times what \
+                  routing costs; memory only while a message is at hand.",
+    },
+    Key {
+        name: "message_bytes_max",
+        kind: Kind::Size(512..=MESSAGE_BYTES_CAP, |listener| {
+            &mut listener.transport.message_bytes_max
+        }),
+        preset: Preset::Literal("\"1 MiB\""),
+        reload: false,
+        meaning: "The longest message that clients may send.",
+    },
+];
+
+/// The address that `text` stands for.
+fn address(text: &str) -> Option<Address> {
+    let Some(path) = text.strip_prefix("unix:") else {
+        return text.parse::<SocketAddr>().ok().map(Address::Tcp);
+    };
+    // The kernel keeps 108 octets for the path and its final zero.
+    let fits = path.starts_with('/') && path.len() < 108 && !path.contains('\0');
+    fits.then(|| Address::Unix(PathBuf::from(path)))
+}
+
+/// Whether `text` can be the path of an HTTP request.
+fn is_path(text: &str) -> bool {
+    text.starts_with('/') && text.bytes().all(|b| b.is_ascii_graphic() && b != b'?' && b != b'#')
+}

@@ -1,0 +1,156 @@
+//! The top level: the process as a whole.
+
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use tracing_subscriber::filter::LevelFilter;
+
+use super::{LIMITS, LISTENER, REALM};
+use crate::limits::SHARDS_MAX;
+use crate::server::config::key::{Key, Kind, Preset};
+use crate::server::config::nest::{Inner, Misfit, Shape, Table};
+use crate::server::config::{LogFormat, Settings};
+use crate::shard::Io;
+
+/// The whole file.
+pub(in crate::server::config) static TOP: Table<Settings> = Table {
+    path: "",
+    keys: KEYS,
+    tables: &[
+        &Inner::<Settings, _> {
+            name: "realms",
+            shape: Shape::List,
+            needed: Some("no realm: write [[realms]] with a name such as \"realm1\""),
+            table: &REALM,
+            make: Default::default,
+            place: |settings, realm, _| {
+                if settings.realms.iter().any(|other| other.name == realm.name) {
+                    let text = format!("two realms are called {:?}", realm.name);
+                    return Err(Misfit { key: "name", text });
+                }
+                settings.realms.push(realm);
+                Ok(())
+            },
+        },
+        &Inner::<Settings, _> {
+            name: "listeners",
+            shape: Shape::List,
+            needed: Some(
+                "no listener: write [[listeners]] with an address such as \"127.0.0.1:8080\"",
+            ),
+            table: &LISTENER,
+            make: super::listener::blank,
+            place: |settings, mut listener, line| {
+                let address = &listener.address;
+                if settings.listeners.iter().any(|other| other.address.clashes(address)) {
+                    let text = format!("two listeners have the address \"{address}\"");
+                    return Err(Misfit { key: "address", text });
+                }
+                listener.line = Some(line("address"));
+                settings.listeners.push(listener);
+                Ok(())
+            },
+        },
+        &Inner::<Settings, _> {
+            name: "limits",
+            shape: Shape::One,
+            needed: None,
+            table: &LIMITS,
+            make: Default::default,
+            place: |settings, limits, _| {
+                settings.limits = limits;
+                Ok(())
+            },
+        },
+    ],
+};
+
+/// The top level. Every key of it may also come from the environment.
+const KEYS: &[Key<Settings>] = &[
+    Key {
+        name: "shards",
+        kind: Kind::AutoCount(1..=SHARDS_MAX, |top| &mut top.shards),
+        preset: Preset::Literal("\"auto\""),
+        reload: false,
+        meaning: "Independent routers in this process, one thread each. \
+                  `\"auto\"`: one for each CPU that this process may use.",
+    },
+    Key {
+        name: "io",
+        kind: Kind::Word(&[
+            ("auto", |top| top.io = Io::Auto),
+            ("uring", |top| top.io = Io::Uring),
+            ("epoll", |top| top.io = Io::Epoll),
+        ]),
+        preset: Preset::Literal("\"auto\""),
+        reload: false,
+        meaning: "How sockets are driven. `\"auto\"`: io_uring where the system allows it, \
+                  else epoll. `\"uring\"`: refuse to start without io_uring.",
+    },
+    Key {
+        name: "log_level",
+        kind: Kind::Word(&[
+            ("error", |top| top.log_level = LevelFilter::ERROR),
+            ("warn", |top| top.log_level = LevelFilter::WARN),
+            ("info", |top| top.log_level = LevelFilter::INFO),
+            ("debug", |top| top.log_level = LevelFilter::DEBUG),
+            ("trace", |top| top.log_level = LevelFilter::TRACE),
+        ]),
+        preset: Preset::Literal("\"info\""),
+        reload: true,
+        meaning: "The least urgent lines that are logged.",
+    },
+    Key {
+        name: "log_format",
+        kind: Kind::Word(&[
+            ("text", |top| top.log_format = LogFormat::Text),
+            ("json", |top| top.log_format = LogFormat::Json),
+        ]),
+        preset: Preset::Literal("\"text\""),
+        reload: false,
+        meaning: "How lines are logged to standard error: for people, or one JSON object each.",
+    },
+    Key {
+        name: "busy_poll",
+        kind: Kind::Duration(Duration::ZERO..=Duration::from_millis(10), |top| &mut top.busy_poll),
+        preset: Preset::Literal("\"0s\""),
+        reload: false,
+        meaning: "How long a shard keeps looking for work before it sleeps. More than zero buys \
+                  latency with CPU time.",
+    },
+    Key {
+        name: "pin",
+        kind: Kind::AutoSwitch(|top| &mut top.pin),
+        preset: Preset::Literal("\"auto\""),
+        reload: false,
+        meaning: "Whether each shard stays on one CPU. `\"auto\"`: if there is exactly one shard \
+                  for each CPU that this process may use.",
+    },
+    Key {
+        name: "connections_max",
+        kind: Kind::AutoCount(1..=10_000_000, |top| &mut top.connections_max),
+        preset: Preset::Literal("\"auto\""),
+        reload: false,
+        meaning: "Connections this process holds at once; more are turned away. `\"auto\"`: as \
+                  many as the limit of open files allows, at most 100000.",
+    },
+    Key {
+        name: "shutdown_timeout",
+        kind: Kind::Duration(DRAIN, |top| &mut top.shutdown_timeout),
+        preset: Preset::Literal("\"10s\""),
+        reload: true,
+        meaning: "How long sessions may take to end after SIGTERM; those that are left are cut \
+                  off. More than `limits.goodbye`.",
+    },
+    Key {
+        name: "insecure_allow_anonymous_remote",
+        kind: Kind::Switch(|top| &mut top.insecure_allow_anonymous_remote),
+        preset: Preset::Literal("false"),
+        reload: true,
+        meaning: "Allows listeners that other machines can reach. Every client is admitted \
+                  without authentication so far, hence the name.",
+    },
+];
+
+/// How long a process may take to stop.
+const DRAIN: RangeInclusive<Duration> = Duration::from_millis(200)..=Duration::from_hours(2);
