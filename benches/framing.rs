@@ -22,6 +22,7 @@ fn options() -> TransportOptions {
         deflate: true,
         longpoll: true,
         longpoll_path: "/lp".into(),
+        ..TransportOptions::default()
     }
 }
 

@@ -34,6 +34,7 @@ impl Bottle {
             deflate: false,
             longpoll: true,
             longpoll_path: "/lp".into(),
+            ..TransportOptions::default()
         };
         let config = Config {
             realms: vec![realm],

@@ -44,6 +44,7 @@ impl Bottle {
             deflate: false,
             longpoll: true,
             longpoll_path: "/lp".into(),
+            ..TransportOptions::default()
         };
         let mut config = Config {
             realms: vec![realm],

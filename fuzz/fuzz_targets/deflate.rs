@@ -22,6 +22,7 @@ fn opened() -> (Client, Transport, TransportOptions, Negotiated) {
         deflate: true,
         longpoll: false,
         longpoll_path: String::new(),
+        ..TransportOptions::default()
     };
     let wishes = ClientOptions { deflate: true, ..ClientOptions::default() };
     let mut client = Client::new(Framing::WebSocket, Serializer::Cbor, wishes);

@@ -40,6 +40,7 @@ fn options() -> TransportOptions {
         deflate: false,
         longpoll: true,
         longpoll_path: "/lp".into(),
+        ..TransportOptions::default()
     }
 }
 

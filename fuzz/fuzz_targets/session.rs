@@ -93,6 +93,7 @@ fn config() -> Config {
             deflate: true,
             longpoll: true,
             longpoll_path: "/lp".into(),
+            ..TransportOptions::default()
         }],
         limits: Limits { outbox_bytes_max: 4_000, ..Limits::default() },
         agent: "fuzzed".into(),

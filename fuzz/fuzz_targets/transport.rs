@@ -60,6 +60,7 @@ fn options() -> TransportOptions {
         deflate: true,
         longpoll: false,
         longpoll_path: "/lp".into(),
+        ..TransportOptions::default()
     }
 }
 

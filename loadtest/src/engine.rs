@@ -587,6 +587,7 @@ mod tests {
             deflate: false,
             longpoll: true,
             longpoll_path: "/lp".into(),
+            ..TransportOptions::default()
         };
         let target: Target = "ws://127.0.0.1:1/ws".parse().unwrap();
         let mut wire = Vec::new();

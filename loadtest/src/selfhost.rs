@@ -176,6 +176,7 @@ fn config() -> Config {
         deflate: false,
         longpoll: true,
         longpoll_path: "/lp".into(),
+        ..TransportOptions::default()
     };
     Config {
         realms: vec![realm],

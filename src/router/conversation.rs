@@ -18,7 +18,7 @@ use crate::message::{
     SessionId, SubscriptionId, Text, UriCheck, Welcome, WelcomeDetails,
 };
 use crate::session::{Admitted, CallRef, Identity, Phase, Session, SessionRef, Violation};
-use crate::wire::Serializer;
+use crate::wire::{Serializer, Transport};
 
 /// The closed list of things that can be late.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,6 +67,11 @@ impl Router {
         self.peers.open(id, origin);
         if self.shutting_down {
             return self.close(id);
+        }
+        let mut transport = Transport::new();
+        self.meet(id, &mut transport);
+        if let Some(connection) = self.peers.connection(id) {
+            connection.transport = transport;
         }
         self.set_deadline(id, Deadline::Handshake(id), handshake);
     }

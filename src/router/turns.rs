@@ -4,7 +4,7 @@ use super::peers::is_poll;
 use super::{ConnectionId, Router};
 use crate::limits::{LONG_MESSAGE_BYTES, TURN_MESSAGES_MAX};
 use crate::session::Phase;
-use crate::wire::{Failure, Incoming};
+use crate::wire::{Circumstances, CookieValue, Failure, Incoming, Transport};
 
 impl Router {
     pub(super) fn on_received(&mut self, id: ConnectionId, bytes: &mut [u8]) {
@@ -70,10 +70,16 @@ impl Router {
                     turn = turn.saturating_sub(cost + self.peers.work);
                 }
                 Ok(Some(Incoming::Alive)) => {}
-                Ok(Some(Incoming::Request(request))) => self.on_request(id, request),
+                Ok(Some(Incoming::Request(request))) => {
+                    self.on_request(id, request);
+                    self.meet(id, &mut transport);
+                }
                 Ok(Some(Incoming::Negotiated(negotiated))) => {
                     let connection = self.peers.connection(id).expect("it is being listened to");
                     connection.negotiated = Some(negotiated);
+                    if let Some(visitor) = transport.take_visitor() {
+                        connection.visitor = Some(Box::new(visitor));
+                    }
                 }
                 Ok(Some(Incoming::Finished)) | Err(Failure::Answered) => self.finish(id),
                 Err(Failure::Refused(_)) => {
@@ -100,6 +106,17 @@ impl Router {
                 }
             }
         }
+    }
+
+    /// Tells a transport what is known of its client before the client says it.
+    pub(super) fn meet(&mut self, id: ConnectionId, transport: &mut Transport) {
+        let Some(slot) = self.peers.slot(id) else { return };
+        let (listener, is_secure) = (usize::from(slot.origin.listener), slot.origin.tls.is_some());
+        let Some(age) = self.config.listeners[listener].cookie else { return };
+        let mut octets = [0; 16];
+        self.random.fill(&mut octets);
+        let cookie = Some((CookieValue::new(octets), age));
+        transport.meet(Circumstances { is_secure, cookie });
     }
 
     /// Keeps what a peer has sent beyond its turn.

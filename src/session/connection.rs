@@ -3,7 +3,7 @@
 use super::{Authentication, Awaited, Outbox, Session, Violation};
 use crate::env::Instant;
 use crate::message::{Message, RequestId};
-use crate::wire::{Negotiated, Transport};
+use crate::wire::{Negotiated, Transport, Visitor};
 
 /// What a message is for, once it is known to be legal now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,6 +45,8 @@ pub struct Connection {
     pub transport: Transport,
     /// What the transport's handshake settled, once it did.
     pub negotiated: Option<Negotiated>,
+    /// What an HTTP client said of itself when it came.
+    pub visitor: Option<Box<Visitor>>,
     /// What was received and waits for its turn.
     pub rest: Vec<u8>,
     /// Where the conversation stands.

@@ -160,6 +160,7 @@ impl Swarm {
                 deflate: true,
                 longpoll: true,
                 longpoll_path: "/lp".into(),
+                ..TransportOptions::default()
             }],
             limits,
             agent: "gigawamp".into(),

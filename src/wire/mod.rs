@@ -26,6 +26,7 @@ pub mod rawsocket;
 pub mod transcode;
 pub mod transport;
 pub mod ubjson;
+pub mod visitor;
 pub mod websocket;
 
 pub use client::{Client, ClientOptions};
@@ -33,6 +34,7 @@ pub use element::{Kind, Reader, Sequence, Writer};
 pub use transport::{
     Failure, Framing, Incoming, Negotiated, Separator, Transport, TransportOptions,
 };
+pub use visitor::{Circumstances, Cookie, CookieValue, Visitor};
 pub use websocket::deflate::{Deflater, Window};
 
 /// How the messages of one connection are serialized; fixed when the connection opens.

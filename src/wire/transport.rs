@@ -5,7 +5,9 @@
 //! bytes: any cut of the same stream gives the same messages.
 
 use std::ops::Range;
+use std::time::Duration;
 
+use super::visitor::{Circumstances, Visitor};
 use super::websocket::deflate::{Deflater, Window};
 use super::websocket::frame::{self, Opcode, Role};
 use super::websocket::{batch, handshake, http};
@@ -32,6 +34,25 @@ pub struct TransportOptions {
     pub longpoll: bool,
     /// The HTTP path below which it is, e.g. `/lp`.
     pub longpoll_path: String,
+    /// How long a cookie lasts by which an HTTP client is known again; none is set without.
+    pub cookie: Option<Duration>,
+}
+
+/// Every transport and serializer, as a listener has them of which nothing else is said.
+impl Default for TransportOptions {
+    fn default() -> Self {
+        Self {
+            message_bytes_max: 1 << 20,
+            paths: vec!["/ws".into(), "/".into()],
+            serializers: Serializer::ALL.to_vec(),
+            websocket: true,
+            rawsocket: true,
+            deflate: false,
+            longpoll: true,
+            longpoll_path: "/lp".into(),
+            cookie: None,
+        }
+    }
 }
 
 /// How outgoing messages of one connection are framed.
@@ -195,7 +216,18 @@ fn put<const N: usize>(head: [u8; N], size: usize, out: &mut [u8], end: usize) -
 
 /// The receiving half of one connection's transport.
 #[derive(Debug, Default)]
-pub struct Transport(State);
+pub struct Transport {
+    state: State,
+    /// What is not known of most connections.
+    door: Option<Box<Door>>,
+}
+
+/// What is known of who comes, from outside and from its own HTTP request.
+#[derive(Debug, Default)]
+struct Door {
+    circumstances: Circumstances,
+    visitor: Option<Visitor>,
+}
 
 /// How far a connection has come.
 #[derive(Debug, Default)]
@@ -224,6 +256,19 @@ impl Transport {
         Self::default()
     }
 
+    /// Notes what is known of the client before it says it. To be called again after each
+    /// [`longpoll::Request::Open`], if there are cookies: a proxy may have many clients behind one
+    /// connection, each of which gets its own.
+    pub fn meet(&mut self, circumstances: Circumstances) {
+        self.door.get_or_insert_default().circumstances = circumstances;
+    }
+
+    /// What the client said of itself when it opened a WebSocket; once, after
+    /// [`Incoming::Negotiated`].
+    pub fn take_visitor(&mut self) -> Option<Visitor> {
+        self.door.take()?.visitor
+    }
+
     /// The next thing the stream brought, or `None` when `input` is used up.
     ///
     /// Takes what it uses off the front of `input`; an incomplete message is kept inside. A
@@ -242,14 +287,14 @@ impl Transport {
         input: &mut &'i mut [u8],
         reply: &mut Vec<u8>,
     ) -> Result<Option<Incoming<'s>>, Failure> {
-        match &mut self.0 {
+        match &mut self.state {
             State::RawSocket(stream) => stream.next(input, reply),
             State::WebSocket(stream) => stream.next(options.message_bytes_max, input, reply),
             other @ (State::Fresh
             | State::RawSocketOpening(_)
             | State::HttpOpening(_)
             | State::LongPoll(_)
-            | State::Over) => other.open_or_poll(options, input, reply),
+            | State::Over) => other.open_or_poll(options, &mut self.door, input, reply),
         }
     }
 
@@ -263,7 +308,7 @@ impl Transport {
         is_last: bool,
         reply: &mut Vec<u8>,
     ) -> bool {
-        match &mut self.0 {
+        match &mut self.state {
             State::LongPoll(stream) => stream.answer(verdict, body, is_last, reply),
             State::Fresh
             | State::RawSocketOpening(_)
@@ -276,7 +321,7 @@ impl Transport {
 
     /// The requests of an HTTP client, if that is what it is.
     pub(crate) fn longpoll(&self) -> Option<&longpoll::Stream> {
-        match &self.0 {
+        match &self.state {
             State::LongPoll(stream) => Some(stream),
             State::Fresh
             | State::RawSocketOpening(_)
@@ -290,7 +335,7 @@ impl Transport {
     /// Appends a ping to `out`, if this transport has pings that all its clients survive
     /// (WebSocket has; RawSocket's are unknown to clients in the field, so it sends none).
     pub fn ping(&mut self, out: &mut Vec<u8>) -> bool {
-        match &mut self.0 {
+        match &mut self.state {
             State::WebSocket(stream) => stream.ping(&[], out),
             State::RawSocket(_)
             | State::Fresh
@@ -304,7 +349,7 @@ impl Transport {
     /// Counts the peer's own pings anew: called regularly, or a peer that sends nothing else for
     /// hours is taken for a flooder (see [`PINGS_MAX`](crate::limits::PINGS_MAX)).
     pub const fn forgive_pings(&mut self) {
-        match &mut self.0 {
+        match &mut self.state {
             State::WebSocket(stream) => stream.forgive_pings(),
             State::RawSocket(stream) => stream.forgive_pings(),
             State::Fresh
@@ -318,7 +363,7 @@ impl Transport {
     /// Appends whatever ends the transport in good order (WebSocket: a close frame with `code`,
     /// unless one was sent already). Messages that were under way may still come.
     pub fn close(&mut self, code: u16, out: &mut Vec<u8>) {
-        if let State::WebSocket(stream) = &mut self.0 {
+        if let State::WebSocket(stream) = &mut self.state {
             stream.close(code, out);
         }
     }
@@ -328,7 +373,7 @@ impl Transport {
     /// False during the opening handshake, which has a deadline of its own.
     #[must_use]
     pub fn is_midway(&self) -> bool {
-        match &self.0 {
+        match &self.state {
             State::RawSocket(stream) => stream.is_midway(),
             State::WebSocket(stream) => stream.is_midway(),
             State::LongPoll(stream) => stream.is_midway(),
@@ -345,11 +390,12 @@ impl State {
     fn open_or_poll<'s>(
         &'s mut self,
         options: &TransportOptions,
+        door: &mut Option<Box<Door>>,
         input: &mut &mut [u8],
         reply: &mut Vec<u8>,
     ) -> Result<Option<Incoming<'s>>, Failure> {
         if !matches!(self, Self::LongPoll(_)) {
-            let opened = self.open(options, input, reply);
+            let opened = self.open(options, door, input, reply);
             if opened.is_err() {
                 *self = Self::Over;
             }
@@ -358,13 +404,16 @@ impl State {
             }
         }
         let Self::LongPoll(stream) = self else { return Ok(None) };
-        Ok(stream.next(options, input, reply)?.map(Incoming::Request))
+        let circumstances = door.as_ref().map(|door| &door.circumstances);
+        let circumstances = circumstances.unwrap_or(&Circumstances::STRANGE);
+        Ok(stream.next((options, circumstances), input, reply)?.map(Incoming::Request))
     }
 
     /// Goes on with the opening handshake.
     fn open(
         &mut self,
         options: &TransportOptions,
+        door: &mut Option<Box<Door>>,
         input: &mut &mut [u8],
         reply: &mut Vec<u8>,
     ) -> Result<Option<Negotiated>, Failure> {
@@ -393,7 +442,10 @@ impl State {
                     return Ok(None);
                 }
                 let head = whole.map(|_| head.bytes());
-                let negotiated = handshake::accept(head, options, reply)?;
+                let door = door.get_or_insert_default();
+                let (negotiated, visitor) =
+                    handshake::accept(head, options, &door.circumstances, reply)?;
+                door.visitor = Some(visitor);
                 let Negotiated { serializer, framing, .. } = negotiated;
                 let mut stream = websocket::Stream::new(Role::Server, serializer, framing);
                 stream.settle(negotiated);

@@ -111,6 +111,7 @@ fn bomb() -> Vec<u8> {
         deflate: true,
         longpoll: false,
         longpoll_path: String::new(),
+        ..gigawamp::wire::TransportOptions::default()
     };
     let (mut router, mut answer) = (gigawamp::wire::Transport::new(), Vec::new());
     let granted = router.next(&options, &mut hello.as_mut_slice(), &mut answer);

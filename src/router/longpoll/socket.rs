@@ -10,7 +10,7 @@ use crate::router::relay::{Head, Relay};
 use crate::router::{ConnectionId, Router};
 use crate::session::{Connection, Phase};
 use crate::wire::longpoll::{Request, Stream, Verdict};
-use crate::wire::{Framing, Negotiated, Serializer};
+use crate::wire::{Framing, Negotiated, Serializer, Visitor};
 
 impl Router {
     /// An HTTP client has sent something.
@@ -24,8 +24,8 @@ impl Router {
             self.set_deadline(id, Deadline::Request(id), self.config.limits.longpoll_idle);
         }
         let (transport, deed, body) = match request {
-            Request::Open { serializer, is_batched } => {
-                return self.on_open(id, serializer, is_batched);
+            Request::Open { serializer, is_batched, visitor } => {
+                return self.on_open(id, (serializer, is_batched), visitor);
             }
             Request::Poll { transport, deed, body } => (transport, deed, body),
         };
@@ -40,7 +40,12 @@ impl Router {
     }
 
     /// Opens a transport on this shard, for a client that came by the connection `id`.
-    fn on_open(&mut self, id: ConnectionId, serializer: Serializer, is_batched: bool) {
+    fn on_open(
+        &mut self,
+        id: ConnectionId,
+        (serializer, is_batched): (Serializer, bool),
+        visitor: &Visitor,
+    ) {
         let limits = &self.config.limits;
         let (handshake, idle) = (limits.handshake, limits.longpoll_idle);
         if self.shutting_down || !self.longpoll.take_place(limits.longpoll_transports_max) {
@@ -59,6 +64,9 @@ impl Router {
         let poll = Poll { secret, is_batched, held, waiting, deadline };
         let protocol = poll.subprotocol(serializer);
         let opened = self.peers.open_poll(origin, negotiated, poll);
+        if let Some(connection) = self.peers.connection(opened) {
+            connection.visitor = Some(Box::new(visitor.clone()));
+        }
         self.set_deadline(opened, Deadline::Handshake(opened), handshake);
         self.set_poll_deadline(opened, idle);
         let name = Address { shard: self.peers.shard, slot: opened.slot, secret }.name();

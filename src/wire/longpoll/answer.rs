@@ -4,6 +4,7 @@
 //! browser that has no cookie of ours.
 
 use super::super::Serializer;
+use super::super::visitor::Visitor;
 use super::super::websocket::http::Fault;
 
 /// What becomes of a request that the router was given.
@@ -45,8 +46,10 @@ pub(super) struct Manners {
     pub(super) keeps: bool,
     /// The answer must not have a body, only say how long it would be.
     pub(super) is_head: bool,
-    /// The page on whose behalf a browser asks.
-    pub(super) origin: Option<Box<str>>,
+    /// What the client says of itself.
+    pub(super) visitor: Visitor,
+    /// The header that sets its cookie, if what it asks for is to open a transport.
+    pub(super) set_cookie: String,
     /// The headers that this page wants to send.
     pub(super) headers_wanted: Option<Box<str>>,
 }
@@ -106,7 +109,7 @@ pub(super) fn write_verdict(
     let refusal = match verdict {
         Verdict::Opened => {
             let body = Some((media_type(Serializer::Json), body));
-            return write("200 OK", &[], body, (manners, keeps), reply);
+            return write("200 OK", &[&manners.set_cookie], body, (manners, keeps), reply);
         }
         Verdict::Messages => {
             let body = Some((media_type(serializer), body));
@@ -151,7 +154,7 @@ fn write(
         let length = body.len().to_string();
         put(&["Content-Type: ", media_type, "\r\nContent-Length: ", &length, "\r\n"]);
     }
-    if let Some(origin) = &manners.origin {
+    if let Some(origin) = &manners.visitor.origin {
         put(&["Access-Control-Allow-Origin: ", origin, "\r\n"]);
         put(&["Access-Control-Allow-Credentials: true\r\nVary: Origin\r\n"]);
     }

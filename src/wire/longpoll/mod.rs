@@ -19,6 +19,7 @@ pub use answer::Verdict;
 
 use super::json::JsonReader;
 use super::transport::{Failure, Separator, TransportOptions};
+use super::visitor::{Circumstances, Visitor};
 use super::websocket::frame::Opcode;
 use super::websocket::handshake::Subprotocol;
 use super::websocket::{batch, http};
@@ -48,6 +49,8 @@ pub enum Request<'a> {
         serializer: Serializer,
         /// Whether messages come and go in batches.
         is_batched: bool,
+        /// What the client says of itself.
+        visitor: &'a Visitor,
     },
     /// Do something with a transport.
     Poll {
@@ -101,7 +104,7 @@ impl Stream {
     /// answered. What can be answered at once is appended to `reply`.
     pub(crate) fn next<'s>(
         &'s mut self,
-        options: &TransportOptions,
+        door: (&TransportOptions, &Circumstances),
         input: &mut &mut [u8],
         reply: &mut Vec<u8>,
     ) -> Result<Option<Request<'s>>, Failure> {
@@ -113,12 +116,12 @@ impl Stream {
             return Ok(None);
         }
         let chosen = loop {
-            match self.collect_any(options, input, reply) {
+            match self.collect_any(door, input, reply) {
                 Ok(false) => return Ok(None),
                 Ok(true) => {}
                 Err(refusal) => return Err(self.refuse(refusal, reply)),
             }
-            match self.judge(options) {
+            match self.judge(door.0) {
                 Ok(chosen) => break chosen,
                 Err(answered) => {
                     answered.write(&self.manners, self.manners.keeps, reply);
@@ -133,7 +136,7 @@ impl Stream {
         self.phase = Phase::Busy;
         Ok(Some(match chosen {
             Some(Subprotocol { serializer, is_batched }) => {
-                Request::Open { serializer, is_batched }
+                Request::Open { serializer, is_batched, visitor: &self.manners.visitor }
             }
             None => {
                 let (transport, deed) = self.asked.poll().expect("it was judged to be one");
@@ -177,16 +180,16 @@ impl Stream {
     /// Collects a request from what is pending, if anything is, or from `input`.
     fn collect_any(
         &mut self,
-        options: &TransportOptions,
+        door: (&TransportOptions, &Circumstances),
         input: &mut &mut [u8],
         reply: &mut Vec<u8>,
     ) -> Result<bool, Refusal> {
         if self.pending.is_empty() {
-            return self.collect(options, input, reply);
+            return self.collect(door, input, reply);
         }
         let mut pending = std::mem::take(&mut self.pending);
         let mut rest = pending.as_mut_slice();
-        let whole = self.collect(options, &mut rest, reply);
+        let whole = self.collect(door, &mut rest, reply);
         let left = rest.len();
         pending.drain(..pending.len() - left);
         self.pending = pending;
@@ -196,10 +199,11 @@ impl Stream {
     /// Goes on with the request in `input`; whether it is whole.
     fn collect(
         &mut self,
-        options: &TransportOptions,
+        door: (&TransportOptions, &Circumstances),
         input: &mut &mut [u8],
         reply: &mut Vec<u8>,
     ) -> Result<bool, Refusal> {
+        let (options, circumstances) = door;
         let bytes_max = options.message_bytes_max;
         loop {
             match &mut self.phase {
@@ -212,7 +216,7 @@ impl Stream {
                     if !head.is_whole() && !head.take(input).map_err(Refusal::from)? {
                         return Ok(false);
                     }
-                    let read = request::parse(head.bytes(), &options.longpoll_path)?;
+                    let read = request::parse(head.bytes(), &options.longpoll_path, circumstances)?;
                     (self.asked, self.manners) = (read.asked, read.manners);
                     self.body = Body::new(read.length, bytes_max)?;
                     if read.is_awaited && !self.body.is_whole() {

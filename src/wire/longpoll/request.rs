@@ -5,6 +5,7 @@
 
 use httparse::Header;
 
+use super::super::visitor::{Circumstances, Visitor};
 use super::super::websocket::http;
 use super::Deed;
 use super::answer::{Manners, Refusal};
@@ -51,7 +52,11 @@ pub(super) struct Read {
 }
 
 /// Reads a whole head. `base` is the path below which we are asked.
-pub(super) fn parse(head: &[u8], base: &str) -> Result<Read, Refusal> {
+pub(super) fn parse(
+    head: &[u8],
+    base: &str,
+    circumstances: &Circumstances,
+) -> Result<Read, Refusal> {
     let mut headers = [httparse::EMPTY_HEADER; HTTP_HEADERS_MAX];
     let mut request = httparse::Request::new(&mut headers);
     match request.parse(head) {
@@ -64,6 +69,7 @@ pub(super) fn parse(head: &[u8], base: &str) -> Result<Read, Refusal> {
     check_host(headers, is_modern)?;
     let method = request.method.unwrap_or_default();
     let target = path_of(request.path.unwrap_or_default());
+    let visitor = Visitor::read(headers, circumstances);
     Ok(Read {
         asked: asked(method, rest_below(base, target)),
         length: length(headers, is_modern)?,
@@ -72,8 +78,9 @@ pub(super) fn parse(head: &[u8], base: &str) -> Result<Read, Refusal> {
             is_modern,
             keeps: keeps(headers, is_modern),
             is_head: method == "HEAD",
-            origin: text(headers, "Origin"),
-            headers_wanted: text(headers, "Access-Control-Request-Headers"),
+            set_cookie: visitor.cookie_header(circumstances),
+            visitor,
+            headers_wanted: http::text(headers, "Access-Control-Request-Headers"),
         },
     })
 }
@@ -188,14 +195,4 @@ fn is_awaited(headers: &[Header<'_>]) -> Result<bool, Refusal> {
 fn keeps(headers: &[Header<'_>], is_modern: bool) -> bool {
     let says = |token| http::has_member(headers, "Connection", token);
     !says("close") && (is_modern || says("keep-alive"))
-}
-
-/// The value under `name`, if it is one that can be repeated to the client.
-fn text(headers: &[Header<'_>], name: &str) -> Option<Box<str>> {
-    /// Longer than any host or list of headers that is meant well.
-    const BYTES_MAX: usize = 512;
-    let value = http::values(headers, name).next()?;
-    let is_plain = |octet: &u8| octet.is_ascii_graphic() || *octet == b' ';
-    let sound = !value.is_empty() && value.len() <= BYTES_MAX && value.iter().all(is_plain);
-    std::str::from_utf8(value).ok().filter(|_| sound).map(Into::into)
 }

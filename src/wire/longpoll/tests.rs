@@ -2,7 +2,8 @@
 
 use super::*;
 use crate::wire::transport::tests::options;
-use crate::wire::{Incoming, Transport};
+use crate::wire::{Cookie, CookieValue, Incoming, Transport};
+use std::time::Duration;
 
 /// What came of a stream of requests, each of which was answered at once.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -52,7 +53,9 @@ fn talk_in_parts(octets: &[u8], length: usize, options: &TransportOptions) -> Ta
 
 fn described(request: &Request<'_>) -> String {
     match request {
-        Request::Open { serializer, is_batched } => format!("open {serializer:?} {is_batched}"),
+        Request::Open { serializer, is_batched, .. } => {
+            format!("open {serializer:?} {is_batched}")
+        }
         Request::Poll { transport, deed, body } => {
             format!("{transport} {deed:?} {}", String::from_utf8_lossy(body))
         }
@@ -349,5 +352,32 @@ fn a_body_is_one_message_or_a_sound_batch() {
         (b"\0\0\0", Serializer::Cbor),
     ] {
         assert!(all(body, serializer, true).is_err(), "{body:02X?}");
+    }
+}
+
+#[test]
+fn each_transport_that_is_opened_gets_a_cookie_of_its_own() {
+    let protocols = r#"{"protocols":["wamp.2.json"]}"#;
+    let open = |more: &str| {
+        let head = format!("{HOST}{more}Content-Length: {}\r\n", protocols.len());
+        format!("POST /lp/open HTTP/1.1\r\n{head}\r\n{protocols}")
+    };
+    let (mut transport, mut reply) = (Transport::new(), Vec::new());
+    for (shown, number, is_new) in
+        [("", 1, true), ("", 2, true), ("AAAAAAAAAAAAAAAAAAAAAA", 0, false)]
+    {
+        let cookie = Some((CookieValue::new([number; 16]), Duration::from_secs(9)));
+        transport.meet(Circumstances { cookie: cookie.clone(), is_secure: false });
+        let mut octets = open(&format!("Cookie: gigawamp={shown}\r\n")).into_bytes();
+        let mut input = octets.as_mut_slice();
+        let Ok(Some(Incoming::Request(Request::Open { visitor, .. }))) =
+            transport.next(&options(), &mut input, &mut reply)
+        else {
+            panic!("it is to be opened")
+        };
+        assert_eq!(visitor.cookie, cookie.map(|(value, _)| Cookie { value, is_new }));
+        assert!(!transport.answer(Verdict::Opened, (Serializer::Json, b"{}"), false, &mut reply));
+        let answer = String::from_utf8(std::mem::take(&mut reply)).unwrap();
+        assert_eq!(answer.contains("\r\nSet-Cookie: gigawamp="), is_new, "{answer}");
     }
 }

@@ -51,6 +51,7 @@ pub(crate) fn options() -> TransportOptions {
         deflate: true,
         longpoll: true,
         longpoll_path: "/lp".into(),
+        ..TransportOptions::default()
     }
 }
 

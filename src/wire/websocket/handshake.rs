@@ -10,6 +10,7 @@ use sha1::{Digest as _, Sha1};
 
 use super::super::Serializer;
 use super::super::transport::{Failure, Framing, Negotiated, Separator, TransportOptions};
+use super::super::visitor::{Circumstances, Visitor};
 use super::extension::Grant;
 use super::http;
 use crate::limits::{HTTP_HEADERS_MAX, MESSAGE_BYTES_CAP};
@@ -65,6 +66,7 @@ struct Upgrade {
     subprotocol: Subprotocol,
     /// The compression, if the client wants one and the listener has it.
     grant: Option<Grant>,
+    visitor: Visitor,
 }
 
 /// An answer other than the upgrade.
@@ -93,22 +95,25 @@ impl Rejection {
 pub(crate) fn accept(
     head: Result<&[u8], http::Fault>,
     options: &TransportOptions,
+    circumstances: &Circumstances,
     reply: &mut Vec<u8>,
-) -> Result<Negotiated, Failure> {
+) -> Result<(Negotiated, Visitor), Failure> {
     let verdict = match head {
-        Ok(head) => check(head, options),
+        Ok(head) => check(head, options, circumstances),
         Err(http::Fault::TooLong) => Err(TOO_LARGE),
         Err(http::Fault::BareLineFeed) => Err(Rejection::bad("a line feed on its own")),
     };
     match verdict {
-        Ok(Upgrade { key, subprotocol, grant }) => {
-            write_upgrade(&accept_key(&key), subprotocol, grant, reply);
-            Ok(Negotiated {
+        Ok(upgrade) => {
+            let Upgrade { subprotocol, grant, .. } = upgrade;
+            write_upgrade(&upgrade, &upgrade.visitor.cookie_header(circumstances), reply);
+            let negotiated = Negotiated {
                 serializer: subprotocol.serializer,
                 framing: subprotocol.framing(),
                 deflate: grant.map(|grant| grant.window),
                 peer_message_bytes_max: MESSAGE_BYTES_CAP,
-            })
+            };
+            Ok((negotiated, upgrade.visitor))
         }
         Err(rejection) => {
             write_rejection(rejection, options, reply);
@@ -134,7 +139,11 @@ pub(crate) fn accept_key(key: &[u8]) -> String {
 }
 
 /// Reads a request, and says what it is granted if it is an upgrade.
-fn check(head: &[u8], options: &TransportOptions) -> Result<Upgrade, Rejection> {
+fn check(
+    head: &[u8],
+    options: &TransportOptions,
+    circumstances: &Circumstances,
+) -> Result<Upgrade, Rejection> {
     let mut headers = [httparse::EMPTY_HEADER; HTTP_HEADERS_MAX];
     let mut request = httparse::Request::new(&mut headers);
     match request.parse(head) {
@@ -166,7 +175,7 @@ fn check(head: &[u8], options: &TransportOptions) -> Result<Upgrade, Rejection> 
     let key = check_key(headers)?;
     let subprotocol = choose_subprotocol(headers, options)?;
     let grant = options.deflate.then(|| Grant::choose(http::values(headers, EXTENSIONS))).flatten();
-    Ok(Upgrade { key, subprotocol, grant })
+    Ok(Upgrade { key, subprotocol, grant, visitor: Visitor::read(headers, circumstances) })
 }
 
 /// Refuses a request that announces a body: whoever reads it differently could smuggle another
@@ -234,17 +243,14 @@ fn only<'a>(headers: &'a [Header<'a>], name: &'a str) -> Result<Option<&'a [u8]>
     }
 }
 
-fn write_upgrade(
-    accept: &str,
-    subprotocol: Subprotocol,
-    grant: Option<Grant>,
-    reply: &mut Vec<u8>,
-) {
+fn write_upgrade(upgrade: &Upgrade, cookie: &str, reply: &mut Vec<u8>) {
+    let Upgrade { key, subprotocol, grant, .. } = upgrade;
     let extensions = grant.map(|grant| format!("\r\n{EXTENSIONS}: {}", grant.answer()));
     let lines = [
         "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n",
+        cookie,
         "Sec-WebSocket-Accept: ",
-        accept,
+        &accept_key(key),
         "\r\nSec-WebSocket-Protocol: ",
         subprotocol.name(),
         extensions.as_deref().unwrap_or_default(),

@@ -84,3 +84,13 @@ pub(crate) fn members<'a>(
 pub(crate) fn has_member(headers: &[Header<'_>], name: &str, token: &str) -> bool {
     members(headers, name).any(|member| member.eq_ignore_ascii_case(token.as_bytes()))
 }
+
+/// The value under `name`, if it is one that can be repeated to the client.
+pub(crate) fn text(headers: &[Header<'_>], name: &str) -> Option<Box<str>> {
+    /// Longer than any host or list of headers that is meant well.
+    const BYTES_MAX: usize = 512;
+    let value = values(headers, name).next()?;
+    let is_plain = |octet: &u8| octet.is_ascii_graphic() || *octet == b' ';
+    let sound = !value.is_empty() && value.len() <= BYTES_MAX && value.iter().all(is_plain);
+    std::str::from_utf8(value).ok().filter(|_| sound).map(Into::into)
+}

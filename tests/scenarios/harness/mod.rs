@@ -156,6 +156,7 @@ pub(crate) fn config(lines: &[Line]) -> Config {
             deflate: true,
             longpoll: true,
             longpoll_path: "/lp".into(),
+            ..TransportOptions::default()
         }],
         limits,
         agent: "gigawamp-under-test".into(),

@@ -28,16 +28,7 @@ pub(super) fn blank() -> ListenerSettings {
         backlog: 0,
         optional: false,
         line: None,
-        transport: TransportOptions {
-            message_bytes_max: 0,
-            paths: Vec::new(),
-            serializers: Vec::new(),
-            websocket: false,
-            rawsocket: false,
-            deflate: false,
-            longpoll: false,
-            longpoll_path: String::new(),
-        },
+        transport: TransportOptions::default(),
     }
 }
 

@@ -5,7 +5,8 @@
 use super::*;
 use crate::limits::{HTTP_HEAD_BYTES_MAX, MESSAGE_BYTES_CAP};
 use crate::wire::transport::tests::{Got, Played, options, play, play_every_way, refused};
-use crate::wire::{Framing, Negotiated, Window};
+use crate::wire::{Cookie, CookieValue, Framing, Incoming, Negotiated, Transport, Window};
+use std::time::Duration;
 
 /// The headers of a request that is granted; the key is the specification's example.
 const HEADERS: [(&str, &str); 6] = [
@@ -296,5 +297,33 @@ fn compression_is_granted_where_the_listener_has_it() {
                       server_max_window_bits=9\r\n\r\n";
         assert_eq!(text(&played.reply).ends_with(answer), deflate);
         assert_eq!(text(&played.reply).contains("Extensions"), deflate);
+    }
+}
+
+#[test]
+fn an_upgrade_tells_what_the_client_said_of_itself() {
+    let value = CookieValue::new([7; 16]);
+    for (is_secure, cookie) in [
+        (false, "gigawamp=BwcHBwcHBwcHBwcHBwcHBw; Path=/; Max-Age=60; HttpOnly; SameSite=Strict"),
+        (
+            true,
+            "__Host-gigawamp=BwcHBwcHBwcHBwcHBwcHBw; Path=/; Max-Age=60; HttpOnly; \
+             SameSite=Strict; Secure",
+        ),
+    ] {
+        let (mut transport, mut reply) = (Transport::new(), Vec::new());
+        transport.meet(Circumstances { is_secure, cookie: Some((value, Duration::from_secs(60))) });
+        let mut octets = with(&[("Origin", "https://router.example")]);
+        let got = transport.next(&options(), &mut octets.as_mut_slice(), &mut reply);
+        assert!(matches!(got, Ok(Some(Incoming::Negotiated(_)))), "{got:?}");
+        let visitor = transport.take_visitor().expect("an HTTP client came");
+        assert_eq!(visitor.origin.as_deref(), Some("https://router.example"));
+        assert_eq!(visitor.cookie, Some(Cookie { value, is_new: true }));
+        assert!(
+            text(&reply).contains(&format!("\r\nSet-Cookie: {cookie}\r\n")),
+            "{}",
+            text(&reply)
+        );
+        assert_eq!(transport.take_visitor(), None);
     }
 }
