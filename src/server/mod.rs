@@ -223,6 +223,7 @@ fn watch(shards: &mut Shards, signals: &Signals) -> Result<(), String> {
             Some(Signal::Reload) => info!("SIGHUP: reloading is not available, nothing changed"),
             None => {}
         }
+        shards.take_notices().for_each(|notice| logging::note(&notice));
         if let Some(text) = shards.failure() {
             return Err(text);
         }
@@ -241,6 +242,7 @@ fn drain(shards: &mut Shards, signals: &Signals, at_most: Duration) -> Result<()
         }
         shards.wait(TURN)
     });
+    shards.take_notices().for_each(|notice| logging::note(&notice));
     metrics::log_summary(&shards.counters(), shards.stalls());
     if let Some(text) = shards.failure() {
         return Err(text);

@@ -75,6 +75,20 @@ pub struct Identity {
     pub authextra: Option<Arc<[u8]>>,
 }
 
+impl Identity {
+    /// Whether the peer tells who it is if it does that with the URI, where `otherwise` is what
+    /// the realm has to say about it.
+    #[must_use]
+    pub fn disclosure(
+        &self,
+        action: authorization::Action,
+        uri: &str,
+        otherwise: authorization::Disclosure,
+    ) -> authorization::Disclosure {
+        self.role.disclosure(action, uri, &self.authid).unwrap_or(otherwise)
+    }
+}
+
 /// A call that waits for its final answer, as the caller's shard knows it.
 #[derive(Clone, Debug)]
 pub struct PendingCall {

@@ -30,6 +30,7 @@ use std::time::Duration;
 
 use crate::limits::SHARDS_MAX;
 use crate::router::config::Config;
+use crate::router::notice::Notice;
 use crate::router::{Counters, Router, ShardId, Shared};
 
 use acceptor::Acceptor;
@@ -181,6 +182,11 @@ impl Shards {
     #[must_use]
     pub fn counters(&self) -> Vec<Counters> {
         self.gates.iter().map(Gate::counters).collect()
+    }
+
+    /// What an operator should hear of since this was asked last.
+    pub fn take_notices(&self) -> impl Iterator<Item = Notice> + '_ {
+        self.gates.iter().flat_map(Gate::take_notices)
     }
 
     /// Closes the listeners (and removes the files of Unix sockets). Returns when it is done.

@@ -1,7 +1,7 @@
 //! The roles of a realm: what their sessions may do.
 
 use super::Disclosure;
-pub use crate::session::authorization::{Action, Actions, Rule};
+pub use crate::session::authorization::{Action, Actions, Effect, Rule};
 
 /// What sessions of one authrole may do in a realm.
 // spec: advanced/authorization

@@ -14,7 +14,7 @@ pub use crate::session::authorization::Disclosure;
 use crate::wire::TransportOptions;
 pub use advisors::{AdvisorConfig, AdvisorKind};
 pub use authentication::AuthenticationConfig;
-pub use authorization::{Action, Actions, RoleConfig, Rule, parse_ask, parse_disclose};
+pub use authorization::{Action, Actions, Effect, RoleConfig, Rule, parse_ask, parse_disclose};
 
 /// Everything a router must be told.
 #[derive(Clone, Debug, Default)]
@@ -68,6 +68,8 @@ pub struct RealmOptions {
     pub history: Vec<HistoryRule>,
     /// What sessions may do, by their authrole. None: everything.
     pub roles: Vec<RoleConfig>,
+    /// Who decides what the rules of roles leave to them.
+    pub authorizers: Vec<AdvisorConfig>,
 }
 
 /// How far some publishers and callers are trusted with some topics and procedures.
@@ -145,6 +147,7 @@ impl Default for RealmOptions {
             retained_bytes_max: 64 << 20,
             history: Vec::new(),
             roles: Vec::new(),
+            authorizers: Vec::new(),
         }
     }
 }

@@ -174,7 +174,7 @@ impl Realm {
         let Some(caller) = context.peers.reference(slot) else { return Ok(()) };
         let call_ref = CallRef { caller, request: call.request, serial: 0 };
         if procedure.is_forceful() && !self.shared.options.meta_kill {
-            return Err(Refusal::new(uri::error::NOT_AUTHORIZED));
+            self.require_named(slot, &call.procedure, context)?;
         }
         if !self.provides(&call.procedure) {
             return Err(Refusal::new(uri::error::NO_SUCH_PROCEDURE));

@@ -26,7 +26,7 @@ pub use rule::{AUTHID, Action, Actions, Rule};
 
 use crate::message::UriCheck;
 use crate::message::uri::{MatchPolicy, is_valid};
-use table::{Object, Say, Table};
+use table::{Object, Rank, Say, Table};
 
 /// What a rule has to say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -137,8 +137,7 @@ impl Role {
         let any = !disclosures.is_empty();
         Self {
             rules: Some(Box::new(Action::ALL.map(table))),
-            disclosures: any
-                .then(|| Box::new([Action::Call, Action::Publish].map(disclosing))),
+            disclosures: any.then(|| Box::new([Action::Call, Action::Publish].map(disclosing))),
         }
     }
 
@@ -170,6 +169,23 @@ impl Role {
         let policy = if is_one { MatchPolicy::Exact } else { policy };
         let object = Object { policy, uri, authid };
         tables[action as usize].judge(object).unwrap_or(Ruling::DENIED)
+    }
+
+    /// Whether the rule that decides about the URI is meant for it: it is exact, or a prefix that
+    /// reaches into its last component, and does not deny it.
+    #[must_use]
+    pub fn names(&self, action: Action, uri: &str, authid: &str) -> bool {
+        let Some(tables) = &self.rules else { return false };
+        let object = Object { policy: MatchPolicy::Exact, uri, authid };
+        let last_at = uri.rfind('.').map_or(0, |dot| dot + 1);
+        tables[action as usize].best(object).is_some_and(|(rank, ruling)| {
+            let named = match rank {
+                Rank::Exact => true,
+                Rank::Prefix(length) => length > last_at,
+                Rank::Wildcard(_) => false,
+            };
+            named && ruling.effect != Effect::Deny
+        })
     }
 
     /// With how many rules a pattern may have to be compared.

@@ -150,9 +150,9 @@ impl<V: Say> Table<V> {
         let first = self.strict_fixed.partition_point(|(pattern, _)| *pattern.uri < *head);
         let fixed = self.strict_fixed[first..].iter();
         let fixed = fixed.take_while(|(pattern, _)| pattern.uri.starts_with(head));
-        let veto = fixed.chain(&self.strict_others).find(|(pattern, other)| {
-            other.vetoes(said) && stands_against(pattern, object, rank)
-        });
+        let veto = fixed
+            .chain(&self.strict_others)
+            .find(|(pattern, other)| other.vetoes(said) && stands_against(pattern, object, rank));
         Some(veto.map_or(said, |(_, other)| other.closed()))
     }
 
@@ -161,8 +161,9 @@ impl<V: Say> Table<V> {
         self.strict_fixed.len() + self.strict_others.len()
     }
 
+    /// What the most specific rule says that covers all of `object`.
     #[inline]
-    fn best(&self, object: Object<'_>) -> Best<V> {
+    pub(super) fn best(&self, object: Object<'_>) -> Best<V> {
         let mut best = None;
         if object.policy == MatchPolicy::Exact {
             if let Some(said) = self.exact.get(object.uri) {
