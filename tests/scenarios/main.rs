@@ -4,6 +4,8 @@
 
 mod harness;
 
+mod authorization;
+mod authorizer;
 mod call;
 mod cancel;
 mod concurrency;

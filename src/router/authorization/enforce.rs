@@ -29,20 +29,21 @@ impl<'m> Wish<'m> {
     /// What `message` wants, if that is for anybody to decide. Another part of a call that is
     /// under way was decided with the first one.
     // spec: advanced/authorization
+    #[expect(clippy::wildcard_enum_match_arm, reason = "nothing else is an action")]
     pub(super) fn of(message: &'m Message<'_>, session: &Session) -> Option<Self> {
         let exact = Self::exact;
         Some(match message {
             Message::Call(call) if session.calls.contains_key(&call.request) => return None,
-            Message::Call(call) => exact(Action::Call, &*call.procedure),
-            Message::Publish(publish) => exact(Action::Publish, &*publish.topic),
+            Message::Call(call) => exact(Action::Call, &call.procedure),
+            Message::Publish(publish) => exact(Action::Publish, &publish.topic),
             Message::Subscribe(subscribe) => Self {
                 policy: subscribe.options.r#match.unwrap_or_default(),
-                ..exact(Action::Subscribe, &*subscribe.topic)
+                ..exact(Action::Subscribe, &subscribe.topic)
             },
             Message::Register(register) => Self {
                 policy: register.options.r#match.unwrap_or_default(),
                 force: wants_force(register),
-                ..exact(Action::Register, &*register.procedure)
+                ..exact(Action::Register, &register.procedure)
             },
             _ => return None,
         })
@@ -179,6 +180,7 @@ impl Realm {
     /// Tells the peer in `slot` that its request is refused. A PUBLISH is so in silence, unless it
     /// asked to be told.
     // spec: basic/publish_subscribe#publishing
+    #[expect(clippy::wildcard_enum_match_arm, reason = "nothing else is a request")]
     pub(in super::super) fn refuse(
         slot: u32,
         message: &Message<'_>,

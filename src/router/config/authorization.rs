@@ -23,7 +23,9 @@ pub struct RoleConfig {
 #[must_use]
 pub fn parse_ask(text: &str) -> Option<(Rule, Box<str>)> {
     let (rule, authorizer) = text.trim_end().rsplit_once(' ')?;
-    Some((Rule::parse(rule)?, authorizer.into()))
+    // Who pushes others out is nobody to wait for.
+    let rule = Rule::parse(rule).filter(|rule| !rule.actions.has(Action::Takeover))?;
+    Some((rule, authorizer.into()))
 }
 
 /// A rule in the form `ACTIONS URI` or `ACTIONS URI always|never|asked`; always if it does not say.

@@ -165,12 +165,12 @@ impl<V: Say> Table<V> {
     #[inline]
     pub(super) fn best(&self, object: Object<'_>) -> Best<V> {
         let mut best = None;
-        if object.policy == MatchPolicy::Exact {
-            if let Some(said) = self.exact.get(object.uri) {
-                best = Some((Rank::Exact, *said));
-                if !self.others.rivals_exact() {
-                    return best;
-                }
+        if object.policy == MatchPolicy::Exact
+            && let Some(said) = self.exact.get(object.uri)
+        {
+            best = Some((Rank::Exact, *said));
+            if !self.others.rivals_exact() {
+                return best;
             }
         }
         if let Some(prefix) = self.longest_prefix(head_of(object)) {

@@ -13,8 +13,8 @@ use std::time::Duration;
 
 use bottle::Bottle;
 use gigawamp::router::config::{
-    Config, Disclosure, HistoryRule, Limits, RealmConfig, RealmOptions, RequestIds, TrustRule,
-    UriCheck,
+    AdvisorConfig, Config, Disclosure, HistoryRule, Limits, RealmConfig, RealmOptions, RequestIds,
+    RoleConfig, Rule, TrustRule, UriCheck, parse_ask, parse_disclose,
 };
 use gigawamp::wire::{Framing, Serializer, TransportOptions};
 use notation::{Act, Bindings, Line};
@@ -116,6 +116,9 @@ pub(crate) fn config(lines: &[Line]) -> Config {
             options.history.push(history(value).expect("URI events=COUNT bytes=OCTETS age_ms=MS"));
             continue;
         }
+        if authorize(&mut options, (name, value)) {
+            continue;
+        }
         let value = value.parse().expect("a number is given");
         match name {
             "strict_uris" => uri_check = UriCheck::Strict,
@@ -161,6 +164,31 @@ pub(crate) fn config(lines: &[Line]) -> Config {
         limits,
         agent: "gigawamp-under-test".into(),
     }
+}
+
+/// Takes over what is given of roles: all sessions have the one for anonymous clients.
+fn authorize(options: &mut RealmOptions, (name, value): (&str, &str)) -> bool {
+    if name == "authorizer" {
+        let (name, uri) = value.split_once(' ').expect("NAME PROCEDURE");
+        let advisor =
+            AdvisorConfig { cache: Duration::ZERO, ..AdvisorConfig::procedure(name, uri) };
+        options.authorizers.push(advisor);
+        return true;
+    }
+    if !["allow", "deny", "disclose", "ask"].contains(&name) {
+        return false;
+    }
+    if options.roles.is_empty() {
+        options.roles.push(RoleConfig { name: "anonymous".into(), ..RoleConfig::default() });
+    }
+    let role = &mut options.roles[0];
+    match name {
+        "allow" => role.allow.push(Rule::parse(value).expect("ACTIONS URI")),
+        "deny" => role.deny.push(Rule::parse(value).expect("ACTIONS URI")),
+        "disclose" => role.disclose.push(parse_disclose(value).expect("ACTIONS URI WORD")),
+        _ => role.ask.push(parse_ask(value).expect("ACTIONS URI AUTHORIZER")),
+    }
+    true
 }
 
 /// The rule that `text` stands for.

@@ -13,7 +13,7 @@ use crate::server::config::value::{duration, size};
 
 /// `[[realms]]`: at least one.
 pub(in crate::server::config) static REALM: Table<RealmConfig> =
-    Table { path: "realms", keys: KEYS, tables: &[] };
+    Table { path: "realms", keys: KEYS, tables: &[&super::role::ROLES] };
 
 /// A realm at its presets, without a name.
 pub(in crate::server::config) fn preset_realm() -> RealmConfig {
