@@ -10,6 +10,7 @@
 
 mod cli;
 mod config;
+mod explain;
 mod logging;
 mod metrics;
 mod resources;
@@ -25,7 +26,7 @@ use tracing::{debug, error, info, warn};
 
 pub use config::options_markdown;
 
-use crate::router::config::Config;
+use crate::router::config::{Config, Effect};
 use crate::shard::{self, Listener, Shards};
 use cli::Command;
 use config::{Address, Flags, ListenerSettings, Loaded, Refused, Settings, Source};
@@ -36,6 +37,9 @@ const FAILED: u8 = 1;
 
 /// The command line is wrong.
 const USAGE: u8 = 2;
+
+/// `explain`: an authorizer would be asked.
+const ASKED: u8 = 3;
 
 /// The configuration is wrong: `EX_CONFIG` of sysexits.
 const CONFIG: u8 = 78;
@@ -65,10 +69,29 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             }
             Err(code) => code,
         },
+        Command::Explain(flags, question) => explain(&flags, &question),
         Command::Options => print(&options_markdown()),
         Command::Version => print(&format!("gigawamp {VERSION}\n")),
         Command::Help => print(cli::HELP),
     }
+}
+
+/// Says whether a session may do something, and by which rule.
+fn explain(flags: &Flags, question: &explain::Question) -> ExitCode {
+    let loaded = match load(flags) {
+        Ok(loaded) => loaded,
+        Err(code) => return code,
+    };
+    let answer = match explain::answer(&loaded, question) {
+        Ok(answer) => answer,
+        Err(text) => return refuse_usage(&text),
+    };
+    let code = match answer.effect {
+        Effect::Allow => ExitCode::SUCCESS,
+        Effect::Deny => ExitCode::from(FAILED),
+        Effect::Ask(_) => ExitCode::from(ASKED),
+    };
+    if print(&answer.text) == ExitCode::SUCCESS { code } else { ExitCode::from(FAILED) }
 }
 
 /// Runs the router until it is told to stop.
@@ -77,7 +100,7 @@ fn serve(flags: &Flags, started: SystemTime) -> ExitCode {
         Ok(signals) => signals,
         Err(error) => return fail(&format!("signals cannot be waited for: {error}")),
     };
-    let Loaded { settings, source, warnings } = match load(flags) {
+    let Loaded { settings, source, text: _, warnings } = match load(flags) {
         Ok(loaded) => loaded,
         Err(code) => return code,
     };

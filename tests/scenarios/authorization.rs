@@ -203,7 +203,7 @@ fn what_follows_from_what_was_allowed_is_allowed() {
     );
 }
 
-// spec: A-CID-05, A-PID-05, A-AUZ-05
+// spec: A-CID-03, A-CID-04
 #[test]
 fn rules_say_who_is_told_of_whom() {
     check(

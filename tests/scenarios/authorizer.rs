@@ -78,6 +78,7 @@ fn an_authorizer_has_only_so_much_time() {
         bob: CALL 1 {{}} com.asked.p
         ann: <- INVOCATION 1 $j {{}} *
         wait 6s
+        ann: <- INTERRUPT 1 *
         bob: <- ERROR CALL 1 {{}} wamp.error.authorization_failed
         ann: YIELD 1 {{}} [true]
         bob: silent

@@ -55,9 +55,14 @@ impl<'m> Wish<'m> {
 
     /// Whether any procedure at all fits what it wants to register.
     fn captures_all(&self) -> bool {
-        let is_bare = self.uri.split('.').all(str::is_empty);
-        self.action == Action::Register && self.policy != MatchPolicy::Exact && is_bare
+        self.action == Action::Register && fits_all(self.policy, self.uri)
     }
+}
+
+/// Whether a pattern says nothing of what it is for: `takeover` is needed to register it.
+#[must_use]
+pub fn fits_all(policy: MatchPolicy, uri: &str) -> bool {
+    policy != MatchPolicy::Exact && uri.split('.').all(str::is_empty)
 }
 
 /// Whether a REGISTER wants to push others out.

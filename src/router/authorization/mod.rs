@@ -20,6 +20,7 @@ pub use crate::session::authorization::{
 };
 pub(super) use asking::Waiting;
 pub(super) use enforce::Granted;
+pub use enforce::fits_all;
 
 use super::config::{RealmConfig, RoleConfig};
 
@@ -47,6 +48,13 @@ impl Roles {
         let role = if self.named.is_empty() { Some(&self.open) } else { self.named.get(authrole) };
         role.map(Arc::clone)
     }
+}
+
+/// Whether `procedure` is one of the router's that take from other sessions what is theirs, so that
+/// a rule must name it.
+#[must_use]
+pub fn takes_from_others(procedure: &str) -> bool {
+    super::meta::is_forceful(procedure)
 }
 
 /// What sessions of `role` may do in `realm`. [`Ruling::rule`] counts what it allows, denies and

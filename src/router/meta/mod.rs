@@ -142,6 +142,11 @@ enum Outcome {
     Asked,
 }
 
+/// Whether a procedure takes something from other sessions.
+pub(super) fn is_forceful(procedure: &str) -> bool {
+    Procedure::from_uri(procedure).is_some_and(Procedure::is_forceful)
+}
+
 impl Meta {
     pub(super) fn new(hash_key: &ahash::RandomState) -> Self {
         let gatherings = Map::with_hasher(hash_key.clone());
