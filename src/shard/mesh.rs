@@ -18,8 +18,12 @@ use std::task::Waker;
 
 use crossbeam_queue::ArrayQueue;
 
+use super::counsel::{Answering, Counsel};
 use super::driver::sys::EventFd;
 use super::line::{Line, Sleeper};
+use super::vestibule::Door;
+use super::vestibule::admission::Permit;
+use crate::router::advice::{Question, QuestionId, Reply};
 use crate::router::notice::Notice;
 use crate::router::{Counters, Origin, ShardId};
 
@@ -40,13 +44,20 @@ const NEWCOMERS_MAX: usize = 1_024;
 /// What one shard may have to tell an operator before anybody listens.
 const NOTICES_MAX: usize = 64;
 
+/// Answers from outside that one shard has not taken yet.
+const ANSWERS_MAX: usize = 1_024;
+
 /// A connection on its way from the acceptor to its shard.
 #[derive(Debug)]
 pub(super) struct Newcomer {
     /// Not blocking, close-on-exec.
     pub(super) socket: OwnedFd,
-    /// Where it came from.
+    /// Where it came from, as far as the kernel knows.
     pub(super) origin: Origin,
+    /// What it came by.
+    pub(super) door: Arc<Door>,
+    /// Its place among those of its address.
+    pub(super) permit: Option<Permit>,
 }
 
 /// What the rest of the process may touch of one shard.
@@ -56,6 +67,8 @@ pub(super) struct Gate {
     bell: EventFd,
     /// Connections for it, in the order they were accepted.
     pub(super) newcomers: ArrayQueue<Newcomer>,
+    /// Answers to its questions, in the order in which they came.
+    pub(super) answers: ArrayQueue<(QuestionId, Reply)>,
     /// Connections it has or will have: counted up by the acceptor, down by the shard.
     pub(super) connections: AtomicUsize,
     /// Turns of its loop.
@@ -75,6 +88,7 @@ impl Gate {
             sleeper: Sleeper::new(),
             bell: EventFd::new()?,
             newcomers: ArrayQueue::new(NEWCOMERS_MAX),
+            answers: ArrayQueue::new(ANSWERS_MAX),
             connections: AtomicUsize::new(0),
             turns: AtomicU64::new(0),
             shut_down: AtomicBool::new(false),
@@ -158,6 +172,8 @@ pub(super) struct Mesh<B> {
     gates: Arc<[Gate]>,
     /// Shards that are still needed by the others; see [`leave`](Self::leave).
     remaining: AtomicUsize,
+    /// Whom shards ask what they do not find out themselves.
+    counsel: Option<Arc<dyn Counsel>>,
 }
 
 impl<B> Mesh<B> {
@@ -166,7 +182,19 @@ impl<B> Mesh<B> {
         let lines =
             (0..gates.len() * gates.len()).map(|_| Line::new(depth, LINE_BYTES_MAX)).collect();
         let remaining = AtomicUsize::new(gates.len());
-        Self { lines, gates, remaining }
+        Self { lines, gates, remaining, counsel: None }
+    }
+
+    /// The same, with somebody to ask.
+    pub(super) fn advised_by(self, counsel: Option<Arc<dyn Counsel>>) -> Self {
+        Self { counsel, ..self }
+    }
+
+    /// Passes on a question of the shard `from`, or says why nobody will answer it.
+    pub(super) fn ask(&self, from: ShardId, question: Question) -> Result<(), &'static str> {
+        let answering = Answering::new(Arc::clone(&self.gates), from, question.id);
+        let counsel = self.counsel.as_ref().ok_or("there is nobody to ask")?;
+        counsel.ask(question, answering)
     }
 
     /// The shards of this mesh.

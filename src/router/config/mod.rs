@@ -12,7 +12,7 @@ use crate::message::uri::{MatchPolicy, Pattern, is_valid_pattern};
 pub use crate::session::RequestIds;
 pub use crate::session::authorization::Disclosure;
 use crate::wire::TransportOptions;
-pub use advisors::{AdvisorConfig, AdvisorKind};
+pub use advisors::{AdvisorConfig, AdvisorKind, HttpTarget};
 pub use authentication::AuthenticationConfig;
 pub use authorization::{Action, Actions, Effect, RoleConfig, Rule, parse_ask, parse_disclose};
 
@@ -177,7 +177,15 @@ impl RealmOptions {
 /// Bounds an operator may move. Sizes are octets.
 #[derive(Clone, Debug)]
 pub struct Limits {
-    /// From the connection to WELCOME: transport handshake and HELLO together.
+    /// From the connection to the end of its TLS handshake, a PROXY header included.
+    pub tls_handshake: Duration,
+    /// Connections that one address may have; of IPv6, one network of 64 bits. Zero: any number.
+    pub connections_per_address_max: usize,
+    /// Connections that one address may open in a second. Zero: any number.
+    pub connects_per_address: usize,
+    /// Whether both hold for the addresses of this machine too.
+    pub limit_loopback: bool,
+    /// From the connection to WELCOME: TLS, transport handshake and HELLO together.
     pub handshake: Duration,
     /// How long a peer may take to answer GOODBYE, and to read what we sent before we close.
     pub goodbye: Duration,
@@ -221,6 +229,10 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
+            tls_handshake: Duration::from_secs(5),
+            connections_per_address_max: 1_000,
+            connects_per_address: 100,
+            limit_loopback: false,
             handshake: Duration::from_secs(10),
             goodbye: Duration::from_secs(5),
             ping_interval: Duration::from_secs(30),

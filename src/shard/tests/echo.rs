@@ -4,7 +4,8 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use crate::env::{Instant, Map, Random, hash_key};
-use crate::router::{ConnectionId, Counters, Input, Output, ShardId};
+use crate::router::advice::Question;
+use crate::router::{ConnectionId, Counters, Input, Origin, Output, ShardId};
 use crate::session::Outbox;
 use crate::shard::core::Core;
 
@@ -17,6 +18,8 @@ pub(super) enum Style {
     Around { shards_count: u16 },
     /// Answers the first with this many octets and closes.
     Farewell(usize),
+    /// Answers the first with where the connection came from, in 2,000 octets.
+    Tell,
     /// Says one octet to everybody after this many milliseconds of nothing else.
     Tick(u64),
     /// Dies.
@@ -36,6 +39,7 @@ struct Peer {
     is_listed: bool,
     is_paused: bool,
     is_closing: bool,
+    origin: Origin,
     /// The driver has been told, so from now on it must be quiet.
     driver_knows_pause: bool,
 }
@@ -107,6 +111,11 @@ impl Echo {
                     self.transmit(connection);
                 }
             }
+            Style::Tell => {
+                let told = format!("{:<2000}", format!("{:?}", peer.origin));
+                peer.outbox.push(told.as_bytes());
+                self.transmit(connection);
+            }
             Style::Tick(millis) => self.deadline = Some(now + Duration::from_millis(millis)),
             Style::Panic => panic!("as asked"),
         }
@@ -174,7 +183,7 @@ impl Echo {
             }
             Output::Hold => self.driver_knows_hold = true,
             Output::Release => self.driver_knows_hold = false,
-            Output::Close { .. } | Output::Relay { .. } => {}
+            Output::Close { .. } | Output::Relay { .. } | Output::Ask => {}
         }
         output
     }
@@ -189,7 +198,8 @@ impl Core for Echo {
         match input {
             Input::Opened { connection, origin } => {
                 assert!(origin.peer.contains(':'));
-                let before = self.peers.insert(connection, Peer::default());
+                let peer = Peer { origin, ..Peer::default() };
+                let before = self.peers.insert(connection, peer);
                 assert!(before.is_none(), "an id is used once");
                 self.counters.connections += 1;
             }
@@ -214,6 +224,7 @@ impl Core for Echo {
                 }
             }
             Input::Relayed { .. } => unreachable!("relays have a door of their own"),
+            Input::Answered { .. } => unreachable!("it asks nothing"),
         }
     }
 
@@ -258,6 +269,10 @@ impl Core for Echo {
             self.outputs.push_back(Output::Release);
         }
         batch
+    }
+
+    fn take_question(&mut self) -> Option<Question> {
+        None
     }
 
     fn bytes_count(batch: &Vec<Parcel>) -> usize {

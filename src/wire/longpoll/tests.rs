@@ -367,7 +367,7 @@ fn each_transport_that_is_opened_gets_a_cookie_of_its_own() {
         [("", 1, true), ("", 2, true), ("AAAAAAAAAAAAAAAAAAAAAA", 0, false)]
     {
         let cookie = Some((CookieValue::new([number; 16]), Duration::from_secs(9)));
-        transport.meet(Circumstances { cookie: cookie.clone(), is_secure: false });
+        transport.meet(Circumstances { cookie, is_secure: false });
         let mut octets = open(&format!("Cookie: gigawamp={shown}\r\n")).into_bytes();
         let mut input = octets.as_mut_slice();
         let Ok(Some(Incoming::Request(Request::Open { visitor, .. }))) =
