@@ -95,7 +95,7 @@ impl RouterOptions {
         });
         let rules: String = rules.collect();
         format!(
-            "[[realms.roles]]\nname = \"anonymous\"\nallow = [\n    \"* load.*\", \
+            "anonymous = \"anonymous\"\n[[realms.roles]]\nname = \"anonymous\"\nallow = [\n    \"* load.*\", \
              \"call wamp.*\",\n{rules}]\n"
         )
     }

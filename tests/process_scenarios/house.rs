@@ -189,7 +189,7 @@ fn config(lines: &[Line]) -> Option<String> {
             Some(("trust", rule)) => trust.push(rule),
             Some(("history", rule)) => history.push(rule),
             // Authorizers have tests of their own against the program.
-            Some(("ask" | "authorizer", _)) => return None,
+            Some(("ask" | "authorizer" | "role" | "principal", _)) => return None,
             Some((list @ ("allow" | "deny" | "disclose"), rule)) => {
                 rules.entry(list).or_default().push(rule);
             }
@@ -214,7 +214,7 @@ fn config(lines: &[Line]) -> Option<String> {
         of_realms += &format!("history = {history:?}\n");
     }
     if !rules.is_empty() {
-        of_realms += "[[realms.roles]]\nname = \"anonymous\"\n";
+        of_realms += "anonymous = \"anonymous\"\n[[realms.roles]]\nname = \"anonymous\"\n";
         for (list, rules) in rules {
             of_realms += &format!("{list} = {rules:?}\n");
         }

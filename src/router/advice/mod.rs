@@ -242,7 +242,7 @@ impl Router {
         while let Some((id, advice)) = self.questions.answers.pop_front() {
             if let Some(Pending { asked, .. }) = self.questions.asked.remove(&id) {
                 shrink(&mut self.questions.asked);
-                self.on_advice(id, asked, &advice);
+                self.on_advice(id, asked, advice);
                 told = true;
             }
         }
@@ -251,10 +251,12 @@ impl Router {
 
     /// Tells whoever waits for the answer to that question what it is. Who has gone meanwhile
     /// without a word is not told.
-    fn on_advice(&mut self, id: QuestionId, asked: Asked, advice: &Advice) {
+    fn on_advice(&mut self, id: QuestionId, asked: Asked, advice: Advice) {
         match asked {
-            Asked::Authentication(_) => {}
-            Asked::Authorization(connection) => self.on_authorized(connection, id, advice),
+            Asked::Authentication(connection) => {
+                self.on_authentication_advice(connection, id, advice);
+            }
+            Asked::Authorization(connection) => self.on_authorized(connection, id, &advice),
         }
     }
 

@@ -5,6 +5,7 @@
 
 mod bottle;
 pub(crate) mod notation;
+mod people;
 pub(crate) mod player;
 pub(crate) mod postman;
 pub(crate) mod stage;
@@ -18,6 +19,7 @@ use gigawamp::router::config::{
 };
 use gigawamp::wire::{Framing, Serializer, TransportOptions};
 use notation::{Act, Bindings, Line};
+use people::People;
 use player::{Dress, Player};
 use postman::Postman;
 
@@ -102,6 +104,7 @@ fn check_once(lines: &[Line], config: &Config, seed: &mut u64, then: &mut impl F
 pub(crate) fn config(lines: &[Line]) -> Config {
     let mut limits = Limits { handshake: Duration::from_secs(10), ..Limits::default() };
     let mut options = RealmOptions { meta_kill: true, ..RealmOptions::default() };
+    let mut people = People::default();
     let (mut uri_check, mut request_ids) = (UriCheck::Loose, RequestIds::Sequential);
     for line in lines {
         let Act::Given(given) = &line.act else {
@@ -116,7 +119,7 @@ pub(crate) fn config(lines: &[Line]) -> Config {
             options.history.push(history(value).expect("URI events=COUNT bytes=OCTETS age_ms=MS"));
             continue;
         }
-        if authorize(&mut options, (name, value)) {
+        if people.give(name, value) || authorize(&mut options, (name, value)) {
             continue;
         }
         let value = value.parse().expect("a number is given");
@@ -132,6 +135,7 @@ pub(crate) fn config(lines: &[Line]) -> Config {
             "call_timeout_ms" => options.call_timeout = Duration::from_millis(value as u64),
             "call_timeout_max_ms" => options.call_timeout_max = Duration::from_millis(value as u64),
             "calls_queued_max" => limits.calls_queued_max = value,
+            "attempts_max" => limits.attempts_max = value as u32,
             "testaments_max" => limits.testaments_max = value,
             "outbox_bytes_max" => limits.outbox_bytes_max = value,
             "subscriptions_max" => limits.subscriptions_max = value,
@@ -141,12 +145,15 @@ pub(crate) fn config(lines: &[Line]) -> Config {
             _ => panic!("nothing is called {name}"),
         }
     }
+    if !options.roles.is_empty() {
+        people.admit_anonymous();
+    }
     let realm = |name: &str| RealmConfig {
         name: name.into(),
         uri_check,
         request_ids,
         options: options.clone(),
-        ..RealmConfig::default()
+        authentication: people.of(name),
     };
     Config {
         realms: vec![realm("realm1"), realm("realm2")],
@@ -163,10 +170,13 @@ pub(crate) fn config(lines: &[Line]) -> Config {
         }],
         limits,
         agent: "gigawamp-under-test".into(),
+        admission: vec![people.admission.clone()],
+        hide_realms: people.hides_realms,
     }
 }
 
-/// Takes over what is given of roles: all sessions have the one for anonymous clients.
+/// Takes over what is given of roles: rules are those of the role given last, or of that of
+/// anonymous clients.
 fn authorize(options: &mut RealmOptions, (name, value): (&str, &str)) -> bool {
     if name == "authorizer" {
         let (name, uri) = value.split_once(' ').expect("NAME PROCEDURE");
@@ -175,15 +185,17 @@ fn authorize(options: &mut RealmOptions, (name, value): (&str, &str)) -> bool {
         options.authorizers.push(advisor);
         return true;
     }
-    if !["allow", "deny", "disclose", "ask"].contains(&name) {
+    if !["role", "allow", "deny", "disclose", "ask"].contains(&name) {
         return false;
     }
-    if options.roles.is_empty() {
-        options.roles.push(RoleConfig { name: "anonymous".into(), ..RoleConfig::default() });
+    if name == "role" || options.roles.is_empty() {
+        let name = if name == "role" { value } else { "anonymous" };
+        options.roles.push(RoleConfig { name: name.into(), ..RoleConfig::default() });
     }
-    let role = &mut options.roles[0];
+    let role = options.roles.last_mut().expect("there is one by now");
     match name {
         "allow" => role.allow.push(Rule::parse(value).expect("ACTIONS URI")),
+        "role" => {}
         "deny" => role.deny.push(Rule::parse(value).expect("ACTIONS URI")),
         "disclose" => role.disclose.push(parse_disclose(value).expect("ACTIONS URI WORD")),
         _ => role.ask.push(parse_ask(value).expect("ACTIONS URI AUTHORIZER")),

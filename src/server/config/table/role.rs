@@ -86,3 +86,16 @@ fn wrong() -> String {
      and `${authrole}` are variables, each a component of its own"
         .to_owned()
 }
+
+/// What is wrong with the roles of `realm` as a whole, and with which key.
+pub(super) fn misfit(realm: &RealmConfig) -> Option<(&'static str, String)> {
+    let roles = &realm.options.roles;
+    if roles.is_empty() {
+        return None;
+    }
+    let is_known = |name: &str| roles.iter().any(|role| role.name == name);
+    let anonymous = realm.authentication.anonymous.as_deref();
+    let unknown = anonymous.filter(|name| !is_known(name))?;
+    let names: Vec<_> = roles.iter().map(|role| role.name.as_str()).collect();
+    Some(("anonymous", format!("there is no role {unknown:?}, but {}", names.join(", "))))
+}
