@@ -7,7 +7,7 @@
 
 use super::super::advice::{Advice, Asked, QuestionId};
 use super::super::notice::Notice;
-use super::super::realm::Refusal;
+use super::super::realm::{Realm, Refusal};
 use super::super::{ConnectionId, Router};
 use super::Action;
 use super::enforce::{Granted, Wish};
@@ -53,7 +53,7 @@ impl Router {
         let (Some(advisor), Some(wish)) = (advisor, wish) else {
             return self.in_realm(realm, |_, context| {
                 let failed = Refusal::new(uri::error::AUTHORIZATION_FAILED);
-                super::super::realm::Realm::refuse(id.slot, message, failed, context);
+                Realm::refuse(id.slot, message, failed, context);
             });
         };
         let arguments = question(&realm_config.name, session, &wish);
@@ -101,14 +101,32 @@ impl Router {
                 let session = context.peers.session(id.slot);
                 if let Some(wish) = session.and_then(|session| Wish::of(&message, session)) {
                     let refusal = realm.deny(id.slot, &wish, context);
-                    super::super::realm::Realm::refuse(id.slot, &message, refusal, context);
+                    Realm::refuse(id.slot, &message, refusal, context);
                 }
             }
             Verdict::None => {
                 let failed = Refusal::new(uri::error::AUTHORIZATION_FAILED);
-                super::super::realm::Realm::refuse(id.slot, &message, failed, context);
+                Realm::refuse(id.slot, &message, failed, context);
             }
         });
+        self.peers.go_on(id);
+    }
+
+    /// Tells the peer on `id` that its request will not be decided any more: the router shuts down.
+    pub(in super::super) fn cancel_waiting(&mut self, id: ConnectionId) {
+        let Some(slot) = self.peers.slot(id) else { return };
+        let Some(waiting) = slot.waiting.take() else { return };
+        self.withdraw(waiting.question);
+        let session = self.peers.session(id.slot).map(|session| session.realm);
+        let negotiated = self.peers.negotiated(id.slot);
+        if let (Some(realm), Some(negotiated)) = (session, negotiated) {
+            let message = Message::parse(negotiated.serializer, &waiting.message);
+            let message = message.expect("it was understood when it came");
+            self.in_realm(realm, |_, context| {
+                let canceled = Refusal::new(uri::error::CANCELED);
+                Realm::refuse(id.slot, &message, canceled, context);
+            });
+        }
         self.peers.go_on(id);
     }
 
