@@ -187,7 +187,6 @@ const AUTHENTICATION_TO_COME: &str = "authentication is to come";
 const REASONS: &[(&str, &str)] = &[
     ("B-ID-12", "a statement about probabilities; publication ids come from a seeded cipher"),
     ("B-URI-13", "names are not restricted: the specification's own examples break the rule"),
-    ("B-ERR-10", "realms are not closed while the process runs"),
     ("B-SEC-01", "TLS is to come; listeners that others can reach need an insecure_ option"),
     ("B-SEC-02", "TLS is to come"),
     ("B-SEC-03", "a statement about what the specification does not have"),

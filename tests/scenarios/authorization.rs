@@ -301,3 +301,28 @@ fn nobody_joins_with_a_role_that_is_not_there() {
     "#,
     );
 }
+
+// spec: A-AUZ-01, A-SRV-01, A-REV-01
+#[test]
+fn what_may_not_be_had_any_more_is_taken_back() {
+    check(
+        r#"
+        given: allow * com.*
+        ann: joins realm1 {subscriber: {features: {subscription_revocation}}, callee: {features: {registration_revocation}}}
+        ann: SUBSCRIBE 1 {} com.a -> SUBSCRIBED 1 $a
+        ann: SUBSCRIBE 2 {match: prefix} com.b -> SUBSCRIBED 2 $b
+        ann: REGISTER 3 {} com.p -> REGISTERED 3 $p
+        bob: PUBLISH 1 {} com.b [1]
+        ann: <- EVENT $b * {topic: com.b} [1]
+        reload deny * com.b
+        ann: <- UNSUBSCRIBED 0 {subscription: $b, reason: wamp.error.not_authorized}
+        bob: PUBLISH 2 {acknowledge} com.b -> ERROR PUBLISH 2 {} wamp.error.not_authorized
+        bob: PUBLISH 3 {} com.a [3]
+        ann: <- EVENT $a * {} [3]
+        reload deny register com.*
+        ann: <- UNREGISTERED 0 {registration: $p, reason: wamp.error.not_authorized}
+        bob: CALL 4 {} com.p -> ERROR CALL 4 {} wamp.error.no_such_procedure
+        ann: silent
+    "#,
+    );
+}

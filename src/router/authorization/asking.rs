@@ -29,7 +29,9 @@ pub(in super::super) struct Waiting {
 /// What an authorizer has said.
 #[derive(Clone, Copy, Debug)]
 enum Verdict {
-    Granted(Granted),
+    Granted {
+        discloses: bool,
+    },
     Denied,
     /// Nothing that could be understood.
     None,
@@ -51,10 +53,11 @@ impl Router {
         let advisor = realm_config.options.authorizers.get(usize::from(authorizer));
         let wish = Wish::of(message, session);
         let (Some(advisor), Some(wish)) = (advisor, wish) else {
-            return self.in_realm(realm, |_, context| {
+            self.in_realm(realm, |_, context| {
                 let failed = Refusal::new(uri::error::AUTHORIZATION_FAILED);
                 Realm::refuse(id.slot, message, failed, context);
             });
+            return self.peers.go_on(id);
         };
         let arguments = question(&realm_config.name, session, &wish);
         let question = self.consult(realm, advisor, &arguments, Asked::Authorization(id));
@@ -92,10 +95,14 @@ impl Router {
             let notice = || Notice::Undecided { authorizer, reason: reason.into() };
             self.peers.notices.note(now, notice);
         }
-        self.in_realm(realm, |realm, context| match verdict {
-            Verdict::Granted(granted) => {
-                context.granted = Some(granted);
-                realm.on_message(id.slot, &message, context);
+        // Whose answer it is, if that authorizer is still there.
+        let authorizers = &self.config.realms[usize::from(realm)].options.authorizers;
+        let place = authorizers.iter().position(|known| known.name == waiting.authorizer);
+        let place = place.and_then(|place| u16::try_from(place).ok());
+        let asks = self.in_realm(realm, |realm, context| match verdict {
+            Verdict::Granted { discloses } => {
+                context.granted = place.map(|authorizer| Granted { authorizer, discloses });
+                realm.on_message(id.slot, &message, context)
             }
             Verdict::Denied => {
                 let session = context.peers.session(id.slot);
@@ -103,13 +110,19 @@ impl Router {
                     let refusal = realm.deny(id.slot, &wish, context);
                     Realm::refuse(id.slot, &message, refusal, context);
                 }
+                None
             }
             Verdict::None => {
                 let failed = Refusal::new(uri::error::AUTHORIZATION_FAILED);
                 Realm::refuse(id.slot, &message, failed, context);
+                None
             }
         });
-        self.peers.go_on(id);
+        match asks {
+            // The rules have changed meanwhile, and another authorizer is to be asked.
+            Some(authorizer) => self.seek_advice(id, authorizer, (&message, &waiting.message)),
+            None => self.peers.go_on(id),
+        }
     }
 
     /// Tells the peer on `id` that its request will not be decided any more: the router shuts down.
@@ -190,7 +203,7 @@ fn verdict(advice: &Advice) -> Verdict {
             .map(|allow| AuthorizerAnswer { allow: Some(allow), ..Default::default() }),
     };
     match answer.and_then(|answer| Some((answer.allow?, answer.disclose))) {
-        Some((true, disclose)) => Verdict::Granted(Granted { discloses: disclose == Some(true) }),
+        Some((true, disclose)) => Verdict::Granted { discloses: disclose == Some(true) },
         Some((false, _)) => Verdict::Denied,
         None => Verdict::None,
     }

@@ -9,8 +9,10 @@ use crate::message::{Call, Message, Register};
 use crate::session::{Identity, Session};
 
 /// What an authorizer has granted beyond what was asked.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub(in super::super) struct Granted {
+    /// Who it was, by its index in the realm.
+    pub(in super::super) authorizer: u16,
     /// The peer is told of, whatever the rules say.
     pub(in super::super) discloses: bool,
 }

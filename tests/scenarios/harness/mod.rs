@@ -102,24 +102,31 @@ fn check_once(lines: &[Line], config: &Config, seed: &mut u64, then: &mut impl F
 
 /// What a router is told for a scenario: `realm1`, `realm2`, and what the scenario gives.
 pub(crate) fn config(lines: &[Line]) -> Config {
+    let first = lines.iter().position(|line| matches!(line.act, Act::Reloads(_)));
+    reconfigured(&lines[..first.unwrap_or(lines.len())])
+}
+
+/// The same, once it has been told all of `lines`.
+pub(crate) fn reconfigured(lines: &[Line]) -> Config {
     let mut limits = Limits { handshake: Duration::from_secs(10), ..Limits::default() };
     let mut options = RealmOptions { meta_kill: true, ..RealmOptions::default() };
     let mut people = People::default();
     let (mut uri_check, mut request_ids) = (UriCheck::Loose, RequestIds::Sequential);
+    let mut names = vec!["realm1", "realm2"];
     for line in lines {
-        let Act::Given(given) = &line.act else {
+        let (Act::Given(given) | Act::Reloads(given)) = &line.act else {
             continue;
         };
         let (name, value) = given.split_once(' ').unwrap_or((given, "0"));
-        if name == "trust" {
-            options.trust.push(TrustRule::parse(value).expect("ROLE URI LEVEL"));
+        if name == "without" {
+            names.retain(|name| *name != value);
             continue;
         }
-        if name == "history" {
-            options.history.push(history(value).expect("URI events=COUNT bytes=OCTETS age_ms=MS"));
+        if name == "with" {
+            names.push(value);
             continue;
         }
-        if people.give(name, value) || authorize(&mut options, (name, value)) {
+        if people.give(name, value) || take_rule(&mut options, (name, value)) {
             continue;
         }
         let value = value.parse().expect("a number is given");
@@ -156,18 +163,8 @@ pub(crate) fn config(lines: &[Line]) -> Config {
         authentication: people.of(name),
     };
     Config {
-        realms: vec![realm("realm1"), realm("realm2")],
-        listeners: vec![TransportOptions {
-            message_bytes_max: 1 << 20,
-            paths: vec!["/ws".into()],
-            serializers: Serializer::ALL.to_vec(),
-            websocket: true,
-            rawsocket: true,
-            deflate: true,
-            longpoll: true,
-            longpoll_path: "/lp".into(),
-            ..TransportOptions::default()
-        }],
+        realms: names.into_iter().map(realm).collect(),
+        listeners: vec![listener()],
         limits,
         agent: "gigawamp-under-test".into(),
         admission: vec![people.admission.clone()],
@@ -175,9 +172,31 @@ pub(crate) fn config(lines: &[Line]) -> Config {
     }
 }
 
-/// Takes over what is given of roles: rules are those of the role given last, or of that of
-/// anonymous clients.
-fn authorize(options: &mut RealmOptions, (name, value): (&str, &str)) -> bool {
+/// Where all transports are to be had.
+fn listener() -> TransportOptions {
+    TransportOptions {
+        message_bytes_max: 1 << 20,
+        paths: vec!["/ws".into()],
+        serializers: Serializer::ALL.to_vec(),
+        websocket: true,
+        rawsocket: true,
+        deflate: true,
+        longpoll: true,
+        longpoll_path: "/lp".into(),
+        ..TransportOptions::default()
+    }
+}
+
+/// Takes over rules; those of roles are of the role given last, or of that of anonymous clients.
+fn take_rule(options: &mut RealmOptions, (name, value): (&str, &str)) -> bool {
+    if name == "trust" {
+        options.trust.push(TrustRule::parse(value).expect("ROLE URI LEVEL"));
+        return true;
+    }
+    if name == "history" {
+        options.history.push(history(value).expect("URI events=COUNT bytes=OCTETS age_ms=MS"));
+        return true;
+    }
     if name == "authorizer" {
         let (name, uri) = value.split_once(' ').expect("NAME PROCEDURE");
         let advisor =

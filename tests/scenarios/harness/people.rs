@@ -82,6 +82,7 @@ impl People {
             principals: Arc::new(principals),
             authenticators: self.authenticators.clone(),
             cookie: self.cookie,
+            ..AuthenticationConfig::default()
         })
     }
 }
