@@ -6,6 +6,8 @@ mod harness;
 
 mod authentication;
 mod authentication_methods;
+mod authorization;
+mod authorizer;
 mod call;
 mod cancel;
 mod concurrency;
