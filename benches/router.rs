@@ -116,7 +116,8 @@ impl Bottle {
             | Output::Resume { .. }
             | Output::Hold
             | Output::Release
-            | Output::Close { .. } => {}
+            | Output::Close { .. }
+            | Output::Ask => {}
         }
     }
 }

@@ -6,6 +6,7 @@
 
 use std::fmt::Write;
 
+use super::advice::QuestionId;
 use super::announcement::announced;
 use super::config::RequestIds;
 use super::peers::is_poll;
@@ -47,6 +48,8 @@ pub(super) enum Deadline {
         /// Of which subscription.
         subscription: SubscriptionId,
     },
+    /// Nobody outside has answered a question in time.
+    Question(QuestionId),
     /// The work on long answers goes on.
     Lists {
         /// In which realm.
@@ -133,6 +136,7 @@ impl Router {
                         realm.on_history_age(subscription, context);
                     })
                 }
+                Deadline::Question(id) => self.on_question_late(id),
                 Deadline::Lists { realm } => self.in_realm(realm, Realm::on_tick),
                 Deadline::Handshake(id) if self.was_due(id) => self.on_handshake_late(id),
                 Deadline::Goodbye(id) if self.was_due(id) => self.close(id),

@@ -42,7 +42,7 @@ use std::sync::atomic::AtomicUsize;
 
 use crate::env::{Instant, Map, Random, hash_key};
 use crate::session::{Outbox, Phase};
-use advice::Questions;
+use advice::{QuestionId, Questions, Reply};
 use config::Config;
 use conversation::Deadline;
 use deadline::Wheel;
@@ -88,6 +88,13 @@ pub enum Input<'a> {
         /// What it says.
         batch: Batch,
     },
+    /// Somebody outside has answered a question of [`Router::take_question`].
+    Answered {
+        /// Which.
+        question: QuestionId,
+        /// With what.
+        reply: Reply,
+    },
     /// The moment of [`Router::next_deadline`] has come.
     DeadlineReached,
     /// Say goodbye to every session. Repeating it changes nothing.
@@ -128,6 +135,8 @@ pub enum Output {
         /// For whom.
         to: ShardId,
     },
+    /// Somebody outside is to be asked: [`Router::take_question`], once.
+    Ask,
 }
 
 /// What all shards of one process share: the configuration and each realm's index.
@@ -238,6 +247,7 @@ impl Router {
             Input::Transmitted { connection, count } => self.on_transmitted(connection, count),
             Input::Closed { connection } => self.on_closed(connection),
             Input::Relayed { from: _, batch } => self.on_relayed(&batch),
+            Input::Answered { question, reply } => self.on_answered(question, reply),
             Input::DeadlineReached => self.on_deadlines(),
             Input::ShutDown => self.on_shut_down(),
         }

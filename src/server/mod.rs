@@ -10,6 +10,7 @@
 
 mod cli;
 mod config;
+mod counsel;
 mod logging;
 mod metrics;
 mod resources;
@@ -30,6 +31,7 @@ use crate::router::config::Config;
 use crate::shard::{self, Listener, Shards};
 use cli::Command;
 use config::{Address, Flags, ListenerSettings, Loaded, Refused, Settings, Source};
+use counsel::Counselors;
 use signals::{Signal, Signals};
 use tls::{Doors, TlsMode};
 
@@ -156,6 +158,7 @@ fn start(
         connections_max,
         busy_poll: settings.busy_poll,
         pin: settings.pin.unwrap_or_else(|| resources::fills_machine(shards)),
+        counsel: Some(Arc::new(Counselors::new())),
     })?;
     for line in lines {
         info!("{line}");

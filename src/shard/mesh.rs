@@ -18,10 +18,12 @@ use std::task::Waker;
 
 use crossbeam_queue::ArrayQueue;
 
+use super::counsel::{Answering, Counsel};
 use super::driver::sys::EventFd;
 use super::line::{Line, Sleeper};
 use super::vestibule::Door;
 use super::vestibule::admission::Permit;
+use crate::router::advice::{Question, QuestionId, Reply};
 use crate::router::{Counters, Origin, ShardId};
 
 /// Batches that one shard may have under way to another.
@@ -37,6 +39,9 @@ const LINE_BYTES_MAX: usize = 4 << 20;
 
 /// Connections that were accepted but not yet seen by their shard.
 const NEWCOMERS_MAX: usize = 1_024;
+
+/// Answers from outside that one shard has not taken yet.
+const ANSWERS_MAX: usize = 1_024;
 
 /// A connection on its way from the acceptor to its shard.
 #[derive(Debug)]
@@ -58,6 +63,8 @@ pub(super) struct Gate {
     bell: EventFd,
     /// Connections for it, in the order they were accepted.
     pub(super) newcomers: ArrayQueue<Newcomer>,
+    /// Answers to its questions, in the order in which they came.
+    pub(super) answers: ArrayQueue<(QuestionId, Reply)>,
     /// Connections it has or will have: counted up by the acceptor, down by the shard.
     pub(super) connections: AtomicUsize,
     /// Turns of its loop.
@@ -75,6 +82,7 @@ impl Gate {
             sleeper: Sleeper::new(),
             bell: EventFd::new()?,
             newcomers: ArrayQueue::new(NEWCOMERS_MAX),
+            answers: ArrayQueue::new(ANSWERS_MAX),
             connections: AtomicUsize::new(0),
             turns: AtomicU64::new(0),
             shut_down: AtomicBool::new(false),
@@ -146,6 +154,8 @@ pub(super) struct Mesh<B> {
     gates: Arc<[Gate]>,
     /// Shards that are still needed by the others; see [`leave`](Self::leave).
     remaining: AtomicUsize,
+    /// Whom shards ask what they do not find out themselves.
+    counsel: Option<Arc<dyn Counsel>>,
 }
 
 impl<B> Mesh<B> {
@@ -154,7 +164,19 @@ impl<B> Mesh<B> {
         let lines =
             (0..gates.len() * gates.len()).map(|_| Line::new(depth, LINE_BYTES_MAX)).collect();
         let remaining = AtomicUsize::new(gates.len());
-        Self { lines, gates, remaining }
+        Self { lines, gates, remaining, counsel: None }
+    }
+
+    /// The same, with somebody to ask.
+    pub(super) fn advised_by(self, counsel: Option<Arc<dyn Counsel>>) -> Self {
+        Self { counsel, ..self }
+    }
+
+    /// Passes on a question of the shard `from`, or says why nobody will answer it.
+    pub(super) fn ask(&self, from: ShardId, question: Question) -> Result<(), &'static str> {
+        let answering = Answering::new(Arc::clone(&self.gates), from, question.id);
+        let counsel = self.counsel.as_ref().ok_or("there is nobody to ask")?;
+        counsel.ask(question, answering)
     }
 
     /// The shards of this mesh.

@@ -14,6 +14,7 @@
 mod acceptor;
 mod clock;
 mod core;
+mod counsel;
 mod driver;
 mod host;
 mod line;
@@ -37,6 +38,7 @@ use crate::router::{Counters, Router, ShardId, Shared};
 use acceptor::Acceptor;
 pub use acceptor::Listener;
 use clock::Clock;
+pub use counsel::{Answering, Counsel};
 use driver::engine::Settings;
 use driver::sys;
 use host::Berth;
@@ -87,6 +89,8 @@ pub struct Options {
     pub busy_poll: Duration,
     /// Whether each shard is tied to a processor of its own (as far as there are enough).
     pub pin: bool,
+    /// Who answers what routers ask of those outside; without anybody they get no answers.
+    pub counsel: Option<Arc<dyn Counsel>>,
 }
 
 /// All shards of one process.
@@ -158,7 +162,8 @@ impl Shards {
             admission: Arc::clone(&admission),
             watchdog,
         };
-        let mesh = Arc::new(Mesh::new(Arc::clone(&gates), mesh_depth));
+        let mesh = Mesh::new(Arc::clone(&gates), mesh_depth).advised_by(options.counsel.clone());
+        let mesh = Arc::new(mesh);
         let clock = Clock::start();
         for shard in mesh.shards() {
             let settings = Settings {

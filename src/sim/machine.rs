@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use super::network::Pipe;
 use crate::env::{Instant, Random};
+use crate::router::advice::{Errand, Question, Reply};
 use crate::router::config::Config;
 use crate::router::{Batch, Input, Origin, Output, Router, Shared};
 use crate::session::{ConnectionId, ShardId};
@@ -49,6 +50,8 @@ pub struct Machine {
     pub links: Vec<Link>,
     /// The time.
     pub now: Instant,
+    /// What routers have asked of those outside, by shard, and nobody has answered.
+    pub questions: Vec<(usize, Question)>,
     /// How often routers asked not to be given anything of one peer.
     pub pauses_count: u64,
     /// How often routers asked not to be given anything of any peer.
@@ -91,6 +94,8 @@ pub enum Action {
     Drain(usize),
     /// A shard's deadline has come.
     Wake(usize),
+    /// Somebody outside answers the question in that place of [`Machine::questions`].
+    Answer(usize),
 }
 
 impl Machine {
@@ -114,6 +119,7 @@ impl Machine {
             routers,
             links: Vec::new(),
             now: Instant::default(),
+            questions: Vec::new(),
             pauses_count: 0,
             holds_count: 0,
             shards,
@@ -250,6 +256,7 @@ impl Machine {
             ];
             actions.extend(can.into_iter().filter(|(can, _)| *can).map(|(_, action)| action));
         }
+        actions.extend((0..self.questions.len()).map(Action::Answer));
         for to in 0..self.shards_count() {
             let from = (0..self.shards_count()).filter(|from| self.can_relay(*from, to));
             actions.extend(from.map(|from| Action::Relay { from, to }));
@@ -273,6 +280,7 @@ impl Machine {
             Action::Close(link) => self.close(link),
             Action::Drain(shard) => self.drain(shard),
             Action::Wake(shard) => self.wake(shard),
+            Action::Answer(place) => self.answer(place, count),
         }
         0
     }
@@ -284,6 +292,7 @@ impl Machine {
             Action::Receive(link) | Action::Transmit(link) | Action::Close(link) => {
                 self.links[link].shard
             }
+            Action::Answer(place) => self.questions[place].0,
             Action::Relay { to: shard, .. } | Action::Drain(shard) | Action::Wake(shard) => shard,
         }
     }
@@ -337,6 +346,20 @@ impl Machine {
         self.handle(shard, Input::DeadlineReached);
     }
 
+    /// Answers a question: what with, the number says, and each answer is as likely.
+    pub fn answer(&mut self, place: usize, number: usize) {
+        let (shard, question) = self.questions.swap_remove(place);
+        let compares = matches!(question.errand, Errand::Compare { .. });
+        let reply = match number % 4 {
+            equal @ (0 | 1) if compares => Reply::Compared(equal == 1),
+            0 => Reply::Body(b"false".to_vec()),
+            1 => Reply::Body(b"true".to_vec()),
+            2 => Reply::Body(b"{\"allow\": 1, ".to_vec()),
+            _ => Reply::Failed("nobody is there".to_owned()),
+        };
+        self.handle(shard, Input::Answered { question: question.id, reply });
+    }
+
     /// Tells the router of `shard` to say goodbye to everybody.
     pub fn shut_down(&mut self, shard: usize) {
         self.handle(shard, Input::ShutDown);
@@ -377,6 +400,10 @@ impl Machine {
                     assert!(!batch.is_empty(), "an empty batch was announced");
                     queue.push_back(batch);
                 }
+                Output::Ask => {
+                    let question = self.routers[shard].take_question();
+                    self.questions.extend(question.map(|question| (shard, question)));
+                }
             }
         }
     }
@@ -388,6 +415,9 @@ impl Machine {
             if !link.up.is_empty() || link.writing {
                 return Some(format!("link {number}: {link:?}"));
             }
+        }
+        if let Some((shard, question)) = self.questions.first() {
+            return Some(format!("shard {shard} asks: {question:?}"));
         }
         for (number, shard) in self.shards.iter().enumerate() {
             let queued = shard.queues.iter().any(|queue| !queue.is_empty());

@@ -11,7 +11,7 @@ pub use crate::message::UriCheck;
 use crate::message::uri::{MatchPolicy, Pattern, is_valid_pattern};
 pub use crate::session::RequestIds;
 use crate::wire::TransportOptions;
-pub use advisors::{AdvisorConfig, AdvisorKind};
+pub use advisors::{AdvisorConfig, AdvisorKind, HttpTarget};
 pub use authentication::AuthenticationConfig;
 pub use authorization::{Action, Actions, RoleConfig, Rule, parse_ask, parse_disclose};
 

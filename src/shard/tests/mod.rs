@@ -68,6 +68,7 @@ impl Server {
             connections_max,
             busy_poll: Duration::from_micros(50),
             pin: false,
+            counsel: None,
         };
         let shards = Shards::start_with(options, 2, move |shard| Echo::new(style, shard)).unwrap();
         Self { shards, tcp: place, unix }

@@ -239,7 +239,15 @@ impl World {
         let shard = self.machine.shard_of(action);
         self.model.now = self.machine.now;
         self.model.step = self.trace.step;
-        let count = 1 + self.network.below(self.swarm.cut_max) as usize;
+        let count = match action {
+            Action::Answer(_) => self.schedule.below(4) as usize,
+            Action::Receive(_)
+            | Action::Transmit(_)
+            | Action::Close(_)
+            | Action::Relay { .. }
+            | Action::Drain(_)
+            | Action::Wake(_) => 1 + self.network.below(self.swarm.cut_max) as usize,
+        };
         let before = self.machine.routers[shard].counters();
         let done = self.machine.perform(action, count);
         if !matches!(action, Action::Drain(_)) {
@@ -260,10 +268,11 @@ impl World {
                     self.model.end(link, Stand::Over);
                 }
             }
-            Action::Wake(_) => self.process_turns(shard),
+            // Who had to wait for an answer goes on.
+            Action::Wake(_) | Action::Answer(_) => self.process_turns(shard),
             Action::Transmit(_) | Action::Relay { .. } | Action::Drain(_) => {}
         }
-        self.compare(shard, slow, matches!(action, Action::Wake(_)));
+        self.compare(shard, slow, matches!(action, Action::Wake(_) | Action::Answer(_)));
         if self.schedule.below(100) >= self.swarm.lazy {
             self.machine.drain(shard);
         }
