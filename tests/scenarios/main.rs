@@ -5,6 +5,7 @@
 mod harness;
 
 mod authentication;
+mod authentication_methods;
 mod authorization;
 mod authorizer;
 mod call;
