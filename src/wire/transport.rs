@@ -7,7 +7,9 @@
 use std::ops::Range;
 use std::time::Duration;
 
-use super::visitor::{Circumstances, Visitor};
+use ipnet::IpNet;
+
+use super::visitor::{Circumstances, Origins, Visitor};
 use super::websocket::deflate::{Deflater, Window};
 use super::websocket::frame::{self, Opcode, Role};
 use super::websocket::{batch, handshake, http};
@@ -36,6 +38,11 @@ pub struct TransportOptions {
     pub longpoll_path: String,
     /// How long a cookie lasts by which an HTTP client is known again; none is set without.
     pub cookie: Option<Duration>,
+    /// Pages whose browsers may open a transport over HTTP.
+    pub origins: Origins,
+    /// Networks of proxies that are believed when they say for whom they speak. Whoever comes by
+    /// a Unix socket is one of them, if there are any.
+    pub forwarded_for: Vec<IpNet>,
 }
 
 /// Every transport and serializer, as a listener has them of which nothing else is said.
@@ -51,6 +58,8 @@ impl Default for TransportOptions {
             longpoll: true,
             longpoll_path: "/lp".into(),
             cookie: None,
+            origins: Origins::default(),
+            forwarded_for: Vec::new(),
         }
     }
 }

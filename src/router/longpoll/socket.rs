@@ -64,9 +64,7 @@ impl Router {
         let poll = Poll { secret, is_batched, held, waiting, deadline };
         let protocol = poll.subprotocol(serializer);
         let opened = self.peers.open_poll(origin, negotiated, poll);
-        if let Some(connection) = self.peers.connection(opened) {
-            connection.visitor = Some(Box::new(visitor.clone()));
-        }
+        self.know(opened, visitor.clone());
         self.set_deadline(opened, Deadline::Handshake(opened), handshake);
         self.set_poll_deadline(opened, idle);
         let name = Address { shard: self.peers.shard, slot: opened.slot, secret }.name();
