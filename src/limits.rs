@@ -93,3 +93,23 @@ pub const ROLES_MAX: usize = 32;
 
 /// Shards one process may have: the width of a subscription's set of interested shards.
 pub const SHARDS_MAX: usize = 256;
+
+/// Octets of a ticket, and of any other answer to a challenge: the longest is a JSON Web Token.
+pub const SIGNATURE_BYTES_MAX: usize = 16 * 1024;
+
+/// The least iterations of PBKDF2 that SCRAM may ask of a client: fewer, and whoever hears one
+/// exchange guesses the password at leisure. RFC 7677, section 4.
+pub const PBKDF2_ITERATIONS_MIN: u32 = 4_096;
+
+/// The most iterations of PBKDF2 that a client may be asked for: some ten seconds on a phone.
+pub const PBKDF2_ITERATIONS_MAX: u32 = 10_000_000;
+
+/// KiB that a hash of a password may take, on a client's machine or ours: 1 GiB.
+pub const KDF_MEMORY_KIB_MAX: u32 = 1 << 20;
+
+/// Passes over that memory.
+pub const KDF_PASSES_MAX: u32 = 1 << 20;
+
+/// The least that Argon2 must write to make a hash, in KiB times passes: a password is not worth
+/// less work than the weakest parameters in use (7 MiB five times over) make of it.
+pub const KDF_WORK_KIB_MIN: u64 = 32 * 1024;

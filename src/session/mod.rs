@@ -15,6 +15,7 @@
 //! Where HELLO alone does not do, Authenticating stands between Opening and Open.
 
 pub mod address;
+pub mod auth;
 pub mod authentication;
 pub mod authorization;
 pub mod connection;

@@ -177,6 +177,11 @@ impl Router {
         (kibibytes("VmRSS"), kibibytes("VmHWM"))
     }
 
+    /// Has the most memory that it ever had begin anew with what it has now.
+    pub(crate) fn forget_peak(&self) {
+        std::fs::write(format!("/proc/{}/clear_refs", self.id), "5").unwrap();
+    }
+
     /// How many files and sockets it has open.
     pub(crate) fn descriptors_count(&self) -> usize {
         std::fs::read_dir(format!("/proc/{}/fd", self.id)).unwrap().count()
