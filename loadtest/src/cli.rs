@@ -9,10 +9,12 @@ use gigawamp::wire::Serializer;
 use lexopt::{Arg, Parser, ValueExt};
 
 use crate::net::Target;
+use crate::peers::{self, PeersOptions};
 use crate::relay::{FrameSizes, Mode, Relay};
 use crate::scenario::Scenario;
 use crate::selfhost::Host;
 use crate::stamp::STAMP_BYTES;
+use crate::survey::{self, SurveyOptions};
 use crate::{Trouble, rig};
 
 /// What `--help` prints.
@@ -20,11 +22,16 @@ pub const HELP: &str = "\
 loadtest: load against a WAMP router, beside a bare byte relay
 
 Usage: loadtest SCENARIO [OPTIONS]
+       loadtest report [--router FILE] [--duration SECONDS] [--repeat N]
+                       [--only TEXT] [--json] [--chart FILE.svg]
+       loadtest compare [--router FILE] [--url URL [--serializer NAME]]
+                       [--folder PATH] [--duration SECONDS] [--repeat N] [--only TEXT] [--json]
        loadtest relay --listen URL --mode rpc|fanout|echo [SIZES]
 
 Scenarios:
   rpc        callers to callees: closed loop, or open loop with --rate
   pingpong   one call in flight; with --flood beside a flooder
+  crossing   callers and callees on one shard, then on two (--router-shards 2)
   fanout     publishers to many subscribers
   fanin      many publishers to one subscriber
   patterns   fanout beside --exact, --prefix and --wildcard subscriptions
@@ -68,6 +75,10 @@ Exit codes: 0 all was delivered, 1 something was not, or failed, 2 wrong usage.
 pub enum Command {
     /// Run a scenario.
     Run(Scenario, Box<Options>),
+    /// Measure the whole table.
+    Survey(SurveyOptions),
+    /// Measure other routers beside ours.
+    Compare(PeersOptions),
     /// Be a relay.
     Relay(RelayOptions),
     /// Be a router on a simple loop, for tests of this program; not in the help.
@@ -143,6 +154,8 @@ impl Command {
     pub fn run(self) -> Result<(), Trouble> {
         match self {
             Self::Help => print!("{HELP}"),
+            Self::Compare(options) => print!("{}", peers::run(&options)?),
+            Self::Survey(options) => print!("{}", survey::run(&options)?),
             Self::Relay(options) => {
                 let mut relay = Relay::bind(&options.listen.address, options.mode, options.sizes)?;
                 let at = Target { address: relay.address()?, ..options.listen };
@@ -187,6 +200,8 @@ fn read(mut parser: Parser) -> Result<Command, lexopt::Error> {
     };
     match word.as_str() {
         "relay" => return read_relay(parser),
+        "compare" => return read_compare(parser),
+        "report" => return read_survey(parser),
         "selfhost" => {
             let listen = match parser.next()? {
                 Some(Arg::Value(url)) => url.parse()?,
@@ -228,6 +243,7 @@ impl Options {
         let (callers, callees, publishers, subscribers, window) = match scenario {
             Scenario::Rpc => (16, 1, 0, 0, 4),
             Scenario::Pingpong => (1, 1, 0, 0, 1),
+            Scenario::Crossing => (16, 1, 0, 0, 64),
             Scenario::Fanout | Scenario::Patterns => (0, 0, 1, 100, 64),
             Scenario::Fanin => (0, 0, 16, 1, 64),
             Scenario::Slow => (0, 0, 1, 2, 64),
@@ -237,7 +253,7 @@ impl Options {
         Self {
             url: rig::default_url(false),
             router: None,
-            router_shards: 1,
+            router_shards: if scenario == Scenario::Crossing { 2 } else { 1 },
             router_io: "auto".to_owned(),
             busy_poll: Duration::ZERO,
             router_pid: None,
@@ -346,6 +362,50 @@ impl Options {
         }
         Ok(())
     }
+}
+
+fn read_survey(mut parser: Parser) -> Result<Command, lexopt::Error> {
+    let mut options = SurveyOptions::default();
+    while let Some(argument) = parser.next()? {
+        match argument {
+            Arg::Short('h') | Arg::Long("help") => return Ok(Command::Help),
+            Arg::Long("router") => options.router = Some(parser.value()?.into()),
+            Arg::Long("duration") => options.duration = parser.value()?.parse_with(seconds)?,
+            Arg::Long("repeat") => options.repeat = parser.value()?.parse()?,
+            Arg::Long("only") => options.only = parser.value()?.string()?,
+            Arg::Long("chart") => options.chart = Some(parser.value()?.into()),
+            Arg::Long("json") => options.json = true,
+            Arg::Long(_) | Arg::Short(_) | Arg::Value(_) => return Err(argument.unexpected()),
+        }
+    }
+    if options.repeat == 0 {
+        return Err("--repeat: at least 1".into());
+    }
+    Ok(Command::Survey(options))
+}
+
+fn read_compare(mut parser: Parser) -> Result<Command, lexopt::Error> {
+    let mut options = PeersOptions::default();
+    while let Some(argument) = parser.next()? {
+        match argument {
+            Arg::Short('h') | Arg::Long("help") => return Ok(Command::Help),
+            Arg::Long("router") => options.router = Some(parser.value()?.into()),
+            Arg::Long("folder") => options.folder = parser.value()?.into(),
+            Arg::Long("url") => options.url = Some(parser.value()?.parse()?),
+            Arg::Long("serializer") => {
+                options.serializer = parser.value()?.parse_with(serializer)?
+            }
+            Arg::Long("duration") => options.duration = parser.value()?.parse_with(seconds)?,
+            Arg::Long("repeat") => options.repeat = parser.value()?.parse()?,
+            Arg::Long("only") => options.only = parser.value()?.string()?,
+            Arg::Long("json") => options.json = true,
+            Arg::Long(_) | Arg::Short(_) | Arg::Value(_) => return Err(argument.unexpected()),
+        }
+    }
+    if options.repeat == 0 {
+        return Err("--repeat: at least 1".into());
+    }
+    Ok(Command::Compare(options))
 }
 
 fn read_relay(mut parser: Parser) -> Result<Command, lexopt::Error> {

@@ -10,7 +10,8 @@
 //! - [`relay`]: what the kernel allows: the same frames, forwarded without a look inside.
 //! - [`process`], [`rig`], [`report`]: the router under test, where everything is pinned, and
 //!   what is printed.
-//! - [`scenario`]: what is measured.
+//! - [`scenario`]: what is measured; [`survey`]: all of it, as one table; [`peers`]: beside
+//!   other routers.
 //!
 //! Only [`sys`] talks to the kernel without the standard library.
 
@@ -23,6 +24,7 @@ pub mod engine;
 pub mod ledger;
 pub mod net;
 pub mod pace;
+pub mod peers;
 pub mod process;
 pub mod relay;
 pub mod report;
@@ -32,6 +34,7 @@ pub mod selfhost;
 pub mod session;
 pub mod speech;
 pub mod stamp;
+pub mod survey;
 pub mod sys;
 
 /// Why a run did not come to a good end.

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -53,7 +53,7 @@ impl RouterOptions {
         let child = spawn(&mut command, &self.cpus)
             .map_err(|error| Trouble::Rig(format!("{}: {error}", self.binary.display())))?;
         let mut server = Server { child, leaves: Some(folder) };
-        server.await_listener(&target.address).map_err(|why| {
+        server.await_listener(&target.address, START_PATIENCE).map_err(|why| {
             let said = fs::read_to_string(&log).unwrap_or_default();
             Trouble::Rig(format!("the router {why}; it said:\n{said}"))
         })?;
@@ -106,15 +106,39 @@ impl Server {
         Ok((server, target.address))
     }
 
+    /// Starts a router of others by `command` on `cpus`, and waits until it listens at `target`.
+    /// What it says goes to the file `log`.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be started.
+    pub fn foreign(
+        command: &mut Command,
+        target: &Target,
+        cpus: &[usize],
+        log: &Path,
+    ) -> Result<Self, Trouble> {
+        let file = fs::File::create(log)?;
+        command.stdin(Stdio::null()).stdout(file.try_clone()?).stderr(file);
+        let shown = format!("{command:?}");
+        let child = spawn(command, cpus);
+        let child = child.map_err(|error| Trouble::Rig(format!("{shown}: {error}")))?;
+        let mut server = Self { child, leaves: None };
+        server
+            .await_listener(&target.address, FOREIGN_PATIENCE)
+            .map_err(|why| Trouble::Rig(format!("{shown} {why}; see {}", log.display())))?;
+        Ok(server)
+    }
+
     /// Its process id.
     #[must_use]
     pub fn pid(&self) -> u32 {
         self.child.id()
     }
 
-    fn await_listener(&mut self, address: &Address) -> Result<(), String> {
+    fn await_listener(&mut self, address: &Address, patience: Duration) -> Result<(), String> {
         let watch = Stopwatch::start();
-        while watch.elapsed() < START_PATIENCE {
+        while watch.elapsed() < patience {
             if let Ok(Some(status)) = self.child.try_wait() {
                 return Err(format!("ended at once ({status})"));
             }
@@ -123,7 +147,7 @@ impl Server {
             }
             std::thread::sleep(Duration::from_millis(20));
         }
-        Err(format!("did not listen within {} s", START_PATIENCE.as_secs()))
+        Err(format!("did not listen within {} s", patience.as_secs()))
     }
 }
 
@@ -174,6 +198,9 @@ pub fn cpu_time(pid: u32) -> Option<Duration> {
 
 /// How long a router may take to listen.
 const START_PATIENCE: Duration = Duration::from_secs(10);
+
+/// How long a router of others may take to listen: some start an interpreter or two first.
+const FOREIGN_PATIENCE: Duration = Duration::from_secs(60);
 
 /// How long a server may take to end when asked to.
 const END_PATIENCE: Duration = Duration::from_secs(2);

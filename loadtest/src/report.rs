@@ -121,7 +121,9 @@ impl Row {
         self.own_cpu.as_secs_f64() / self.elapsed.as_secs_f64().max(f64::MIN_POSITIVE)
     }
 
-    fn json(&self) -> Value {
+    /// For programs.
+    #[must_use]
+    pub fn json(&self) -> Value {
         let mut row = Map::new();
         row.insert("name".into(), json!(self.name));
         row.insert("unit".into(), json!(self.unit));

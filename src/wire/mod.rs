@@ -22,6 +22,7 @@ pub mod json;
 pub mod longpoll;
 pub mod msgpack;
 mod payload;
+pub mod proxy;
 pub mod rawsocket;
 pub mod transcode;
 pub mod transport;

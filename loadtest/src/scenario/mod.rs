@@ -3,6 +3,7 @@
 //! Each scenario takes its [`Options`], runs to its end and gives a [`Report`], or says what was
 //! wrong. The scripts behind them know nothing of sockets: see [`crate::engine`].
 
+pub mod crossing;
 pub mod flooder;
 pub mod idle;
 pub mod pubsub;
@@ -23,6 +24,8 @@ pub enum Scenario {
     Rpc,
     /// One call in flight, quiet and beside a flooder.
     Pingpong,
+    /// Calls on one shard, and across two.
+    Crossing,
     /// Publishers to many subscribers.
     Fanout,
     /// Many publishers to one subscriber.
@@ -41,9 +44,10 @@ pub enum Scenario {
 
 impl Scenario {
     /// All of them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Rpc,
         Self::Pingpong,
+        Self::Crossing,
         Self::Fanout,
         Self::Fanin,
         Self::Patterns,
@@ -59,6 +63,7 @@ impl Scenario {
         match self {
             Self::Rpc => "rpc",
             Self::Pingpong => "pingpong",
+            Self::Crossing => "crossing",
             Self::Fanout => "fanout",
             Self::Fanin => "fanin",
             Self::Patterns => "patterns",
@@ -78,6 +83,7 @@ impl Scenario {
         let rig = Rig::set_up(options)?;
         let mut report = match self {
             Self::Rpc | Self::Pingpong => rpc::run(&rig)?,
+            Self::Crossing => crossing::run(&rig)?,
             Self::Fanout | Self::Fanin => pubsub::run(&rig)?,
             Self::Patterns => pubsub::patterns(&rig)?,
             Self::Slow => pubsub::slow(&rig)?,
@@ -116,6 +122,7 @@ impl Scenario {
             Self::Storm => settings.push(("window", json!(options.window))),
             Self::Rpc
             | Self::Pingpong
+            | Self::Crossing
             | Self::Fanout
             | Self::Fanin
             | Self::Patterns
