@@ -5,6 +5,7 @@
 //! way, whoever ended them and why.
 
 use std::fmt::Write;
+use std::sync::atomic::Ordering;
 
 use super::announcement::announced;
 use super::config::RequestIds;
@@ -40,6 +41,8 @@ pub(super) enum Deadline {
         /// Which.
         call: CallRef,
     },
+    /// A session that did more than its rates allow may go on.
+    Throttle(ConnectionId),
     /// A history may hold what is too old.
     History {
         /// In which realm.
@@ -63,7 +66,9 @@ const SILENCES_MAX: u8 = 2;
 
 impl Router {
     pub(super) fn on_opened(&mut self, id: ConnectionId, origin: Origin) {
-        let handshake = self.config.limits.handshake.saturating_sub(origin.delay);
+        let (delay, limits) = (origin.delay, &self.config.limits);
+        let session_due = self.now + limits.handshake.saturating_sub(delay);
+        let opening = limits.opening;
         self.peers.open(id, origin);
         if self.shutting_down {
             return self.close(id);
@@ -71,9 +76,18 @@ impl Router {
         let mut transport = Transport::new();
         self.meet(id, &mut transport);
         if let Some(connection) = self.peers.connection(id) {
-            connection.transport = transport;
+            (connection.transport, connection.session_due) = (transport, session_due);
         }
-        self.set_deadline(id, Deadline::Handshake(id), handshake);
+        self.hurry(id, opening);
+    }
+
+    /// Has a connection without a session get on within `at_most`, and within what is left of the
+    /// time for all that comes before a session.
+    pub(super) fn hurry(&mut self, id: ConnectionId, at_most: std::time::Duration) {
+        let now = self.now;
+        let connection = self.peers.connection(id).expect("the caller found it");
+        let left = connection.session_due - now;
+        self.set_deadline(id, Deadline::Handshake(id), at_most.min(left));
     }
 
     pub(super) fn on_closed(&mut self, id: ConnectionId) {
@@ -139,6 +153,7 @@ impl Router {
                 Deadline::Look(id) if self.was_due(id) => self.look(id),
                 Deadline::Request(id) if self.was_due(id) => self.on_request_late(id),
                 Deadline::Poll(id) => self.on_poll_late(id),
+                Deadline::Throttle(id) => self.on_throttle_over(id),
                 Deadline::Handshake(_)
                 | Deadline::Goodbye(_)
                 | Deadline::Look(_)
@@ -196,9 +211,12 @@ impl Router {
             Ok(Admitted::Routed) => {
                 let session = connection.session().expect("only an open session is routed for");
                 let realm = session.realm;
+                if session.buckets.is_some() {
+                    self.charge(id, &message, bytes.len());
+                }
                 self.in_realm(realm, |realm, context| realm.on_message(id.slot, &message, context));
             }
-            Ok(Admitted::Ignored) => {}
+            Ok(Admitted::Ignored) => self.charge(id, &message, bytes.len()),
             Ok(Admitted::Hello) => {
                 let Message::Hello(hello) = &message else { unreachable!("HELLO is one") };
                 self.on_hello(id, hello);
@@ -212,6 +230,10 @@ impl Router {
 
     // spec: basic/sessions#session-establishment
     fn on_hello(&mut self, id: ConnectionId, hello: &Hello<'_>) {
+        if self.memory_is_short.load(Ordering::Relaxed) {
+            self.peers.counters.sessions_refused += 1;
+            return self.abort(id, error::OVERLOADED, "memory is short; try again later");
+        }
         let details = &hello.details;
         let roles = details.roles.clone().unwrap_or_default();
         if roles.is_empty() {
@@ -260,9 +282,11 @@ impl Router {
         let given = self.config.realms[usize::from(realm)].request_ids;
         let request_ids = if is_poll(id.slot) { RequestIds::Any } else { given };
         let keys = (request_ids, &self.hash_key);
+        let buckets = self.buckets();
         let connection = self.peers.connection(id).expect("it said HELLO");
         let session = Session::new(session_id, realm, identity, roles, keys);
-        let session = session.after(connection.request_before);
+        let mut session = session.after(connection.request_before);
+        session.buckets = buckets;
         connection.phase = Phase::Open(Box::new(session));
         (connection.heard, connection.silences) = (true, 0);
         self.peers.sessions.insert(session_id, id.slot);
@@ -280,7 +304,11 @@ impl Router {
         // The transport stays open: another session may follow on it.
         self.end_session(id, Phase::Opening);
         self.say_goodbye(id, close::GOODBYE_AND_OUT);
-        self.set_deadline(id, Deadline::Handshake(id), self.config.limits.handshake);
+        let (now, handshake) = (self.now, self.config.limits.handshake);
+        if let Some(connection) = self.peers.connection(id) {
+            connection.session_due = now + handshake;
+        }
+        self.hurry(id, handshake);
     }
 
     // spec: basic/building_blocks#protocol-errors
@@ -296,21 +324,37 @@ impl Router {
     fn on_handshake_late(&mut self, id: ConnectionId) {
         let connection = self.peers.connection(id).expect("its deadline was found");
         if connection.negotiated.is_none() {
-            return self.close(id);
+            return self.on_opening_late(id);
         }
         self.abort(id, error::PROTOCOL_VIOLATION, "no HELLO in due time");
+        self.part(id);
+    }
+
+    /// The transport's own handshake takes too long. Whoever has begun an HTTP request is told.
+    fn on_opening_late(&mut self, id: ConnectionId) {
+        let now = self.now;
+        let connection = self.peers.connection(id).expect("its deadline was found");
+        if connection.transport.longpoll().is_some() && connection.session_due > now {
+            let left = connection.session_due - now;
+            return self.hurry(id, left);
+        }
+        let mut reply = Vec::new();
+        connection.transport.give_up(&mut reply);
+        self.peers.queue_reply(id, &reply);
+        self.finish(id);
         self.part(id);
     }
 
     /// Looks after a peer with an open session: one that is silent is pinged, one that stays
     /// silent or does not read is given up.
     fn look(&mut self, id: ConnectionId) {
+        let throttled = self.peers.slot(id).is_some_and(|slot| slot.throttle.is_some());
         let connection = self.peers.connection(id).expect("its deadline was found");
         let heard = std::mem::take(&mut connection.heard);
         connection.transport.forgive_pings();
         // A peer that has something to read shows by reading it that it lives. What it says may
         // not be listened to meanwhile, and a ping would only wait behind the rest.
-        let silent = !heard && connection.outbox.is_empty() && !self.held;
+        let silent = !heard && !throttled && connection.outbox.is_empty() && !self.held;
         connection.silences = if silent { connection.silences.saturating_add(1) } else { 0 };
         let progressed = std::mem::take(&mut connection.progressed);
         connection.stalled_since = match connection.stalled_since {
@@ -454,7 +498,7 @@ impl Router {
     fn forget(&mut self, id: ConnectionId) {
         self.clean_up(id);
         let slot = self.peers.forget(id);
-        if let Some(handle) = slot.deadline {
+        for handle in [slot.deadline, slot.throttle].into_iter().flatten() {
             self.deadlines.cancel(handle);
         }
         if slot.poll.is_some() || slot.asked.is_some() {

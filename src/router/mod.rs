@@ -32,13 +32,14 @@ mod registrations;
 mod relay;
 mod retention;
 mod subscriptions;
+mod throttle;
 mod turns;
 
 pub use crate::session::{ClientCertificate, ConnectionId, Origin, ShardId, TlsOrigin};
 pub use relay::Batch;
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::{AtomicBool, AtomicUsize};
 
 use crate::env::{Instant, Map, Random, hash_key};
 use crate::session::{Outbox, Phase};
@@ -139,6 +140,7 @@ pub struct Shared {
     realms: Vec<Arc<SharedRealm>>,
     /// Long-poll transports of all shards.
     longpoll_transports: Arc<AtomicUsize>,
+    memory_is_short: Arc<AtomicBool>,
 }
 
 impl Shared {
@@ -149,8 +151,15 @@ impl Shared {
         let realm =
             |realm| Arc::new(SharedRealm::new(realm, &hash_key(&mut random), shards_count, now));
         let realms = config.realms.iter().map(realm).collect();
-        let longpoll_transports = Arc::default();
-        Arc::new(Self { shards_count, config, realms, longpoll_transports })
+        let (longpoll_transports, memory_is_short) = (Arc::default(), Arc::default());
+        Arc::new(Self { shards_count, config, realms, longpoll_transports, memory_is_short })
+    }
+
+    /// What all shards look at before they welcome anybody: while it is set, new sessions are
+    /// refused. Those that are open stay.
+    #[must_use]
+    pub fn memory_is_short(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.memory_is_short)
     }
 
     /// Whether no subscription and no registration is left in any realm, but for subscriptions
@@ -182,6 +191,8 @@ pub struct Router {
     longpoll: LongPoll,
     questions: Questions,
     pace: Pace,
+    /// New sessions are refused.
+    memory_is_short: Arc<AtomicBool>,
     /// What the transport in hand has to say; empty between two inputs.
     reply: Vec<u8>,
 }
@@ -220,6 +231,7 @@ impl Router {
             longpoll: LongPoll::new(&shared.longpoll_transports),
             questions: Questions::new(&hash_key),
             pace: Pace::default(),
+            memory_is_short: Arc::clone(&shared.memory_is_short),
             reply: Vec::new(),
             shards_count: shared.shards_count,
             config,
@@ -398,6 +410,10 @@ pub struct Counters {
     /// EVENTs that were too long for their receiver, or had no form in its serializer, and were
     /// dropped.
     pub undeliverable_events: u64,
+    /// Times that a session did more than its rates allow and was held back.
+    pub throttlings: u64,
+    /// Sessions that were refused because memory was short.
+    pub sessions_refused: u64,
     /// Events that were to be retained but were not, for lack of room.
     pub retentions_refused: u64,
 }

@@ -45,7 +45,9 @@ pub(super) struct Slot {
     pub(super) full: bool,
     /// Some of what it has sent waits for its turn.
     pub(super) behind: bool,
-    /// Nothing is read from it: it is full, behind or held back.
+    /// Its session has done more than its rates allow: when it may go on.
+    pub(super) throttle: Option<Handle>,
+    /// Nothing is read from it: it is full, behind, throttled or held back.
     pub(super) paused: bool,
     /// A request of it must be answered first.
     pub(super) held_back: bool,
@@ -55,6 +57,14 @@ pub(super) struct Slot {
     pub(super) poll: Option<Box<Poll>>,
     /// What an HTTP client has asked.
     pub(super) asked: Option<Box<Asked>>,
+}
+
+impl Slot {
+    /// Whether what it has sent may be processed, as far as its outbox and its rates go.
+    #[inline]
+    pub(super) const fn may_go_on(&self) -> bool {
+        !self.full && self.throttle.is_none()
+    }
 }
 
 /// All slots: those that the driver gave a socket, and those of transports that have none, which
@@ -402,18 +412,19 @@ impl Peers {
         }
         slot.full = false;
         let (behind, held_back) = (slot.behind, slot.held_back);
-        if behind {
+        let is_throttled = slot.throttle.is_some();
+        if behind && !is_throttled {
             self.turns.push_back(id);
         }
         self.mind_reading(id);
-        held_back && !behind
+        held_back && !behind && !is_throttled
     }
 
     /// Notes that some of what `id` has sent waits for its turn.
     pub(super) fn fall_behind(&mut self, id: ConnectionId) {
         let Some(slot) = self.slot(id) else { return };
         slot.behind = true;
-        if !slot.full {
+        if !slot.full && slot.throttle.is_none() {
             self.turns.push_back(id);
         }
         self.mind_reading(id);
@@ -421,7 +432,7 @@ impl Peers {
 
     /// Takes what waits of `id`, if it is its turn.
     pub(super) fn take_turn(&mut self, id: ConnectionId) -> Option<Vec<u8>> {
-        let slot = self.slot(id).filter(|slot| slot.behind && !slot.full)?;
+        let slot = self.slot(id).filter(|slot| slot.behind && slot.may_go_on())?;
         slot.behind = false;
         slot.connection.as_mut().map(|connection| std::mem::take(&mut connection.rest))
     }
@@ -437,7 +448,7 @@ impl Peers {
     /// Has `id` read from as long as there is no reason not to.
     pub(super) fn mind_reading(&mut self, id: ConnectionId) {
         let Some(slot) = self.slot(id) else { return };
-        let paused = slot.full || slot.behind || slot.held_back;
+        let paused = slot.behind || slot.held_back || !slot.may_go_on();
         if std::mem::replace(&mut slot.paused, paused) == paused {
             return;
         }
@@ -473,7 +484,7 @@ impl Peers {
 
     /// Whether another message of this peer may be processed now.
     pub(super) fn has_turn(&mut self, id: ConnectionId) -> bool {
-        let Some(slot) = self.slot(id).filter(|slot| !slot.doomed && !slot.full) else {
+        let Some(slot) = self.slot(id).filter(|slot| !slot.doomed && slot.may_go_on()) else {
             return false;
         };
         let connection = slot.connection.as_ref();

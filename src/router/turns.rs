@@ -78,7 +78,9 @@ impl Router {
                 }
                 Ok(Some(Incoming::Negotiated(negotiated))) => {
                     let connection = self.peers.connection(id).expect("it is being listened to");
-                    connection.negotiated = Some(negotiated);
+                    if connection.negotiated.replace(negotiated).is_none() {
+                        self.hurry(id, config.limits.hello);
+                    }
                     if let Some(visitor) = transport.take_visitor() {
                         self.know(id, visitor);
                     }

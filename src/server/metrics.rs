@@ -18,6 +18,8 @@ pub(super) fn total(shards: &[Counters]) -> Counters {
             late_answers,
             undeliverable_events,
             retentions_refused,
+            throttlings,
+            sessions_refused,
         } = *shard;
         Counters {
             connections: sum.connections + connections,
@@ -29,6 +31,8 @@ pub(super) fn total(shards: &[Counters]) -> Counters {
             late_answers: sum.late_answers + late_answers,
             undeliverable_events: sum.undeliverable_events + undeliverable_events,
             retentions_refused: sum.retentions_refused + retentions_refused,
+            throttlings: sum.throttlings + throttlings,
+            sessions_refused: sum.sessions_refused + sessions_refused,
         }
     })
 }
@@ -46,6 +50,8 @@ pub(super) fn log_summary(shards: &[Counters], stalls: u64) {
         late_answers = sum.late_answers,
         undeliverable_events = sum.undeliverable_events,
         retentions_refused = sum.retentions_refused,
+        throttlings = sum.throttlings,
+        sessions_refused = sum.sessions_refused,
         stalls,
         "served"
     );
@@ -67,10 +73,13 @@ mod tests {
             late_answers: 7,
             undeliverable_events: 8,
             retentions_refused: 9,
+            throttlings: 10,
+            sessions_refused: 11,
         };
         let sum = total(&[one, one]);
         assert_eq!(sum.sessions, 4);
         assert_eq!((sum.undeliverable_events, sum.retentions_refused), (16, 18));
+        assert_eq!((sum.throttlings, sum.sessions_refused), (20, 22));
         assert_eq!(total(&[]), Counters::default());
     }
 }

@@ -11,6 +11,7 @@
 mod cli;
 mod config;
 mod logging;
+mod memory;
 mod metrics;
 mod resources;
 mod signals;
@@ -86,7 +87,7 @@ fn serve(flags: &Flags, started: SystemTime) -> ExitCode {
         warn!("{warning}");
     }
     let result = start(&settings, &source, started)
-        .and_then(|mut shards| watch(&mut shards, &signals).map(|()| shards))
+        .and_then(|mut shards| watch(&mut shards, &signals, settings.memory_high).map(|()| shards))
         .and_then(|mut shards| drain(&mut shards, &signals, settings.shutdown_timeout));
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -213,8 +214,16 @@ fn describe(address: &str, settings: &ListenerSettings) -> String {
 }
 
 /// Waits for the signal to stop, as long as every shard is well.
-fn watch(shards: &mut Shards, signals: &Signals) -> Result<(), String> {
+fn watch(
+    shards: &mut Shards,
+    signals: &Signals,
+    memory_high: config::MemoryHigh,
+) -> Result<(), String> {
+    let mut memory = memory::Watch::new(memory_high);
     loop {
+        if let Some(is_short) = memory.look() {
+            shards.note_memory(is_short);
+        }
         match signals.wait(TURN) {
             Some(Signal::Stop(name)) => {
                 info!("stopping on {name}");

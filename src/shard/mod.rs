@@ -23,6 +23,7 @@ mod tests;
 mod watchdog;
 
 use std::panic::AssertUnwindSafe;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
@@ -97,6 +98,7 @@ pub struct Shards {
     failure: Arc<OnceLock<String>>,
     acceptor: Option<Acceptor>,
     watchdog: Watchdog,
+    memory_is_short: Arc<AtomicBool>,
 }
 
 /// What the thread of a shard tells the one that started it.
@@ -116,9 +118,12 @@ impl Shards {
         let shards_count = u16::try_from(options.shards).unwrap_or(u16::MAX);
         let (config, now) = (Arc::clone(&options.config), Clock::start().now());
         let shared = Shared::new(config, shards_count, clock::seed(), now);
-        Self::start_with(options, MESH_DEPTH, move |shard| {
+        let memory_is_short = shared.memory_is_short();
+        let mut shards = Self::start_with(options, MESH_DEPTH, move |shard| {
             Router::new(shard, &shared, clock::seed())
-        })
+        })?;
+        shards.memory_is_short = memory_is_short;
+        Ok(shards)
     }
 
     /// Starts shards that host what `make` makes; it is called on the thread of each.
@@ -147,6 +152,7 @@ impl Shards {
             failure: Arc::default(),
             acceptor: None,
             watchdog,
+            memory_is_short: Arc::default(),
         };
         let mesh = Arc::new(Mesh::new(Arc::clone(&gates), mesh_depth));
         let clock = Clock::start();
@@ -181,6 +187,11 @@ impl Shards {
     #[must_use]
     pub fn counters(&self) -> Vec<Counters> {
         self.gates.iter().map(Gate::counters).collect()
+    }
+
+    /// Has all shards refuse new sessions for as long as memory is short.
+    pub fn note_memory(&self, is_short: bool) {
+        self.memory_is_short.store(is_short, Ordering::Relaxed);
     }
 
     /// Closes the listeners (and removes the files of Unix sockets). Returns when it is done.

@@ -377,6 +377,25 @@ impl Transport {
         }
     }
 
+    /// Appends what a client is told whose handshake takes too long: an HTTP client that has begun
+    /// one, others nothing. Nothing more is read.
+    // spec: rfc9110#section-15.5.9
+    pub fn give_up(&mut self, out: &mut Vec<u8>) {
+        let is_http = match &self.state {
+            State::HttpOpening(_) => true,
+            State::LongPoll(stream) => stream.is_midway(),
+            State::Fresh
+            | State::RawSocketOpening(_)
+            | State::RawSocket(_)
+            | State::WebSocket(_)
+            | State::Over => false,
+        };
+        if is_http {
+            handshake::write_timeout(out);
+        }
+        self.state = State::Over;
+    }
+
     /// Whether an incomplete message is being held, i.e. the peer owes us the rest of it.
     ///
     /// False during the opening handshake, which has a deadline of its own.

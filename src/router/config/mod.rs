@@ -9,7 +9,7 @@ use std::time::Duration;
 
 pub use crate::message::UriCheck;
 use crate::message::uri::{MatchPolicy, Pattern, is_valid_pattern};
-pub use crate::session::RequestIds;
+pub use crate::session::{Rates, RequestIds};
 use crate::wire::TransportOptions;
 pub use advisors::{AdvisorConfig, AdvisorKind};
 pub use authentication::AuthenticationConfig;
@@ -186,8 +186,13 @@ impl RealmOptions {
 /// Bounds an operator may move. Sizes are octets.
 #[derive(Clone, Debug)]
 pub struct Limits {
-    /// From the connection to WELCOME: transport handshake and HELLO together.
+    /// From the connection to WELCOME: all that comes before a session together.
     pub handshake: Duration,
+    /// From the connection to the end of the transport's own handshake: an HTTP head, or the four
+    /// octets of RawSocket.
+    pub opening: Duration,
+    /// From the transport's handshake to HELLO.
+    pub hello: Duration,
     /// How long a peer may take to answer GOODBYE, and to read what we sent before we close.
     pub goodbye: Duration,
     /// WebSocket pings to a silent peer; it is given up after two without a sign of life. On TCP
@@ -208,6 +213,8 @@ pub struct Limits {
     pub invocations_pending_max: usize,
     /// Calls that may wait for one callee that takes only so many at a time.
     pub calls_queued_max: usize,
+    /// Octets of all that waits for one such callee.
+    pub calls_queued_bytes_max: usize,
     /// Questions of each shard to authenticators and authorizers that may be without an answer.
     pub advice_pending_max: usize,
     /// Testaments one session may leave.
@@ -223,14 +230,37 @@ pub struct Limits {
     pub longpoll_idle: Duration,
     /// Long-poll transports that all shards may have open together.
     pub longpoll_transports_max: usize,
+    /// Messages of any kind that a session may send in a second. Zero: as many as it likes.
+    pub session_messages_per_second: usize,
+    /// Octets of messages that a session may send in a second. Zero: as many as it likes.
+    pub session_bytes_per_second: usize,
+    /// Calls that a session may make in a second. Zero: as many as it likes.
+    pub session_calls_per_second: usize,
+    /// What a session did not use of its rates for so long it may make up for at once.
+    pub session_burst: Duration,
     /// Octets that may wait for one other shard before this one stops reading from its clients.
     pub mesh_bytes_max: usize,
+}
+
+impl Limits {
+    /// How much a session may do whose role says nothing else.
+    #[must_use]
+    pub const fn session_rates(&self) -> Rates {
+        Rates {
+            messages_per_second: self.session_messages_per_second,
+            bytes_per_second: self.session_bytes_per_second,
+            calls_per_second: self.session_calls_per_second,
+            burst: self.session_burst,
+        }
+    }
 }
 
 impl Default for Limits {
     fn default() -> Self {
         Self {
             handshake: Duration::from_secs(10),
+            opening: Duration::from_secs(5),
+            hello: Duration::from_secs(5),
             goodbye: Duration::from_secs(5),
             ping_interval: Duration::from_secs(30),
             message: Duration::from_secs(30),
@@ -240,6 +270,7 @@ impl Default for Limits {
             calls_pending_max: 1_024,
             invocations_pending_max: 16_384,
             calls_queued_max: 1_024,
+            calls_queued_bytes_max: 16 << 20,
             advice_pending_max: 10_000,
             testaments_max: 64,
             subscriptions_max: 10_000,
@@ -247,6 +278,10 @@ impl Default for Limits {
             longpoll_hold: Duration::from_secs(10),
             longpoll_idle: Duration::from_secs(30),
             longpoll_transports_max: 10_000,
+            session_messages_per_second: 0,
+            session_bytes_per_second: 0,
+            session_calls_per_second: 0,
+            session_burst: Duration::from_secs(1),
             mesh_bytes_max: 4 << 20,
         }
     }

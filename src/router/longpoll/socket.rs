@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 
 use super::{Address, Asker, Errand, Poll, PollReply, PollRequest, Reply, SECRET_BYTES};
+use crate::limits::LONGPOLL_OPENS_MAX;
 use crate::message::Payload;
 use crate::router::conversation::Deadline;
 use crate::router::peers::is_poll;
@@ -47,13 +48,14 @@ impl Router {
         visitor: &Visitor,
     ) {
         let limits = &self.config.limits;
-        let (handshake, idle) = (limits.handshake, limits.longpoll_idle);
+        let (handshake, hello, idle) = (limits.handshake, limits.hello, limits.longpoll_idle);
         if self.shutting_down || !self.longpoll.take_place(limits.longpoll_transports_max) {
             return self.reply_here(id, Verdict::Full, String::new());
         }
         let mut secret = [0; SECRET_BYTES];
         self.random.fill(&mut secret);
         let slot = self.peers.slot(id).expect("it made a request");
+        slot.asked.get_or_insert_default().opens_count += 1;
         let origin = slot.origin.clone();
         // In an outbox without a socket messages are told apart as RawSocket has it.
         let (framing, peer_message_bytes_max) =
@@ -65,7 +67,11 @@ impl Router {
         let protocol = poll.subprotocol(serializer);
         let opened = self.peers.open_poll(origin, negotiated, poll);
         self.know(opened, visitor.clone());
-        self.set_deadline(opened, Deadline::Handshake(opened), handshake);
+        let session_due = self.now + handshake;
+        if let Some(connection) = self.peers.connection(opened) {
+            connection.session_due = session_due;
+        }
+        self.hurry(opened, hello);
         self.set_poll_deadline(opened, idle);
         let name = Address { shard: self.peers.shard, slot: opened.slot, secret }.name();
         let body = format!("{{\"protocol\":\"{protocol}\",\"transport\":\"{name}\"}}");
@@ -144,6 +150,8 @@ impl Router {
             let is_busy = connection.transport.longpoll().is_some_and(Stream::is_busy);
             is_busy && !matches!(connection.phase, Phase::Flushing)
         };
+        let asked = self.peers.slot(id).and_then(|slot| slot.asked.as_ref());
+        let is_worn = asked.is_some_and(|asked| asked.opens_count >= LONGPOLL_OPENS_MAX);
         let Some(connection) = self.peers.connection(id).filter(awaits) else {
             if let Some(address) = address.filter(|_| is_given) {
                 self.lose(address);
@@ -152,7 +160,7 @@ impl Router {
         };
         let mut out = std::mem::take(&mut self.reply);
         let transport = &mut connection.transport;
-        let is_last = self.shutting_down && self.longpoll.is_unused();
+        let is_last = is_worn || (self.shutting_down && self.longpoll.is_unused());
         let closes = transport.answer(verdict, (serializer, &body), is_last, &mut out);
         connection.silences = 0;
         let is_read = connection.outbox.is_empty();
@@ -179,6 +187,9 @@ impl Router {
     /// An HTTP connection has been as it is for a while: it may stay if it waits for us, or gets
     /// on with what it reads or writes.
     pub(in crate::router) fn on_request_late(&mut self, id: ConnectionId) {
+        if self.shutting_down {
+            return self.drain_http_on(id);
+        }
         let connection = self.peers.connection(id).expect("its deadline was found");
         let progressed = std::mem::take(&mut connection.progressed);
         let stream = connection.transport.longpoll();
@@ -199,11 +210,24 @@ impl Router {
 
     /// The process stops: an HTTP connection may stay for as long as a session may need it.
     pub(in crate::router) fn drain_http(&mut self, id: ConnectionId) {
-        let stream = self.peers.connection(id).and_then(|it| it.transport.longpoll());
-        let is_busy = stream.is_some_and(Stream::is_busy);
-        if !is_busy && self.longpoll.is_unused() {
+        let end = self.now + self.config.limits.goodbye;
+        if let Some(connection) = self.peers.connection(id) {
+            connection.session_due = end;
+        }
+        self.drain_http_on(id);
+    }
+
+    /// Looks whether it may go now: nobody tells when the last session on another shard has ended.
+    fn drain_http_on(&mut self, id: ConnectionId) {
+        let now = self.now;
+        let Some(connection) = self.peers.connection(id) else { return };
+        let is_busy = connection.transport.longpoll().is_some_and(Stream::is_busy);
+        if connection.session_due <= now || (!is_busy && self.longpoll.is_unused()) {
             return self.close(id);
         }
-        self.set_deadline(id, Deadline::Goodbye(id), self.config.limits.goodbye);
+        self.set_deadline(id, Deadline::Request(id), DRAIN_LOOK);
     }
 }
+
+/// How often it is looked whether HTTP connections are still needed while the process stops.
+const DRAIN_LOOK: std::time::Duration = std::time::Duration::from_millis(50);

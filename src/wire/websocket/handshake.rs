@@ -132,6 +132,12 @@ const TOO_LARGE: Rejection = Rejection {
     is_ordinary: false,
 };
 
+const LATE: Rejection = Rejection {
+    status: "408 Request Timeout",
+    text: "the request took too long",
+    is_ordinary: false,
+};
+
 const FOREIGN: Rejection = Rejection {
     status: "403 Forbidden",
     text: "pages of this origin may not come here",
@@ -264,6 +270,11 @@ fn write_upgrade(upgrade: &Upgrade, cookie: &str, reply: &mut Vec<u8>) {
         "\r\n\r\n",
     ];
     reply.extend(lines.iter().flat_map(|line| line.bytes()));
+}
+
+/// Appends the answer to a request that does not come to its end.
+pub(crate) fn write_timeout(reply: &mut Vec<u8>) {
+    write_rejection(LATE, &TransportOptions::default(), reply);
 }
 
 fn write_rejection(rejection: Rejection, options: &TransportOptions, reply: &mut Vec<u8>) {

@@ -94,7 +94,7 @@ fn an_upgrade_is_granted_in_every_spelling() {
         &[("Connection", "keep-alive"), ("connection", "Upgrade")],
         &[("Upgrade", "h2c, websocket")],
         &[("Sec-WebSocket-Key", "-"), ("sec-websocket-key", " dGhlIHNhbXBsZSBub25jZQ==\t")],
-        &[("Content-Length", "0"), ("Origin", "http://elsewhere.example"), ("Cookie", "a=b")],
+        &[("Content-Length", "0"), ("Origin", "http://router.example"), ("Cookie", "a=b")],
         // Extensions are not negotiated; offering them does no harm.
         &[("Sec-WebSocket-Extensions", "permessage-deflate; client_max_window_bits")],
     ];
