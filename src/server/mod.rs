@@ -15,6 +15,7 @@ mod memory;
 mod metrics;
 mod resources;
 mod signals;
+mod tls;
 
 use std::ffi::OsString;
 use std::io::{self, Write};
@@ -30,7 +31,9 @@ use crate::router::config::Config;
 use crate::shard::{self, Listener, Shards};
 use cli::Command;
 use config::{Address, Flags, ListenerSettings, Loaded, Refused, Settings, Source};
+use memory::Watch;
 use signals::{Signal, Signals};
+use tls::{Doors, TlsMode};
 
 /// Something failed while the router started or ran.
 const FAILED: u8 = 1;
@@ -59,6 +62,10 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Serve(flags) => serve(&flags, started),
         Command::Check(flags) => match load(&flags) {
             Ok(loaded) => {
+                if let Err(text) = check_files(&loaded.settings) {
+                    complain(&text);
+                    return ExitCode::from(CONFIG);
+                }
                 for warning in &loaded.warnings {
                     complain(&format!("warning: {warning}"));
                 }
@@ -86,8 +93,15 @@ fn serve(flags: &Flags, started: SystemTime) -> ExitCode {
     for warning in &warnings {
         warn!("{warning}");
     }
+    if let Err(text) = check_files(&settings) {
+        error!("{text}");
+        return ExitCode::from(CONFIG);
+    }
     let result = start(&settings, &source, started)
-        .and_then(|mut shards| watch(&mut shards, &signals, settings.memory_high).map(|()| shards))
+        .and_then(|(mut shards, doors)| {
+            let memory = Watch::new(settings.memory_high);
+            watch(&mut shards, (doors, memory), &signals).map(|()| shards)
+        })
         .and_then(|mut shards| drain(&mut shards, &signals, settings.shutdown_timeout));
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -98,8 +112,20 @@ fn serve(flags: &Flags, started: SystemTime) -> ExitCode {
     }
 }
 
+/// Whether every file that listeners need says what it has to.
+fn check_files(settings: &Settings) -> Result<(), String> {
+    settings.listeners.iter().try_for_each(|listener| {
+        let result = listener.door.open();
+        result.map(drop).map_err(|text| format!("listener {}: {text}", listener.address))
+    })
+}
+
 /// Opens the listeners and starts the shards.
-fn start(settings: &Settings, source: &Source, started: SystemTime) -> Result<Shards, String> {
+fn start(
+    settings: &Settings,
+    source: &Source,
+    started: SystemTime,
+) -> Result<(Shards, Doors), String> {
     let shards = settings.shards.unwrap_or_else(resources::shards_count);
     log_start(settings, source, shards);
     let (mode, fallback) = shard::choose(settings.io, shards)?;
@@ -107,6 +133,7 @@ fn start(settings: &Settings, source: &Source, started: SystemTime) -> Result<Sh
         warn!("{text}");
     }
     let (listeners, transports) = listen(&settings.listeners)?;
+    let doors = Doors::new(transports.iter().map(|settings| &settings.door));
     let (connections_max, lowered) = resources::connections_max(
         settings.connections_max,
         resources::raise_open_files(),
@@ -140,7 +167,7 @@ fn start(settings: &Settings, source: &Source, started: SystemTime) -> Result<Sh
     }
     let took = logging::now().duration_since(started).unwrap_or_default();
     info!("ready in {} ms", took.as_millis());
-    Ok(running)
+    Ok((running, doors))
 }
 
 /// The first lines of the log.
@@ -174,7 +201,13 @@ fn listen(wanted: &[ListenerSettings]) -> Result<(Vec<Listener>, Vec<&ListenerSe
             Address::Unix(path) => Listener::bind_unix(path, settings.unix_mode, backlog),
         };
         match result {
-            Ok(listener) => opened.push((listener, settings)),
+            Ok(listener) => {
+                let (door, warnings) = settings.door.open()?;
+                for warning in warnings {
+                    warn!("{warning}");
+                }
+                opened.push((listener.with_door(door), settings));
+            }
             Err(error) if settings.optional && is_address_missing(&error) => {
                 debug!("not listening on {}: {error}", settings.address);
             }
@@ -203,12 +236,20 @@ fn describe(address: &str, settings: &ListenerSettings) -> String {
     };
     if !transport.websocket {
         let rawsocket = if transport.rawsocket { "; rawsocket" } else { "" };
-        return format!("listening {address} ({serializers}{rawsocket}{longpoll})");
+        let tls = if settings.door.tls == TlsMode::Off { "" } else { "; tls" };
+        return format!("listening {address} ({serializers}{rawsocket}{longpoll}{tls})");
     }
     let path = transport.paths.first().map_or("/", String::as_str);
     let more = format!("{}{longpoll}", if transport.rawsocket { "; rawsocket too" } else { "" });
     match address.strip_prefix("tcp:") {
-        Some(address) => format!("listening ws://{address}{path} ({serializers}{more})"),
+        Some(address) => {
+            let schemes = match settings.door.tls {
+                TlsMode::Off => "ws",
+                TlsMode::Required => "wss",
+                TlsMode::InsecureOptional => "ws(s)",
+            };
+            format!("listening {schemes}://{address}{path} ({serializers}{more})")
+        }
         None => format!("listening {address} ({serializers}; websocket {path}{more})"),
     }
 }
@@ -216,10 +257,9 @@ fn describe(address: &str, settings: &ListenerSettings) -> String {
 /// Waits for the signal to stop, as long as every shard is well.
 fn watch(
     shards: &mut Shards,
+    (mut doors, mut memory): (Doors, Watch),
     signals: &Signals,
-    memory_high: config::MemoryHigh,
 ) -> Result<(), String> {
-    let mut memory = memory::Watch::new(memory_high);
     loop {
         if let Some(is_short) = memory.look() {
             shards.note_memory(is_short);
@@ -229,8 +269,11 @@ fn watch(
                 info!("stopping on {name}");
                 return Ok(());
             }
-            Some(Signal::Reload) => info!("SIGHUP: reloading is not available, nothing changed"),
-            None => {}
+            Some(Signal::Reload) => {
+                info!("SIGHUP: certificates are read again, the configuration is not");
+                doors.renew(shards);
+            }
+            None => doors.look(shards),
         }
         if let Some(text) = shards.failure() {
             return Err(text);

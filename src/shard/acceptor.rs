@@ -6,17 +6,21 @@
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use super::clock::Clock;
 use super::driver::sys::{self, EventFd};
 use super::mesh::{Gate, Newcomer};
+use super::vestibule::Door;
+use super::vestibule::admission::{Admission, Permit, count};
 use crate::router::Origin;
 
 /// Connections accepted from one listener before the next one's turn.
@@ -33,6 +37,7 @@ const CROWDED_PAUSE: Duration = Duration::from_millis(2);
 pub struct Listener {
     socket: OwnedFd,
     place: Place,
+    door: Arc<Door>,
 }
 
 /// Where a [`Listener`] listens.
@@ -58,7 +63,7 @@ impl Listener {
         listener.set_nonblocking(true)?;
         sys::listen(listener.as_fd(), backlog)?;
         let place = Place::Internet(listener.local_addr()?);
-        Ok(Self { socket: listener.into(), place })
+        Ok(Self { socket: listener.into(), place, door: Arc::default() })
     }
 
     /// Listens at `path`, with the permissions `mode` from before the first connection on. The
@@ -72,12 +77,20 @@ impl Listener {
     pub fn bind_unix(path: &Path, mode: Option<u32>, backlog: u32) -> io::Result<Self> {
         remove_if_stale(path)?;
         let socket = sys::bind_unix(path)?;
-        let listener = Self { socket, place: Place::Unix(path.to_owned()) };
+        let place = Place::Unix(path.to_owned());
+        let listener = Self { socket, place, door: Arc::default() };
         if let Some(mode) = mode {
             std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode))?;
         }
         sys::listen(listener.socket.as_fd(), backlog)?;
         Ok(listener)
+    }
+
+    /// What it demands of those who connect: nothing, unless this is called.
+    #[must_use]
+    pub fn with_door(mut self, door: Door) -> Self {
+        self.door = Arc::new(door);
+        self
     }
 
     /// Has the kernel look after silent peers; see [`sys::keep_alive`]. Unix sockets need none: the
@@ -102,6 +115,10 @@ impl Listener {
     fn accept(&self) -> io::Result<(OwnedFd, Origin)> {
         let (socket, peer) = sys::accept(self.socket.as_fd())?;
         let Some(peer) = peer else {
+            let uids = &self.door.uids;
+            if !uids.is_empty() && !uids.contains(&sys::peer_uid(socket.as_fd())?) {
+                return Err(io::ErrorKind::PermissionDenied.into());
+            }
             let peer = self.local_addr().into();
             return Ok((socket, Origin { peer, ..Origin::default() }));
         };
@@ -126,6 +143,8 @@ impl Drop for Listener {
 #[derive(Debug)]
 pub(super) struct Acceptor {
     stop: Arc<Stop>,
+    /// Other doors for listeners, by index.
+    doors: Sender<(usize, Arc<Door>)>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -136,20 +155,38 @@ struct Stop {
 }
 
 impl Acceptor {
-    /// Begins to accept for the shards behind `gates`, up to `connections_max` at a time.
+    /// Begins to accept for the shards behind `gates`, up to `connections_max` at a time and as
+    /// many from each address as `admission` allows.
     pub(super) fn start(
         listeners: Vec<Listener>,
         gates: Arc<[Gate]>,
         connections_max: usize,
+        (admission, clock): (Arc<Admission>, Clock),
     ) -> io::Result<Self> {
         let stop = Arc::new(Stop { bell: EventFd::new()?, is_asked: AtomicBool::new(false) });
         let reserve = Some(spare_descriptor()?);
-        let accepting =
-            Accepting { listeners, gates, connections_max, reserve, stop: Arc::clone(&stop) };
+        let (doors, new_doors) = mpsc::channel();
+        let accepting = Accepting {
+            listeners,
+            gates,
+            connections_max,
+            reserve,
+            stop: Arc::clone(&stop),
+            new_doors,
+            admission,
+            clock,
+        };
         let thread = std::thread::Builder::new()
             .name("acceptor".to_owned())
             .spawn(move || accepting.run())?;
-        Ok(Self { stop, thread: Some(thread) })
+        Ok(Self { stop, doors, thread: Some(thread) })
+    }
+
+    /// Has whoever connects to the listener `index` from now on pass through `door`.
+    pub(super) fn set_door(&self, index: usize, door: Arc<Door>) {
+        // It fails only when the thread has ended, and with it the listeners.
+        let _ = self.doors.send((index, door));
+        self.stop.bell.ring();
     }
 
     /// Closes the listeners. Connections that were accepted reach their shards still.
@@ -183,6 +220,9 @@ struct Accepting {
     /// Given up for a moment when descriptors have run out, to tell a peer so.
     reserve: Option<OwnedFd>,
     stop: Arc<Stop>,
+    new_doors: Receiver<(usize, Arc<Door>)>,
+    admission: Arc<Admission>,
+    clock: Clock,
 }
 
 /// How a turn at one listener ended.
@@ -203,11 +243,24 @@ impl Accepting {
                 sources.extend(self.listeners.iter().map(|listener| listener.socket.as_fd()));
             }
             let ready = wait(&sources, pause.take());
+            if ready.first() == Some(&true) {
+                self.change_doors();
+            }
             for (index, _) in ready.iter().skip(1).enumerate().filter(|(_, ready)| **ready) {
                 if let Turn::Pause(duration) = self.turn(index) {
                     pause = Some(duration);
                     break;
                 }
+            }
+        }
+    }
+
+    fn change_doors(&mut self) {
+        // What is sent after this rings again.
+        self.stop.bell.clear();
+        for (index, door) in self.new_doors.try_iter() {
+            if let Some(listener) = self.listeners.get_mut(index) {
+                listener.door = door;
             }
         }
     }
@@ -234,13 +287,14 @@ impl Accepting {
                     _ => continue,
                 },
             };
-            if self.connections_count() >= self.connections_max {
-                let peer = &origin.peer;
-                tracing::debug!(%peer, "connection refused: as many as allowed are open");
+            let door = Arc::clone(&self.listeners[index].door);
+            let Some(permit) = self.admit(&origin, &door) else {
+                // Nothing is kept of it, not even the memory that its connection had an end.
+                sys::reset_on_close(socket.as_raw_fd());
                 continue;
-            }
+            };
             origin.listener = u16::try_from(index).expect("listeners are fewer than 65,536");
-            let newcomer = Newcomer { socket, origin };
+            let newcomer = Newcomer { socket, origin, door, permit };
             let gate = &self.gates[gate];
             gate.connections.fetch_add(1, Ordering::Relaxed);
             let pushed = gate.newcomers.push(newcomer);
@@ -248,6 +302,26 @@ impl Accepting {
             gate.ring();
         }
         Turn::Done
+    }
+
+    /// Whether a connection may stay, and its place among those of its address. Those of proxies
+    /// count for their clients, once they have told which those are.
+    fn admit(&self, origin: &Origin, door: &Door) -> Option<Option<Permit>> {
+        let peer = &origin.peer;
+        if self.connections_count() >= self.connections_max {
+            count(&self.admission.counts.full);
+            tracing::debug!(%peer, "connection refused: as many as allowed are open");
+            return None;
+        }
+        let Some(address) = origin.address.filter(|_| !door.is_proxy(origin.address)) else {
+            return Some(None);
+        };
+        let now = self.clock.now();
+        let admitted = self.admission.admit(address, now);
+        if admitted.is_err() && self.admission.may_note(Some(address), now) {
+            tracing::warn!(%peer, "connection refused: its address has had enough of them");
+        }
+        admitted.ok()
     }
 
     /// No descriptor is left: uses the reserved one to close a connection that would otherwise
@@ -305,6 +379,7 @@ fn is_socket(path: &Path) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::router::config::Limits;
 
     fn path(name: &str) -> PathBuf {
         std::env::temp_dir().join(format!("gigawamp-{}-{name}", std::process::id()))
@@ -379,13 +454,15 @@ mod tests {
         let listener = Listener::bind_tcp("127.0.0.1:0".parse().unwrap(), 16).unwrap();
         let address = listener.local_addr().trim_start_matches("tcp:").to_owned();
         let gates: Arc<[Gate]> = (0..3).map(|_| Gate::new().unwrap()).collect();
+        let rest = (Admission::new(&Limits::default()), Clock::start());
         gates[1].connections.store(2, Ordering::Relaxed);
-        let mut acceptor = Acceptor::start(vec![listener], Arc::clone(&gates), 7).unwrap();
+        let mut acceptor = Acceptor::start(vec![listener], Arc::clone(&gates), 7, rest).unwrap();
         let mut peers: Vec<_> =
             (0..5).map(|_| std::net::TcpStream::connect(&address).unwrap()).collect();
         // Places for five are left; the sixth sees its connection closed.
         let mut refused = std::net::TcpStream::connect(&address).unwrap();
-        assert_eq!(io::Read::read(&mut refused, &mut [0]).unwrap(), 0);
+        let error = io::Read::read(&mut refused, &mut [0]).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);
         let loads = gates.iter().map(|gate| gate.connections.load(Ordering::Relaxed));
         let mut loads: Vec<_> = loads.collect();
         loads.sort_unstable();

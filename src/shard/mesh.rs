@@ -20,6 +20,8 @@ use crossbeam_queue::ArrayQueue;
 
 use super::driver::sys::EventFd;
 use super::line::{Line, Sleeper};
+use super::vestibule::Door;
+use super::vestibule::admission::Permit;
 use crate::router::{Counters, Origin, ShardId};
 
 /// Batches that one shard may have under way to another.
@@ -41,8 +43,12 @@ const NEWCOMERS_MAX: usize = 1_024;
 pub(super) struct Newcomer {
     /// Not blocking, close-on-exec.
     pub(super) socket: OwnedFd,
-    /// Where it came from.
+    /// Where it came from, as far as the kernel knows.
     pub(super) origin: Origin,
+    /// What it came by.
+    pub(super) door: Arc<Door>,
+    /// Its place among those of its address.
+    pub(super) permit: Option<Permit>,
 }
 
 /// What the rest of the process may touch of one shard.

@@ -2,7 +2,8 @@
 //!
 //! - [`Shards`] starts one thread per shard and keeps what belongs to all of them.
 //! - [`host`] runs a shard's loop on its thread; [`driver::engine`] is that loop.
-//! - [`driver`] has the sockets; [`acceptor`] brings new ones.
+//! - [`driver`] has the sockets; [`acceptor`] brings new ones; [`vestibule`] is what they pass
+//!   through before the router hears of them: admission, PROXY header, TLS.
 //! - [`mesh`] carries batches between shards, on [lines](mod@line).
 //! - [`watchdog`] looks at all of it from outside; [`clock`] has the time; [`probe`] finds out
 //!   what the host permits.
@@ -20,6 +21,7 @@ mod mesh;
 mod probe;
 #[cfg(test)]
 mod tests;
+mod vestibule;
 mod watchdog;
 
 use std::panic::AssertUnwindSafe;
@@ -30,7 +32,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use crate::limits::SHARDS_MAX;
-use crate::router::config::Config;
+use crate::router::config::{Config, Limits};
 use crate::router::{Counters, Router, ShardId, Shared};
 
 use acceptor::Acceptor;
@@ -41,6 +43,10 @@ use driver::sys;
 use host::Berth;
 use mesh::{Gate, MESH_DEPTH, Mesh};
 pub use probe::choose;
+pub use vestibule::Door;
+use vestibule::admission::Admission;
+pub use vestibule::admission::Refusals;
+pub use vestibule::tls::{ClientCertificates, TlsDoor, TlsSettings};
 use watchdog::Watchdog;
 
 /// Which driver an operator wants.
@@ -97,6 +103,7 @@ pub struct Shards {
     running_count: usize,
     failure: Arc<OnceLock<String>>,
     acceptor: Option<Acceptor>,
+    admission: Arc<Admission>,
     watchdog: Watchdog,
     memory_is_short: Arc<AtomicBool>,
 }
@@ -142,6 +149,8 @@ impl Shards {
         let gates: Result<Arc<[Gate]>, _> = (0..options.shards).map(|_| Gate::new()).collect();
         let gates = gates.map_err(named("eventfd"))?;
         let processors = if options.pin { sys::processors().unwrap_or_default() } else { vec![] };
+        let limits = &options.config.limits;
+        let admission = Admission::new(limits);
         let watchdog = Watchdog::start(Arc::clone(&gates)).map_err(named("thread"))?;
         let (sender, reports) = mpsc::channel();
         let mut shards = Self {
@@ -151,13 +160,20 @@ impl Shards {
             running_count: 0,
             failure: Arc::default(),
             acceptor: None,
+            admission: Arc::clone(&admission),
             watchdog,
             memory_is_short: Arc::default(),
         };
         let mesh = Arc::new(Mesh::new(Arc::clone(&gates), mesh_depth));
         let clock = Clock::start();
         for shard in mesh.shards() {
-            let settings = Settings { shard, clock, busy_poll: options.busy_poll };
+            let settings = Settings {
+                shard,
+                clock,
+                busy_poll: options.busy_poll,
+                tls_handshake: limits.tls_handshake,
+                admission: Arc::clone(&admission),
+            };
             let berth = Berth { settings, gates: Arc::clone(&gates), mesh: Arc::clone(&mesh) };
             let place = usize::from(shard.0).checked_rem(processors.len());
             let processor = place.map(|place| processors[place]);
@@ -174,11 +190,12 @@ impl Shards {
         shards.await_up()?;
         // RawSocket has no ping that all clients know, so the kernel asks whether a silent peer
         // is still there.
-        let interval = options.config.limits.ping_interval;
+        let interval = limits.ping_interval;
         for listener in options.listeners.iter().filter(|_| !interval.is_zero()) {
             listener.keep_alive(interval).map_err(named("keepalive"))?;
         }
-        let acceptor = Acceptor::start(options.listeners, gates, options.connections_max);
+        let acceptor =
+            Acceptor::start(options.listeners, gates, options.connections_max, (admission, clock));
         shards.acceptor = Some(acceptor.map_err(named("acceptor"))?);
         Ok(shards)
     }
@@ -192,6 +209,25 @@ impl Shards {
     /// Has all shards refuse new sessions for as long as memory is short.
     pub fn note_memory(&self, is_short: bool) {
         self.memory_is_short.store(is_short, Ordering::Relaxed);
+    }
+
+    /// Has whoever connects to the listener `index` from now on pass through `door`: other
+    /// certificates, for example. Connections that are open stay as they are.
+    pub fn set_door(&self, index: usize, door: Door) {
+        if let Some(acceptor) = &self.acceptor {
+            acceptor.set_door(index, Arc::new(door));
+        }
+    }
+
+    /// Other bounds of what each address may do, for whoever connects from now on.
+    pub fn set_limits(&self, limits: &Limits) {
+        self.admission.set_limits(limits);
+    }
+
+    /// Connections that were turned away so far.
+    #[must_use]
+    pub fn refusals(&self) -> Refusals {
+        self.admission.refusals()
     }
 
     /// Closes the listeners (and removes the files of Unix sockets). Returns when it is done.

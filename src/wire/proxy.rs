@@ -166,6 +166,8 @@ fn checksum(header: &[u8], place: usize) -> u32 {
 
 #[cfg(test)]
 mod tests {
+    #![expect(clippy::indexing_slicing, reason = "a test that indexes wrongly should fail")]
+
     use super::*;
 
     fn binary(command: u8, family: u8, body: &[u8]) -> Vec<u8> {

@@ -158,7 +158,7 @@ fn nobody_is_let_in_while_it_stops() {
 fn sighup_is_logged_and_changes_nothing() {
     let mut router = Router::start("hangup", &config("127.0.0.1:0", ""));
     router.signal(Signal::SIGHUP);
-    router.await_line("SIGHUP: reloading is not available");
+    router.await_line("SIGHUP: certificates are read again");
     Peer::tcp(&router.address("ws://"), Framing::RawSocket).join("realm1");
     router.signal(Signal::SIGTERM);
     assert_eq!(router.end().0, Some(0));

@@ -186,7 +186,15 @@ impl RealmOptions {
 /// Bounds an operator may move. Sizes are octets.
 #[derive(Clone, Debug)]
 pub struct Limits {
-    /// From the connection to WELCOME: all that comes before a session together.
+    /// From the connection to the end of its TLS handshake, a PROXY header included.
+    pub tls_handshake: Duration,
+    /// Connections that one address may have; of IPv6, one network of 64 bits. Zero: any number.
+    pub connections_per_address_max: usize,
+    /// Connections that one address may open in a second. Zero: any number.
+    pub connects_per_address: usize,
+    /// Whether both hold for the addresses of this machine too.
+    pub limit_loopback: bool,
+    /// From the connection to WELCOME: TLS, transport handshake and HELLO together.
     pub handshake: Duration,
     /// From the connection to the end of the transport's own handshake: an HTTP head, or the four
     /// octets of RawSocket.
@@ -258,6 +266,10 @@ impl Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
+            tls_handshake: Duration::from_secs(5),
+            connections_per_address_max: 1_000,
+            connects_per_address: 100,
+            limit_loopback: false,
             handshake: Duration::from_secs(10),
             opening: Duration::from_secs(5),
             hello: Duration::from_secs(5),

@@ -27,6 +27,7 @@ use tracing_subscriber::filter::LevelFilter;
 pub use document::options_markdown;
 
 use crate::router::config::{Limits, RealmConfig};
+use crate::server::tls::DoorSettings;
 use crate::shard::Io;
 use crate::wire::{Serializer, TransportOptions};
 use secret::Reveal;
@@ -87,6 +88,8 @@ pub(super) struct ListenerSettings {
     pub(super) optional: bool,
     /// The line of the file that has the address, for messages.
     pub(super) line: Option<usize>,
+    /// What it demands of those who connect.
+    pub(super) door: DoorSettings,
     /// What may be spoken here.
     pub(super) transport: TransportOptions,
 }
@@ -254,6 +257,9 @@ impl Settings {
             );
             return Some((None, text));
         }
+        if let Some(found) = self.listeners.iter().find_map(ListenerSettings::wrong_door) {
+            return Some(found);
+        }
         let limits = &self.limits;
         let longest = self.listeners.iter().map(|it| it.transport.message_bytes_max).max();
         let text = if limits.outbox_bytes_pause > limits.outbox_bytes_max {
@@ -282,6 +288,13 @@ impl ListenerSettings {
         };
         let hidden = self.transport.paths.iter().find(is_below);
         hidden.filter(|_| *websocket && *longpoll).map(String::as_str)
+    }
+
+    /// What contradicts what among the options of its door.
+    fn wrong_door(&self) -> Option<(Option<usize>, String)> {
+        let is_unix = matches!(self.address, Address::Unix(_));
+        let (option, text) = self.door.contradiction(is_unix)?;
+        Some((self.line, format!("listeners.{option}: {text}")))
     }
 
     /// Adds a serializer that clients may choose.

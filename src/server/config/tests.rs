@@ -79,7 +79,7 @@ fn the_least_file_has_every_preset() {
     assert!(listener.transport.websocket && listener.transport.rawsocket);
     assert!(!listener.transport.deflate);
     assert_eq!(listener.transport.message_bytes_max, 1 << 20);
-    assert_eq!((listener.backlog, listener.unix_mode), (1_024, None));
+    assert_eq!((listener.backlog, listener.unix_mode), (1_024, Some(0o600)));
     assert_eq!((settings.shards, settings.io, settings.pin), (None, Io::Auto, None));
     assert_eq!(settings.shutdown_timeout, Duration::from_secs(10));
     assert!(!settings.insecure_allow_anonymous_remote);

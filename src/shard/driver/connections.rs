@@ -3,10 +3,15 @@
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
 use crate::router::ConnectionId;
+use crate::shard::vestibule::Arrival;
+use crate::shard::vestibule::admission::Permit;
+use crate::shard::vestibule::tls::Tls;
 
 /// How far a connection has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Phase {
+    /// The router does not know it yet: see [`Connection::arrival`].
+    Arriving,
     /// The router knows it.
     Open,
     /// The router has closed it. Whatever the peer still sends is discarded, so that it can read
@@ -24,6 +29,14 @@ pub(super) enum Phase {
 pub(super) struct Connection {
     socket: OwnedFd,
     pub(super) phase: Phase,
+    /// What it goes through before the router knows it.
+    pub(super) arrival: Option<Box<Arrival>>,
+    /// Between the socket and the router, if the peer speaks TLS.
+    pub(super) tls: Option<Box<Tls>>,
+    /// Its place among those of its address.
+    pub(super) permit: Option<Permit>,
+    /// The router knows it, but nothing has come from it.
+    pub(super) is_fresh: bool,
     /// The router does not want its bytes at present.
     pub(super) is_paused: bool,
     /// It waits in the round of readers.
@@ -42,6 +55,26 @@ impl Connection {
     /// For system calls.
     pub(super) fn socket(&self) -> RawFd {
         self.socket.as_raw_fd()
+    }
+
+    /// Whether reading from it costs what a TLS handshake does.
+    pub(super) fn is_costly(&self) -> bool {
+        self.arrival.as_ref().is_some_and(|arrival| arrival.is_costly())
+    }
+
+    /// Whether the peer has said by TLS that nothing more will come.
+    pub(super) fn has_said_end(&self) -> bool {
+        self.tls.as_ref().is_some_and(|tls| tls.has_ended())
+    }
+
+    /// Says by TLS that nothing more will come, if the socket takes it at once.
+    pub(super) fn say_end(&mut self) {
+        let socket = self.socket();
+        if let Some(tls) = self.tls.as_mut().filter(|_| !self.is_mute) {
+            tls.close();
+            // Nobody may be there to read it.
+            let _ = tls.flush(socket);
+        }
     }
 }
 
@@ -77,6 +110,10 @@ impl Connections {
         place.connection = Some(Connection {
             socket,
             phase: Phase::Open,
+            arrival: None,
+            tls: None,
+            permit: None,
+            is_fresh: false,
             is_paused: false,
             is_ready: false,
             is_dirty: false,

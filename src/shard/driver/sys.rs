@@ -104,7 +104,7 @@ pub(super) fn receive(socket: RawFd, buffer: &mut [u8]) -> io::Result<usize> {
 }
 
 /// Writes what the socket has room for, without waiting and without a signal.
-pub(super) fn send(socket: RawFd, bytes: &[u8]) -> io::Result<usize> {
+pub(in crate::shard) fn send(socket: RawFd, bytes: &[u8]) -> io::Result<usize> {
     let flags = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
     retry(|| {
         // SAFETY: `bytes` is readable memory of that length.
@@ -113,7 +113,7 @@ pub(super) fn send(socket: RawFd, bytes: &[u8]) -> io::Result<usize> {
 }
 
 /// [`send`] for several slices in one call; at most 1,024.
-pub(super) fn send_vectored(socket: RawFd, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+pub(in crate::shard) fn send_vectored(socket: RawFd, slices: &[IoSlice<'_>]) -> io::Result<usize> {
     let flags = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
     // SAFETY: a message header of zeroes has no name, no slices and no control data.
     let mut header: libc::msghdr = unsafe { std::mem::zeroed() };
@@ -128,6 +128,40 @@ pub(super) fn send_vectored(socket: RawFd, slices: &[IoSlice<'_>]) -> io::Result
 pub(super) fn shut_down_writing(socket: RawFd) {
     // SAFETY: takes two integers. A socket that is gone already is what we want.
     let _ = unsafe { libc::shutdown(socket, libc::SHUT_WR) };
+}
+
+/// Has closing the socket tell the peer at once that nothing is kept of it: no end, no wait for
+/// what is under way.
+pub(in crate::shard) fn reset_on_close(socket: RawFd) {
+    let value = libc::linger { l_onoff: 1, l_linger: 0 };
+    let length = size_of_val(&value) as libc::socklen_t;
+    let place = (&raw const value).cast();
+    // SAFETY: the option's value is of that type and length, and is only read. A socket that is
+    // gone already is what we want.
+    let _ = unsafe { libc::setsockopt(socket, libc::SOL_SOCKET, libc::SO_LINGER, place, length) };
+}
+
+/// The other end of a socket, unless it is a Unix socket or gone.
+pub(super) fn peer(socket: RawFd) -> Option<SocketAddr> {
+    // SAFETY: an address of zeroes is an unnamed one, and large enough for every family.
+    let mut address: libc::sockaddr_storage = unsafe { std::mem::zeroed() };
+    let mut length = size_of_val(&address) as libc::socklen_t;
+    // SAFETY: the address is ours and as long as announced.
+    let result = unsafe { libc::getpeername(socket, (&raw mut address).cast(), &raw mut length) };
+    check(result).ok().and_then(|_| internet_address(&address))
+}
+
+/// The user at the other end of a Unix socket, as of when it connected.
+pub(in crate::shard) fn peer_uid(socket: BorrowedFd<'_>) -> io::Result<u32> {
+    let mut credentials = libc::ucred { pid: 0, uid: u32::MAX, gid: u32::MAX };
+    let mut length = size_of_val(&credentials) as libc::socklen_t;
+    let place = (&raw mut credentials).cast();
+    // SAFETY: there is room for credentials of that length.
+    check(unsafe {
+        let (level, option) = (libc::SOL_SOCKET, libc::SO_PEERCRED);
+        libc::getsockopt(socket.as_raw_fd(), level, option, place, &raw mut length)
+    })?;
+    Ok(credentials.uid)
 }
 
 /// A new epoll instance.
@@ -297,6 +331,36 @@ pub(in crate::shard) fn option(
         libc::getsockopt(socket.as_raw_fd(), level, option, place, &raw mut length)
     };
     check(result).map(|_| value)
+}
+
+/// A connection from one of this machine's addresses to another.
+#[cfg(test)]
+pub(in crate::shard) fn connect_from(
+    from: SocketAddr,
+    to: SocketAddr,
+) -> io::Result<std::net::TcpStream> {
+    fn plain(address: SocketAddr) -> libc::sockaddr_in {
+        let SocketAddr::V4(address) = address else { panic!("IPv4 alone") };
+        libc::sockaddr_in {
+            sin_family: libc::AF_INET as libc::sa_family_t,
+            sin_port: address.port().to_be(),
+            sin_addr: libc::in_addr { s_addr: address.ip().to_bits().to_be() },
+            sin_zero: [0; 8],
+        }
+    }
+    let kind = libc::SOCK_STREAM | libc::SOCK_CLOEXEC;
+    // SAFETY: takes three integers; the descriptor it returns is owned by nobody else.
+    let fd = check(unsafe { libc::socket(libc::AF_INET, kind, 0) })?;
+    // SAFETY: as above, it was just created.
+    let socket = unsafe { OwnedFd::from_raw_fd(fd) };
+    let (from, to) = (plain(from), plain(to));
+    let length = size_of_val(&from) as libc::socklen_t;
+    // SAFETY: both addresses are ours and as long as announced.
+    unsafe {
+        check(libc::bind(fd, (&raw const from).cast(), length))?;
+        check(libc::connect(fd, (&raw const to).cast(), length))?;
+    }
+    Ok(socket.into())
 }
 
 fn internet_address(address: &libc::sockaddr_storage) -> Option<SocketAddr> {

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use crate::env::{Instant, Map, Random, hash_key};
-use crate::router::{ConnectionId, Counters, Input, Output, ShardId};
+use crate::router::{ConnectionId, Counters, Input, Origin, Output, ShardId};
 use crate::session::Outbox;
 use crate::shard::core::Core;
 
@@ -17,6 +17,8 @@ pub(super) enum Style {
     Around { shards_count: u16 },
     /// Answers the first with this many octets and closes.
     Farewell(usize),
+    /// Answers the first with where the connection came from, in 2,000 octets.
+    Tell,
     /// Says one octet to everybody after this many milliseconds of nothing else.
     Tick(u64),
     /// Dies.
@@ -36,6 +38,7 @@ struct Peer {
     is_listed: bool,
     is_paused: bool,
     is_closing: bool,
+    origin: Origin,
     /// The driver has been told, so from now on it must be quiet.
     driver_knows_pause: bool,
 }
@@ -106,6 +109,11 @@ impl Echo {
                     peer.outbox.push(&vec![b'.'; count]);
                     self.transmit(connection);
                 }
+            }
+            Style::Tell => {
+                let told = format!("{:<2000}", format!("{:?}", peer.origin));
+                peer.outbox.push(told.as_bytes());
+                self.transmit(connection);
             }
             Style::Tick(millis) => self.deadline = Some(now + Duration::from_millis(millis)),
             Style::Panic => panic!("as asked"),
@@ -189,7 +197,8 @@ impl Core for Echo {
         match input {
             Input::Opened { connection, origin } => {
                 assert!(origin.peer.contains(':'));
-                let before = self.peers.insert(connection, Peer::default());
+                let peer = Peer { origin, ..Peer::default() };
+                let before = self.peers.insert(connection, peer);
                 assert!(before.is_none(), "an id is used once");
                 self.counters.connections += 1;
             }

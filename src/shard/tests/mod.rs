@@ -1,5 +1,7 @@
 //! Both drivers, through real sockets, below a core that only echoes.
 
+mod certificates;
+mod doors;
 mod echo;
 
 use std::io::{self, Read, Write};
@@ -38,17 +40,26 @@ impl Server {
     }
 
     fn start_with(mode: Mode, shards: usize, style: Style, connections_max: usize) -> Self {
+        let (door, limits) = (Door::default(), Limits::default());
+        Self::start_behind(mode, (shards, connections_max), style, door, limits)
+    }
+
+    /// Both listeners have `door`.
+    fn start_behind(
+        mode: Mode,
+        (shards, connections_max): (usize, usize),
+        style: Style,
+        door: Door,
+        limits: Limits,
+    ) -> Self {
         let tcp = Listener::bind_tcp("127.0.0.1:0".parse().unwrap(), 1_024).unwrap();
         let place = tcp.local_addr().trim_start_matches("tcp:").to_owned();
         let name = format!("gigawamp-{}.sock", place.replace(':', "-"));
         let unix = std::env::temp_dir().join(name);
-        let listeners = vec![tcp, Listener::bind_unix(&unix, None, 1_024).unwrap()];
-        let config = Config {
-            realms: Vec::new(),
-            listeners: Vec::new(),
-            limits: Limits::default(),
-            agent: String::new(),
-        };
+        let unix_listener = Listener::bind_unix(&unix, None, 1_024).unwrap();
+        let listeners = vec![tcp.with_door(door.clone()), unix_listener.with_door(door)];
+        let config =
+            Config { realms: Vec::new(), listeners: Vec::new(), limits, agent: String::new() };
         let options = Options {
             mode,
             shards,
@@ -334,7 +345,8 @@ fn connections_beyond_the_bound_are_refused_until_others_leave() {
         let server = Server::start_with(mode, 2, Style::Plain, 4);
         let mut streams: Vec<_> = (0..4).map(|_| server.connect()).collect();
         streams.iter().for_each(|stream| echo_tcp(stream, 1, 10));
-        assert_eq!(server.connect().read(&mut [0]).unwrap(), 0);
+        let error = server.connect().read(&mut [0]).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);
         drop(streams.pop());
         server.until(|server| server.sum(|counters| counters.violations) == 1);
         server.until(|server| {

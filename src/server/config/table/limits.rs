@@ -14,6 +14,36 @@ pub(in crate::server::config) static LIMITS: Table<Limits> =
 /// Every one may also come from the environment.
 const KEYS: &[Key<Limits>] = &[
     Key {
+        name: "connections_per_address_max",
+        kind: Kind::Count(0..=1_000_000, |limits| &mut limits.connections_per_address_max),
+        preset: Preset::Core,
+        reload: true,
+        meaning: "Connections one address (of IPv6: one network of 64 bits) may have; more are \
+                  reset. Clients of a proxy count by their own addresses. 0: any number.",
+    },
+    Key {
+        name: "connects_per_address",
+        kind: Kind::Count(0..=1_000_000, |limits| &mut limits.connects_per_address),
+        preset: Preset::Core,
+        reload: true,
+        meaning: "Connections one address may open in a second. 0: any number.",
+    },
+    Key {
+        name: "limit_loopback",
+        kind: Kind::Switch(|limits| &mut limits.limit_loopback),
+        preset: Preset::Core,
+        reload: true,
+        meaning: "Whether both also hold for this machine's own addresses, from which a proxy \
+                  without PROXY headers brings everybody. Unix sockets have no address.",
+    },
+    Key {
+        name: "tls_handshake",
+        kind: Kind::Duration(PATIENCE, |limits| &mut limits.tls_handshake),
+        preset: Preset::Core,
+        reload: false,
+        meaning: "How long a client may take for its TLS handshake, a PROXY header included.",
+    },
+    Key {
         name: "handshake",
         kind: Kind::Duration(PATIENCE, |limits| &mut limits.handshake),
         preset: Preset::Core,

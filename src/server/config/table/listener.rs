@@ -7,6 +7,8 @@ use crate::limits::MESSAGE_BYTES_CAP;
 use crate::server::config::key::{Key, Kind, Preset};
 use crate::server::config::nest::Table;
 use crate::server::config::{Address, ListenerSettings};
+use crate::server::tls::{DoorSettings, TlsMode};
+use crate::shard::ClientCertificates;
 use crate::wire::{OriginPattern, Serializer, TransportOptions};
 
 /// `[[listeners]]`: at least one.
@@ -28,6 +30,7 @@ pub(super) fn blank() -> ListenerSettings {
         backlog: 0,
         optional: false,
         line: None,
+        door: DoorSettings::default(),
         transport: TransportOptions::default(),
     }
 }
@@ -51,9 +54,101 @@ const KEYS: &[Key<ListenerSettings>] = &[
             let mode = text.starts_with('0').then(|| u32::from_str_radix(text, 8).ok())??;
             (mode <= 0o777).then(|| listener.unix_mode = Some(mode))
         }),
-        preset: Preset::Unset("what the umask leaves"),
+        preset: Preset::Literal("\"0600\""),
         reload: false,
         meaning: "Permissions of a Unix socket: who may write to it may connect.",
+    },
+    Key {
+        name: "allowed_uids",
+        kind: Kind::ParsedList(
+            "user ids such as \"1000\"",
+            |listener| listener.door.uids.clear(),
+            |listener, text| {
+                let uid = text.parse().map_err(|_| "it is no user id".to_owned())?;
+                listener.door.uids.push(uid);
+                Ok(())
+            },
+        ),
+        preset: Preset::Unset("whom `unix_mode` lets"),
+        reload: false,
+        meaning: "Users who may connect by a Unix socket, as the kernel tells who they are, \
+                  besides what `unix_mode` demands. Nobody else may, root neither.",
+    },
+    Key {
+        name: "tls",
+        kind: Kind::Word(&[
+            ("off", |listener| listener.door.tls = TlsMode::Off),
+            ("required", |listener| listener.door.tls = TlsMode::Required),
+            ("insecure_optional", |listener| listener.door.tls = TlsMode::InsecureOptional),
+        ]),
+        preset: Preset::Literal("\"off\""),
+        reload: false,
+        meaning: "Whether TLS (1.2 or 1.3) is spoken here. `\"insecure_optional\"`: a client's \
+                  first octet tells, and nothing keeps anybody from being talked out of it.",
+    },
+    Key {
+        name: "certificates",
+        kind: Kind::ParsedList(
+            "PEM files: a chain and its key such as \"cert.pem key.pem\", or one file with both",
+            |listener| listener.door.certificates.clear(),
+            |listener, text| {
+                let mut paths = text.split_ascii_whitespace();
+                let chain = paths.next().ok_or("it names no file")?;
+                let key = paths.next().unwrap_or(chain);
+                if paths.next().is_some() {
+                    return Err("it names more than two files".to_owned());
+                }
+                listener.door.certificates.push((chain.into(), key.into()));
+                Ok(())
+            },
+        ),
+        preset: Preset::Unset("no TLS"),
+        reload: false,
+        meaning: "What this listener shows to clients, by the host name they ask for; the first \
+                  is for those who ask for none. Files that change are read again.",
+    },
+    Key {
+        name: "sni",
+        kind: Kind::Word(&[
+            ("any", |listener| listener.door.refuses_unknown_names = false),
+            ("known", |listener| listener.door.refuses_unknown_names = true),
+        ]),
+        preset: Preset::Literal("\"any\""),
+        reload: false,
+        meaning: "What becomes of clients that ask for a host name that no certificate has, or \
+                  for none. `\"any\"`: they are shown the first certificate. `\"known\"`: they are \
+                  refused.",
+    },
+    Key {
+        name: "client_ca",
+        kind: Kind::Path(|listener| &mut listener.door.client_ca),
+        preset: Preset::Unset("nobody's word is taken"),
+        reload: false,
+        meaning: "PEM file of the authorities that certify clients. A change of it is heeded.",
+    },
+    Key {
+        name: "client_certificate",
+        kind: Kind::Word(&[
+            ("off", |listener| listener.door.client_certificates = ClientCertificates::Off),
+            ("optional", |listener| {
+                listener.door.client_certificates = ClientCertificates::Optional;
+            }),
+            ("required", |listener| {
+                listener.door.client_certificates = ClientCertificates::Required;
+            }),
+        ]),
+        preset: Preset::Literal("\"off\""),
+        reload: false,
+        meaning: "Whether clients are asked for a certificate by one of `client_ca`. \
+                  `\"optional\"`: who has none may connect, who shows a wrong one may not.",
+    },
+    Key {
+        name: "proxy_protocol",
+        kind: Kind::Networks(|listener| &mut listener.door.proxies),
+        preset: Preset::Literal("[]"),
+        reload: false,
+        meaning: "Networks of proxies, each of whose connections must begin with a PROXY header \
+                  (version 1 or 2) that tells for whom it is. From elsewhere none is taken.",
     },
     Key {
         name: "backlog",

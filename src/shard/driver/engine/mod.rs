@@ -7,26 +7,29 @@
 //! ```
 //!
 //! The loop is fair by construction: however much one peer sends or has to read, each other
-//! connection gets its read and its write in every turn.
+//! connection gets its read and its write in every turn, and of TLS handshakes, each of which
+//! takes as long as a thousand messages, a turn has few.
+//!
+//! [`arriving`] lets connections in, [`writing`] writes to them.
+
+mod arriving;
+mod writing;
 
 use std::collections::VecDeque;
-use std::io::{self, IoSlice};
-use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use smallvec::SmallVec;
-
-use super::connections::{Connection, Connections, Phase};
+use super::connections::{Connections, Phase};
 use super::idle::Idle;
-use super::{Driver, Event, Received, WRITE_BYTES_MAX, WRITE_SLICES_MAX, sys};
+use super::{Driver, Event, Received, sys};
 use crate::env::Instant;
 use crate::router::{ConnectionId, Input, Output, ShardId};
-use crate::session::Outbox;
 use crate::shard::clock::Clock;
 use crate::shard::core::Core;
 use crate::shard::mesh::{Gate, Mesh};
+use crate::shard::vestibule::admission::Admission;
+use crate::shard::vestibule::tls::HANDSHAKE;
 
 /// Batches taken from one line in one turn.
 const RELAYS_PER_TURN: usize = 64;
@@ -51,13 +54,20 @@ pub(in crate::shard) enum Rest {
     End,
 }
 
+/// TLS handshakes that one turn gets on with. Each step of one takes up to a millisecond.
+const HANDSHAKES_PER_TURN: usize = 4;
+
 /// What an engine is told at the start.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(in crate::shard) struct Settings {
     pub(in crate::shard) shard: ShardId,
     pub(in crate::shard) clock: Clock,
     /// How long to look for work before waiting, while traffic is brisk.
     pub(in crate::shard) busy_poll: Duration,
+    /// How long a connection may take from its start to the end of its TLS handshake.
+    pub(in crate::shard) tls_handshake: Duration,
+    /// Who may connect, and who was complained about.
+    pub(in crate::shard) admission: Arc<Admission>,
 }
 
 /// A core, a driver, and the loop between them.
@@ -73,6 +83,10 @@ pub(in crate::shard) struct Engine<C: Core, D> {
     dirty: Vec<ConnectionId>,
     /// Closed by the router at about the time given plus [`LINGER`], oldest first.
     lingering: VecDeque<(Instant, ConnectionId)>,
+    /// Not known to the router until the time given at the latest, earliest first.
+    arriving: VecDeque<(Instant, ConnectionId)>,
+    /// What TLS made of the octets in hand; empty between two of them.
+    plain: Vec<u8>,
     events: Vec<Event>,
     /// Lines that had no room at the last drain.
     congested: Vec<ShardId>,
@@ -95,6 +109,7 @@ impl<C: Core, D: Driver> Engine<C, D> {
         mesh: Arc<Mesh<C::Batch>>,
         settings: Settings,
     ) -> Self {
+        let published = settings.clock.now();
         Self {
             core,
             driver,
@@ -104,6 +119,8 @@ impl<C: Core, D: Driver> Engine<C, D> {
             ready: VecDeque::new(),
             dirty: Vec::new(),
             lingering: VecDeque::new(),
+            arriving: VecDeque::new(),
+            plain: Vec::new(),
             events: Vec::new(),
             congested: Vec::new(),
             is_held: false,
@@ -112,7 +129,7 @@ impl<C: Core, D: Driver> Engine<C, D> {
             is_lying: true,
             turn: 0,
             idle: Idle::default(),
-            published: settings.clock.now(),
+            published,
             has_news: true,
         }
     }
@@ -173,26 +190,6 @@ impl<C: Core, D: Driver> Engine<C, D> {
         worked
     }
 
-    fn take_newcomers(&mut self, now: Instant) -> bool {
-        let mut worked = false;
-        while let Some(newcomer) = self.gate().newcomers.pop() {
-            worked = true;
-            if self.is_shutting_down {
-                self.count_down();
-                continue;
-            }
-            let id = self.connections.insert(newcomer.socket);
-            let connection = self.connections.get(id).expect("it was just inserted");
-            if self.driver.open(id.slot, connection.as_fd()).is_err() {
-                tracing::warn!(peer = %newcomer.origin.peer, "the kernel cannot watch a socket");
-                self.close(id);
-                continue;
-            }
-            self.core.handle(now, Input::Opened { connection: id, origin: newcomer.origin });
-        }
-        worked
-    }
-
     fn take_events(&mut self, now: Instant) -> bool {
         let mut events = std::mem::take(&mut self.events);
         self.driver.poll(&mut events);
@@ -214,6 +211,7 @@ impl<C: Core, D: Driver> Engine<C, D> {
         }
         self.events = events;
         self.end_lingering(now);
+        self.end_arriving(now);
         worked
     }
 
@@ -222,34 +220,43 @@ impl<C: Core, D: Driver> Engine<C, D> {
         if self.is_held {
             return false;
         }
-        let mut worked = false;
+        let (mut worked, mut handshakes) = (false, 0);
         for _ in 0..self.ready.len() {
             let slot = self.ready.pop_front().expect("it is as long as it was");
             let Some((id, connection)) = self.connections.at(slot) else {
                 continue;
             };
+            if connection.is_costly() {
+                handshakes += 1;
+                if handshakes > HANDSHAKES_PER_TURN {
+                    self.ready.push_back(slot);
+                    continue;
+                }
+            }
             connection.is_ready = false;
             if connection.is_paused || connection.phase == Phase::Closing {
                 continue;
             }
             worked = true;
+            if connection.has_said_end() {
+                self.lose(id, now);
+                continue;
+            }
             match self.driver.receive(slot) {
                 Received::Nothing => {}
                 Received::Bytes { bytes, more } => {
-                    let is_over = match &mut connection.phase {
-                        Phase::Open => {
-                            self.core.handle(now, Input::Received { connection: id, bytes });
-                            false
+                    if connection.phase == Phase::Open && connection.tls.is_none() {
+                        let is_fresh = std::mem::take(&mut connection.is_fresh);
+                        let begins_tls = is_fresh && bytes.first() == Some(&HANDSHAKE);
+                        self.core.handle(now, Input::Received { connection: id, bytes });
+                        if begins_tls {
+                            self.note_tls(id, now);
                         }
-                        Phase::Lingering { discarded } => {
-                            *discarded += bytes.len();
-                            *discarded > LINGER_BYTES_MAX
-                        }
-                        Phase::Closing => unreachable!("passed over above"),
-                    };
-                    if is_over {
-                        self.close(id);
-                    } else if more {
+                    } else {
+                        let heard = arriving::hear(connection, bytes, &mut self.plain, now);
+                        self.attend(id, heard, now);
+                    }
+                    if more {
                         self.make_ready(slot);
                     }
                 }
@@ -262,6 +269,7 @@ impl<C: Core, D: Driver> Engine<C, D> {
     fn look_at_clock(&mut self, now: Instant) -> bool {
         if !self.is_shutting_down && self.gate().is_shutting_down() {
             self.is_shutting_down = true;
+            self.turn_away_arriving();
             self.core.handle(now, Input::ShutDown);
             return true;
         }
@@ -335,107 +343,39 @@ impl<C: Core, D: Driver> Engine<C, D> {
         self.make_ready(id.slot);
     }
 
-    /// Writes once to each dirty connection that was not written to in this turn. Says whether
-    /// the core was told anything.
-    fn write_round(&mut self, now: Instant) -> bool {
-        let mut told = false;
-        let mut index = 0;
-        while let Some(&id) = self.dirty.get(index) {
-            let Some(connection) = self.connections.get(id) else {
-                self.dirty.swap_remove(index);
-                continue;
-            };
-            if connection.written_turn == self.turn {
-                index += 1;
-                continue;
-            }
-            connection.written_turn = self.turn;
-            let (is_told, is_done) = self.write(id, now);
-            told |= is_told;
-            if is_done {
-                if let Some(connection) = self.connections.get(id) {
-                    connection.is_dirty = false;
-                }
-                self.dirty.swap_remove(index);
-            } else {
-                index += 1;
-            }
-        }
-        told
-    }
-
-    /// Writes once. Says whether the core was told anything, and whether the connection need not
-    /// be visited again before it is marked dirty again.
-    fn write(&mut self, id: ConnectionId, now: Instant) -> (bool, bool) {
-        let Some(connection) = self.connections.get_open(id) else {
-            return (false, true);
-        };
-        if connection.is_mute || connection.is_blocked {
-            return (false, true);
-        }
-        let Some(outbox) = self.core.outbox(id).filter(|outbox| !outbox.is_empty()) else {
-            return (false, true);
-        };
-        let (offered, result) = write_some(connection, outbox);
-        let waiting = outbox.bytes_count();
-        match result {
-            Ok(count) => {
-                connection.is_blocked = count < offered;
-                if connection.is_blocked && self.driver.want_write(id.slot).is_err() {
-                    self.mute(id, now);
-                }
-                self.core.handle(now, Input::Transmitted { connection: id, count });
-                (true, count < offered || count == waiting)
-            }
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                connection.is_blocked = true;
-                if self.driver.want_write(id.slot).is_err() {
-                    return (self.mute(id, now), true);
-                }
-                (false, true)
-            }
-            Err(_) => (self.mute(id, now), true),
-        }
-    }
-
-    /// The peer will not read any more. What it sent before is still worth reading: the end of
-    /// that comes soon, and ends the connection. Says whether the core was told.
-    fn mute(&mut self, id: ConnectionId, now: Instant) -> bool {
-        let Some(connection) = self.connections.get(id) else {
-            return false;
-        };
-        connection.is_mute = true;
-        if connection.is_paused {
-            self.lose(id, now);
-            return true;
-        }
-        self.make_ready(id.slot);
-        false
-    }
-
     /// The peer is gone.
     fn lose(&mut self, id: ConnectionId, now: Instant) {
         let Some(connection) = self.connections.get(id) else {
             return;
         };
         let was_open = connection.phase == Phase::Open;
+        connection.say_end();
         self.close(id);
         if was_open {
             self.core.handle(now, Input::Closed { connection: id });
         }
     }
 
-    /// The router has closed the connection: says so to the peer, and reads on for a moment.
+    /// The router has closed the connection, or it is turned away: says so to the peer, and reads
+    /// on for a moment.
     fn linger(&mut self, id: ConnectionId, now: Instant) {
-        let Some(connection) = self.connections.get_open(id) else {
+        let Some(connection) = self.connections.get(id) else {
             return;
         };
+        if !matches!(connection.phase, Phase::Open | Phase::Arriving) {
+            return;
+        }
         if connection.is_mute {
             return self.close(id);
         }
-        sys::shut_down_writing(connection.socket());
         connection.phase = Phase::Lingering { discarded: 0 };
         connection.is_paused = false;
+        match &mut connection.tls {
+            // Writing ends when that is written.
+            Some(tls) => tls.close(),
+            None => sys::shut_down_writing(connection.socket()),
+        }
+        self.make_dirty(id);
         self.lingering.push_back((now + LINGER, id));
         self.driver.want_read(id.slot, true);
         self.make_ready(id.slot);
@@ -469,10 +409,15 @@ impl<C: Core, D: Driver> Engine<C, D> {
     }
 
     fn make_dirty(&mut self, id: ConnectionId) {
-        let Some(connection) = self.connections.get_open(id) else {
+        let Some(connection) = self.connections.get(id) else {
             return;
         };
-        if !connection.is_dirty {
+        let is_written = match connection.phase {
+            Phase::Open => true,
+            Phase::Arriving | Phase::Lingering { .. } => connection.tls.is_some(),
+            Phase::Closing => false,
+        };
+        if is_written && !connection.is_dirty {
             connection.is_dirty = true;
             self.dirty.push(id);
         }
@@ -531,29 +476,9 @@ impl<C: Core, D: Driver> Engine<C, D> {
         let clock = self.settings.clock;
         let deadline = self.core.next_deadline();
         let linger = self.lingering.front().map(|&(until, _)| until);
+        let arrival = self.arriving.front().map(|&(until, _)| until);
         let publish = self.has_news.then(|| self.published + COUNTERS_AGE_MAX);
-        let first = [deadline, linger, publish].into_iter().flatten().min()?;
+        let first = [deadline, linger, arrival, publish].into_iter().flatten().min()?;
         Some(clock.until(first))
-    }
-}
-
-/// Offers the socket the first bytes of `outbox`; returns how many, and how many it took.
-fn write_some(connection: &Connection, outbox: &Outbox) -> (usize, io::Result<usize>) {
-    let socket = connection.socket();
-    let mut offered = 0;
-    let mut slices: SmallVec<[IoSlice<'_>; WRITE_SLICES_MAX]> = SmallVec::new();
-    for slice in outbox.slices().take(WRITE_SLICES_MAX) {
-        if offered + slice.len() > WRITE_BYTES_MAX && offered > 0 {
-            break;
-        }
-        offered += slice.len();
-        slices.push(slice);
-    }
-    match slices.as_slice() {
-        [one] => {
-            let bytes = &one[..one.len().min(WRITE_BYTES_MAX)];
-            (bytes.len(), sys::send(socket, bytes))
-        }
-        several => (offered, sys::send_vectored(socket, several)),
     }
 }
