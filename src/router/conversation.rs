@@ -282,7 +282,7 @@ impl Router {
         let given = self.config.realms[usize::from(realm)].request_ids;
         let request_ids = if is_poll(id.slot) { RequestIds::Any } else { given };
         let keys = (request_ids, &self.hash_key);
-        let buckets = self.buckets();
+        let buckets = self.buckets(realm, &identity.authrole);
         let connection = self.peers.connection(id).expect("it said HELLO");
         let session = Session::new(session_id, realm, identity, roles, keys);
         let mut session = session.after(connection.request_before);

@@ -10,9 +10,12 @@ use crate::message::Message;
 use crate::session::Buckets;
 
 impl Router {
-    /// The buckets of a session that is about to open.
-    pub(super) fn buckets(&self) -> Option<Box<Buckets>> {
-        Buckets::new(&self.config.limits.session_rates())
+    /// The buckets of a session of `authrole` that is about to open.
+    pub(super) fn buckets(&self, realm: u16, authrole: &str) -> Option<Box<Buckets>> {
+        let preset = self.config.limits.session_rates();
+        let mut roles = self.config.realms[usize::from(realm)].options.roles.iter();
+        let role = roles.find(|role| role.name == authrole);
+        Buckets::new(&role.map_or(preset, |role| role.rates(preset)))
     }
 
     /// Takes what `message` of so many octets costs from the rates of its session.

@@ -122,7 +122,7 @@ mod tests {
         assert_eq!(taken(&mut buckets, 0), 100);
         // The one above is owed for 10 ms.
         assert_eq!(taken(&mut buckets, 10), 0);
-        assert_eq!(taken(&mut buckets, 520), 49);
+        assert_eq!(taken(&mut buckets, 520), 50);
         assert_eq!(taken(&mut buckets, 60_000), 100, "no more than a burst is saved up");
     }
 

@@ -19,6 +19,7 @@ mod passthru;
 mod pattern;
 mod progress;
 mod publish;
+mod rates;
 mod reroute;
 mod retention;
 mod revocation;
