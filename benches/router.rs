@@ -41,6 +41,7 @@ impl Bottle {
             listeners: vec![listener],
             limits: Limits::default(),
             agent: "bench".into(),
+            ..Config::default()
         };
         let shared = Shared::new(Arc::new(config), shards, [7; 32], Instant::default());
         let router = |shard: u16| {
@@ -116,7 +117,8 @@ impl Bottle {
             | Output::Resume { .. }
             | Output::Hold
             | Output::Release
-            | Output::Close { .. } => {}
+            | Output::Close { .. }
+            | Output::Ask => {}
         }
     }
 }

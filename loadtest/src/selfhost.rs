@@ -79,7 +79,7 @@ impl Host {
                     Output::Pause { connection } => self.watch(connection, |it| it.1 = false)?,
                     Output::Resume { connection } => self.watch(connection, |it| it.1 = true)?,
                     Output::Close { connection } => self.sockets[connection.slot as usize] = None,
-                    Output::Hold | Output::Release | Output::Relay { .. } => {}
+                    Output::Hold | Output::Release | Output::Relay { .. } | Output::Ask => {}
                 }
             }
         }
@@ -183,5 +183,6 @@ fn config() -> Config {
         listeners: vec![listener],
         limits: Limits::default(),
         agent: "selfhost".to_owned(),
+        ..Config::default()
     }
 }

@@ -4,21 +4,16 @@
 //! transport, opens sessions, hands their messages to the realm, and ends them, always the same
 //! way, whoever ended them and why.
 
-use std::fmt::Write;
-use std::sync::atomic::Ordering;
-
-use super::announcement::announced;
-use super::config::RequestIds;
+use super::advice::QuestionId;
 use super::peers::is_poll;
 use super::realm::Realm;
 use super::{ConnectionId, Origin, Output, Router};
-use crate::env::shrink;
-use crate::message::uri::{self, close, error};
+use crate::env::{Instant, shrink};
+use crate::message::uri::{close, error};
 use crate::message::{
-    Abort, AbortDetails, Attributes, Extra, Goodbye, GoodbyeDetails, Hello, Message, Payload,
-    SessionId, SubscriptionId, Text, UriCheck, Welcome, WelcomeDetails,
+    Abort, AbortDetails, Goodbye, GoodbyeDetails, Message, Payload, SessionId, SubscriptionId, Text,
 };
-use crate::session::{Admitted, CallRef, Identity, Phase, Session, SessionRef, Violation};
+use crate::session::{Admitted, CallRef, Phase, SessionRef, Violation};
 use crate::wire::{Serializer, Transport};
 
 /// The closed list of things that can be late.
@@ -50,6 +45,8 @@ pub(super) enum Deadline {
         /// Of which subscription.
         subscription: SubscriptionId,
     },
+    /// Nobody outside has answered a question in time.
+    Question(QuestionId),
     /// The work on long answers goes on.
     Lists {
         /// In which realm.
@@ -66,28 +63,18 @@ const SILENCES_MAX: u8 = 2;
 
 impl Router {
     pub(super) fn on_opened(&mut self, id: ConnectionId, origin: Origin) {
-        let (delay, limits) = (origin.delay, &self.config.limits);
-        let session_due = self.now + limits.handshake.saturating_sub(delay);
-        let opening = limits.opening;
-        self.peers.open(id, origin);
+        let (handshake, opening) = (self.config.limits.handshake, self.config.limits.opening);
+        let handshake = handshake.saturating_sub(origin.delay);
+        self.peers.open(id, origin).welcome_by = self.now + handshake;
         if self.shutting_down {
             return self.close(id);
         }
         let mut transport = Transport::new();
         self.meet(id, &mut transport);
         if let Some(connection) = self.peers.connection(id) {
-            (connection.transport, connection.session_due) = (transport, session_due);
+            connection.transport = transport;
         }
-        self.hurry(id, opening);
-    }
-
-    /// Has a connection without a session get on within `at_most`, and within what is left of the
-    /// time for all that comes before a session.
-    pub(super) fn hurry(&mut self, id: ConnectionId, at_most: std::time::Duration) {
-        let now = self.now;
-        let connection = self.peers.connection(id).expect("the caller found it");
-        let left = connection.session_due - now;
-        self.set_deadline(id, Deadline::Handshake(id), at_most.min(left));
+        self.set_deadline(id, Deadline::Handshake(id), opening.min(handshake));
     }
 
     pub(super) fn on_closed(&mut self, id: ConnectionId) {
@@ -147,6 +134,7 @@ impl Router {
                         realm.on_history_age(subscription, context);
                     })
                 }
+                Deadline::Question(id) => self.on_question_late(id),
                 Deadline::Lists { realm } => self.in_realm(realm, Realm::on_tick),
                 Deadline::Handshake(id) if self.was_due(id) => self.on_handshake_late(id),
                 Deadline::Goodbye(id) if self.was_due(id) => self.close(id),
@@ -221,94 +209,43 @@ impl Router {
                 let Message::Hello(hello) = &message else { unreachable!("HELLO is one") };
                 self.on_hello(id, hello);
             }
-            Ok(Admitted::Proof) => unreachable!("nobody is challenged yet"),
-            Ok(Admitted::Goodbye) => self.on_goodbye(id),
+            Ok(Admitted::Proof) => {
+                let Message::Authenticate(proof) = &message else { unreachable!("it is one") };
+                self.on_authenticate(id, proof);
+            }
+            Ok(Admitted::Goodbye) => {
+                let Message::Goodbye(goodbye) = &message else { unreachable!("GOODBYE is one") };
+                self.on_goodbye(id, &goodbye.reason);
+            }
             Ok(Admitted::Abort) => self.finish(id),
             Err(violation) => self.on_violation(id, violation),
         }
     }
 
-    // spec: basic/sessions#session-establishment
-    fn on_hello(&mut self, id: ConnectionId, hello: &Hello<'_>) {
-        if self.memory_is_short.load(Ordering::Relaxed) {
-            self.peers.counters.sessions_refused += 1;
-            return self.abort(id, error::OVERLOADED, "memory is short; try again later");
-        }
-        let details = &hello.details;
-        let roles = details.roles.clone().unwrap_or_default();
-        if roles.is_empty() {
-            let text = "Hello.details.roles: at least one of caller, callee, publisher, subscriber";
-            return self.on_violation(id, Violation(text.into()));
-        }
-        if !uri::is_valid(&hello.realm, UriCheck::Loose) {
-            return self.abort(id, error::INVALID_URI, "the realm is not a valid URI");
-        }
-        let Some(&realm) = self.realm_names.get(&*hello.realm) else {
-            return self.abort(id, error::NO_SUCH_REALM, "this router has no such realm");
-        };
-        let methods = details.authmethods.as_deref().unwrap_or_default();
-        if !methods.is_empty() && !methods.iter().any(|method| method == "anonymous") {
-            let text = "only anonymous sessions are accepted";
-            return self.abort(id, error::NO_MATCHING_AUTH_METHOD, text);
-        }
-        let Some(role) = self.realms[usize::from(realm)].roles.find("anonymous") else {
-            return self.abort(id, error::NO_SUCH_ROLE, "this realm has no such role");
-        };
-        let authid = self.random_authid();
-        let identity = Identity {
-            authid: authid.into(),
-            role,
-            authrole: "anonymous".into(),
-            authmethod: "anonymous",
-            authprovider: "static".into(),
-            authextra: None,
-        };
-        let session_id = self.random_session_id();
-        let details = WelcomeDetails {
-            roles: Some(announced(&self.config.realms[usize::from(realm)].options)),
-            agent: Some(self.config.agent.as_str().into()),
-            realm: Some(hello.realm.as_ref().into()),
-            authid: Some(identity.authid.as_ref().into()),
-            authrole: Some(identity.authrole.as_ref().into()),
-            authmethod: Some(identity.authmethod.into()),
-            authprovider: Some(identity.authprovider.as_ref().into()),
-            authextra: identity.authextra.as_deref().map(Extra::of_msgpack),
-        };
-        if !self.peers.welcome(id.slot, Welcome { session: session_id, details }) {
-            let text = "the longest message this peer takes is shorter than WELCOME";
-            return self.abort(id, error::PAYLOAD_SIZE_EXCEEDED, text);
-        }
-        // Sends of one client may overtake each other on the way: no order of ids can be asked for.
-        let given = self.config.realms[usize::from(realm)].request_ids;
-        let request_ids = if is_poll(id.slot) { RequestIds::Any } else { given };
-        let keys = (request_ids, &self.hash_key);
-        let buckets = self.buckets(realm, &identity.authrole);
-        let connection = self.peers.connection(id).expect("it said HELLO");
-        let session = Session::new(session_id, realm, identity, roles, keys);
-        let mut session = session.after(connection.request_before);
-        session.buckets = buckets;
-        connection.phase = Phase::Open(Box::new(session));
-        (connection.heard, connection.silences) = (true, 0);
-        self.peers.sessions.insert(session_id, id.slot);
-        self.peers.counters.sessions += 1;
-        self.set_deadline(id, Deadline::Look(id), self.look_interval());
-        self.in_realm(realm, |realm, context| realm.join(id.slot, context));
-    }
-
     // spec: basic/sessions#session-closing
-    fn on_goodbye(&mut self, id: ConnectionId) {
+    fn on_goodbye(&mut self, id: ConnectionId, reason: &str) {
         let connection = self.peers.connection(id).expect("it said GOODBYE");
         if matches!(connection.phase, Phase::Leaving) {
             return self.finish(id);
         }
+        if reason == close::LOGOUT
+            && let Some(realm) = self.peers.session(id.slot).map(|session| session.realm)
+        {
+            self.forget_cookie(id, realm);
+        }
         // The transport stays open: another session may follow on it.
         self.end_session(id, Phase::Opening);
         self.say_goodbye(id, close::GOODBYE_AND_OUT);
-        let (now, handshake) = (self.now, self.config.limits.handshake);
-        if let Some(connection) = self.peers.connection(id) {
-            connection.session_due = now + handshake;
-        }
-        self.hurry(id, handshake);
+        let welcome_by = self.now + self.config.limits.handshake;
+        self.await_hello(id, welcome_by);
+    }
+
+    /// Waits for HELLO, for a session that begins by that moment.
+    pub(super) fn await_hello(&mut self, id: ConnectionId, welcome_by: Instant) {
+        let hello = self.config.limits.hello;
+        let slot = self.peers.slot(id).expect("its transport is there");
+        slot.welcome_by = welcome_by;
+        self.set_deadline(id, Deadline::Handshake(id), hello.min(welcome_by - self.now));
     }
 
     // spec: basic/building_blocks#protocol-errors
@@ -326,17 +263,22 @@ impl Router {
         if connection.negotiated.is_none() {
             return self.on_opening_late(id);
         }
+        if matches!(connection.phase, Phase::Authenticating(_)) {
+            return self.on_authentication_late(id);
+        }
         self.abort(id, error::PROTOCOL_VIOLATION, "no HELLO in due time");
         self.part(id);
     }
 
     /// The transport's own handshake takes too long. Whoever has begun an HTTP request is told.
     fn on_opening_late(&mut self, id: ConnectionId) {
-        let now = self.now;
+        let left = self
+            .peers
+            .slot(id)
+            .map_or(std::time::Duration::ZERO, |slot| slot.welcome_by - self.now);
         let connection = self.peers.connection(id).expect("its deadline was found");
-        if connection.transport.longpoll().is_some() && connection.session_due > now {
-            let left = connection.session_due - now;
-            return self.hurry(id, left);
+        if connection.transport.longpoll().is_some() && !left.is_zero() {
+            return self.set_deadline(id, Deadline::Handshake(id), left);
         }
         let mut reply = Vec::new();
         connection.transport.give_up(&mut reply);
@@ -395,7 +337,7 @@ impl Router {
         now - *since >= self.config.limits.message
     }
 
-    fn look_interval(&self) -> std::time::Duration {
+    pub(super) fn look_interval(&self) -> std::time::Duration {
         let limits = &self.config.limits;
         let patience = limits.stall.min(limits.message);
         match limits.ping_interval {
@@ -413,7 +355,7 @@ impl Router {
 
     /// Refuses or ends a session with ABORT; what follows from this peer is not processed.
     // spec: basic/sessions#session-aborting
-    fn abort(&mut self, id: ConnectionId, reason: &str, text: &str) {
+    pub(super) fn abort(&mut self, id: ConnectionId, reason: &str, text: &str) {
         self.end_session(id, Phase::Flushing);
         // Whoever did not read is still told why this is the end.
         self.peers.undoom(id);
@@ -440,7 +382,7 @@ impl Router {
         self.flush(id);
     }
 
-    fn say_goodbye(&mut self, id: ConnectionId, reason: &'static str) {
+    pub(super) fn say_goodbye(&mut self, id: ConnectionId, reason: &'static str) {
         let details = GoodbyeDetails::default();
         self.peers.tell(id.slot, Goodbye { details, reason: Text::Borrowed(reason) });
     }
@@ -449,6 +391,7 @@ impl Router {
     // spec: basic/sessions — the same clean-up, however a session ends
     fn end_session(&mut self, id: ConnectionId, next: Phase) {
         self.clean_up(id);
+        self.ask_no_more(id);
         let connection = self.peers.connection(id).expect("the caller found it");
         connection.phase = next;
     }
@@ -460,7 +403,7 @@ impl Router {
     }
 
     /// The same, but if `silently` without meta events and testaments.
-    fn end_session_quietly(&mut self, id: ConnectionId, silently: bool) {
+    pub(super) fn end_session_quietly(&mut self, id: ConnectionId, silently: bool) {
         let connection = self.peers.connection(id).expect("the caller found it");
         if !matches!(connection.phase, Phase::Open(_)) {
             return;
@@ -475,6 +418,13 @@ impl Router {
         self.in_realm(session.realm, |realm, context| {
             realm.leave(gone, &session, silently, context)
         });
+    }
+
+    /// Nobody waits any more for what an advisor was asked about a connection.
+    pub(super) fn ask_no_more(&mut self, id: ConnectionId) {
+        if let Some(question) = self.peers.slot(id).and_then(|slot| slot.question.take()) {
+            self.withdraw(question);
+        }
     }
 
     /// Closes a connection that has nothing more to say.
@@ -497,6 +447,7 @@ impl Router {
 
     fn forget(&mut self, id: ConnectionId) {
         self.clean_up(id);
+        self.ask_no_more(id);
         let slot = self.peers.forget(id);
         for handle in [slot.deadline, slot.throttle].into_iter().flatten() {
             self.deadlines.cancel(handle);
@@ -521,7 +472,7 @@ impl Router {
 
     /// A session id that tells its shard by its remainder, uniform over the whole range.
     // spec: basic/building_blocks#ids — global scope
-    fn random_session_id(&mut self) -> SessionId {
+    pub(super) fn random_session_id(&mut self) -> SessionId {
         let (count, here) = (u64::from(self.shards_count), u64::from(self.peers.shard.0));
         loop {
             let id = SessionId(self.random.below(crate::limits::ID_MAX) + 1);
@@ -529,15 +480,5 @@ impl Router {
                 return id;
             }
         }
-    }
-
-    /// Twelve octets of chance, so that no two anonymous peers share an identity.
-    fn random_authid(&mut self) -> String {
-        let mut octets = [0; 12];
-        self.random.fill(&mut octets);
-        octets.iter().fold(String::with_capacity(24), |mut text, octet| {
-            write!(text, "{octet:02x}").expect("a string takes all");
-            text
-        })
     }
 }

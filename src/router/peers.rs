@@ -7,12 +7,13 @@ use std::collections::VecDeque;
 
 use bytes::Bytes;
 
+use super::advice::QuestionId;
 use super::config::Limits;
 use super::deadline::Handle;
 use super::longpoll::{Asked, Poll};
 use super::meta::Condemned;
 use super::{Counters, Origin, Output};
-use crate::env::Map;
+use crate::env::{Instant, Map};
 use crate::message::uri::close;
 use crate::message::{
     Goodbye, GoodbyeDetails, Message, Payload, Role, RouterRoles, SessionId, Welcome,
@@ -57,6 +58,10 @@ pub(super) struct Slot {
     pub(super) poll: Option<Box<Poll>>,
     /// What an HTTP client has asked.
     pub(super) asked: Option<Box<Asked>>,
+    /// When it has a session at the latest.
+    pub(super) welcome_by: Instant,
+    /// What an advisor was asked about it.
+    pub(super) question: Option<QuestionId>,
 }
 
 impl Slot {
@@ -238,6 +243,19 @@ impl Peers {
     /// What is in `slot`, if anything is.
     pub(super) fn place(&self, slot: u32) -> Option<&Slot> {
         self.slots.get(slot).filter(|place| place.connection.is_some())
+    }
+
+    /// Goes by other limits from here on.
+    pub(super) const fn configure(&mut self, limits: &Limits) {
+        self.outbox_bytes_max = limits.outbox_bytes_max;
+        self.outbox_bytes_pause = limits.outbox_bytes_pause;
+    }
+
+    /// The connections that are in a phase of which `is_meant` says so.
+    pub(super) fn ids_where(&self, is_meant: impl Fn(&Phase) -> bool) -> Vec<ConnectionId> {
+        let phase = |place: &Slot| place.connection.as_ref().is_some_and(|it| is_meant(&it.phase));
+        let meant = self.slots.iter().filter(|(_, place)| phase(place));
+        meant.map(|(slot, place)| ConnectionId { slot, generation: place.generation }).collect()
     }
 
     /// All connections.

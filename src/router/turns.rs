@@ -78,11 +78,13 @@ impl Router {
                 }
                 Ok(Some(Incoming::Negotiated(negotiated))) => {
                     let connection = self.peers.connection(id).expect("it is being listened to");
-                    if connection.negotiated.replace(negotiated).is_none() {
-                        self.hurry(id, config.limits.hello);
-                    }
+                    let is_new = connection.negotiated.replace(negotiated).is_none();
                     if let Some(visitor) = transport.take_visitor() {
                         self.know(id, visitor);
+                    }
+                    if is_new && let Some(slot) = self.peers.slot(id) {
+                        let welcome_by = slot.welcome_by;
+                        self.await_hello(id, welcome_by);
                     }
                 }
                 Ok(Some(Incoming::Finished)) | Err(Failure::Answered) => self.finish(id),

@@ -10,6 +10,8 @@
 
 mod cli;
 mod config;
+mod counsel;
+mod identity;
 mod logging;
 mod memory;
 mod metrics;
@@ -31,6 +33,7 @@ use crate::router::config::Config;
 use crate::shard::{self, Listener, Shards};
 use cli::Command;
 use config::{Address, Flags, ListenerSettings, Loaded, Refused, Settings, Source};
+use counsel::Counselors;
 use memory::Watch;
 use signals::{Signal, Signals};
 use tls::{Doors, TlsMode};
@@ -73,6 +76,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             }
             Err(code) => code,
         },
+        Command::Keygen(keygen) => finish(keygen.run()),
+        Command::Passwd(passwd) => finish(passwd.run()),
         Command::Options => print(&options_markdown()),
         Command::Version => print(&format!("gigawamp {VERSION}\n")),
         Command::Help => print(cli::HELP),
@@ -147,6 +152,7 @@ fn start(
         listeners: transports.iter().map(|settings| settings.transport.clone()).collect(),
         limits: settings.limits.clone(),
         agent: format!("gigawamp-{VERSION}"),
+        ..Config::default()
     };
     let lines: Vec<_> = listeners
         .iter()
@@ -161,6 +167,7 @@ fn start(
         connections_max,
         busy_poll: settings.busy_poll,
         pin: settings.pin.unwrap_or_else(|| resources::fills_machine(shards)),
+        counsel: Some(Arc::new(Counselors::new())),
     })?;
     for line in lines {
         info!("{line}");
@@ -335,6 +342,14 @@ fn refuse_usage(text: &str) -> ExitCode {
 fn fail(text: &str) -> ExitCode {
     complain(&format!("gigawamp: {text}"));
     ExitCode::from(FAILED)
+}
+
+/// Prints what a command has made, or says why it could not.
+fn finish(result: Result<String, String>) -> ExitCode {
+    match result {
+        Ok(text) => print(&text),
+        Err(text) => fail(&text),
+    }
 }
 
 /// Prints `text`; a reader that went away is no failure of ours (`gigawamp --help | head -1`).

@@ -47,8 +47,6 @@ pub struct Connection {
     pub negotiated: Option<Negotiated>,
     /// What an HTTP client said of itself when it came.
     pub visitor: Option<Box<Visitor>>,
-    /// By when a session has to be open on it, if none is.
-    pub session_due: Instant,
     /// What was received and waits for its turn.
     pub rest: Vec<u8>,
     /// Where the conversation stands.

@@ -3,6 +3,7 @@
 //! Drivers are tested with a core that knows nothing of WAMP; the product has one implementation.
 
 use crate::env::Instant;
+use crate::router::advice::Question;
 use crate::router::{ConnectionId, Counters, Input, Output, Router, ShardId};
 use crate::session::Outbox;
 
@@ -23,6 +24,8 @@ pub(super) trait Core: 'static {
     fn outbox(&mut self, connection: ConnectionId) -> Option<&mut Outbox>;
     /// Takes what waits for the shard `to`.
     fn take_batch(&mut self, to: ShardId) -> Self::Batch;
+    /// Takes what somebody outside is to be asked.
+    fn take_question(&mut self) -> Option<Question>;
     /// The memory that a batch holds, in octets.
     fn bytes_count(batch: &Self::Batch) -> usize;
     /// Connections it knows.
@@ -56,6 +59,10 @@ impl Core for Router {
 
     fn take_batch(&mut self, to: ShardId) -> Self::Batch {
         Self::take_batch(self, to)
+    }
+
+    fn take_question(&mut self) -> Option<Question> {
+        Self::take_question(self)
     }
 
     fn bytes_count(batch: &Self::Batch) -> usize {

@@ -18,10 +18,12 @@ use std::task::Waker;
 
 use crossbeam_queue::ArrayQueue;
 
+use super::counsel::{Answering, Counsel};
 use super::driver::sys::EventFd;
 use super::line::{Line, Sleeper};
 use super::vestibule::Door;
 use super::vestibule::admission::Permit;
+use crate::router::advice::{Question, QuestionId, Reply};
 use crate::router::{Counters, Origin, ShardId};
 
 /// Batches that one shard may have under way to another.
@@ -37,6 +39,9 @@ const LINE_BYTES_MAX: usize = 4 << 20;
 
 /// Connections that were accepted but not yet seen by their shard.
 const NEWCOMERS_MAX: usize = 1_024;
+
+/// Answers from outside that one shard has not taken yet.
+const ANSWERS_MAX: usize = 1_024;
 
 /// A connection on its way from the acceptor to its shard.
 #[derive(Debug)]
@@ -58,11 +63,15 @@ pub(super) struct Gate {
     bell: EventFd,
     /// Connections for it, in the order they were accepted.
     pub(super) newcomers: ArrayQueue<Newcomer>,
+    /// Answers to its questions, in the order in which they came.
+    pub(super) answers: ArrayQueue<(QuestionId, Reply)>,
     /// Connections it has or will have: counted up by the acceptor, down by the shard.
     pub(super) connections: AtomicUsize,
     /// Turns of its loop.
     turns: AtomicU64,
     shut_down: AtomicBool,
+    /// How often the configuration has changed, and how often the shard has taken note of it.
+    configured: [AtomicU64; 2],
     /// Wakes its task, where it is one.
     pub(super) waker: OnceLock<Waker>,
     counters: ArrayQueue<Counters>,
@@ -75,9 +84,11 @@ impl Gate {
             sleeper: Sleeper::new(),
             bell: EventFd::new()?,
             newcomers: ArrayQueue::new(NEWCOMERS_MAX),
+            answers: ArrayQueue::new(ANSWERS_MAX),
             connections: AtomicUsize::new(0),
             turns: AtomicU64::new(0),
             shut_down: AtomicBool::new(false),
+            configured: Default::default(),
             waker: OnceLock::new(),
             counters: ArrayQueue::new(1),
         })
@@ -109,6 +120,25 @@ impl Gate {
     /// Turns so far.
     pub(super) fn turns(&self) -> u64 {
         self.turns.load(Ordering::Relaxed)
+    }
+
+    /// Tells the shard that the configuration has changed. Whatever was changed before is seen by
+    /// the shard when it takes note.
+    pub(super) fn configure(&self) {
+        self.configured[0].fetch_add(1, Ordering::Release);
+        self.ring();
+    }
+
+    /// How often the configuration has changed, if the shard has not taken note of all of it.
+    pub(super) fn configured(&self) -> Option<u64> {
+        let [told, noted] = &self.configured;
+        let told = told.load(Ordering::Acquire);
+        (told != noted.load(Ordering::Acquire)).then_some(told)
+    }
+
+    /// By the shard: it has taken note of so many changes.
+    pub(super) fn note_configured(&self, count: u64) {
+        self.configured[1].store(count, Ordering::Release);
     }
 
     /// Asks the shard to say goodbye to everyone and to end.
@@ -146,6 +176,8 @@ pub(super) struct Mesh<B> {
     gates: Arc<[Gate]>,
     /// Shards that are still needed by the others; see [`leave`](Self::leave).
     remaining: AtomicUsize,
+    /// Whom shards ask what they do not find out themselves.
+    counsel: Option<Arc<dyn Counsel>>,
 }
 
 impl<B> Mesh<B> {
@@ -154,7 +186,19 @@ impl<B> Mesh<B> {
         let lines =
             (0..gates.len() * gates.len()).map(|_| Line::new(depth, LINE_BYTES_MAX)).collect();
         let remaining = AtomicUsize::new(gates.len());
-        Self { lines, gates, remaining }
+        Self { lines, gates, remaining, counsel: None }
+    }
+
+    /// The same, with somebody to ask.
+    pub(super) fn advised_by(self, counsel: Option<Arc<dyn Counsel>>) -> Self {
+        Self { counsel, ..self }
+    }
+
+    /// Passes on a question of the shard `from`, or says why nobody will answer it.
+    pub(super) fn ask(&self, from: ShardId, question: Question) -> Result<(), &'static str> {
+        let answering = Answering::new(Arc::clone(&self.gates), from, question.id);
+        let counsel = self.counsel.as_ref().ok_or("there is nobody to ask")?;
+        counsel.ask(question, answering)
     }
 
     /// The shards of this mesh.

@@ -14,6 +14,7 @@
 mod acceptor;
 mod clock;
 mod core;
+mod counsel;
 mod driver;
 mod host;
 mod line;
@@ -33,11 +34,12 @@ use std::time::Duration;
 
 use crate::limits::SHARDS_MAX;
 use crate::router::config::{Config, Limits};
-use crate::router::{Counters, Router, ShardId, Shared};
+use crate::router::{Changes, Counters, Router, ShardId, Shared};
 
 use acceptor::Acceptor;
 pub use acceptor::Listener;
 use clock::Clock;
+pub use counsel::{Answering, Counsel};
 use driver::engine::Settings;
 use driver::sys;
 use host::Berth;
@@ -88,6 +90,8 @@ pub struct Options {
     pub busy_poll: Duration,
     /// Whether each shard is tied to a processor of its own (as far as there are enough).
     pub pin: bool,
+    /// Who answers what routers ask of those outside; without anybody they get no answers.
+    pub counsel: Option<Arc<dyn Counsel>>,
 }
 
 /// All shards of one process.
@@ -96,6 +100,8 @@ pub struct Options {
 #[derive(Debug)]
 pub struct Shards {
     gates: Arc<[Gate]>,
+    /// What the routers go by; none in tests that host something else.
+    shared: Option<Arc<Shared>>,
     /// What the threads say. Each says when it has ended, however that came about.
     reports: Receiver<Report>,
     threads: Vec<JoinHandle<()>>,
@@ -126,10 +132,12 @@ impl Shards {
         let (config, now) = (Arc::clone(&options.config), Clock::start().now());
         let shared = Shared::new(config, shards_count, clock::seed(), now);
         let memory_is_short = shared.memory_is_short();
+        let first = Arc::clone(&shared);
         let mut shards = Self::start_with(options, MESH_DEPTH, move |shard| {
-            Router::new(shard, &shared, clock::seed())
+            Router::new(shard, &first, clock::seed())
         })?;
         shards.memory_is_short = memory_is_short;
+        shards.shared = Some(shared);
         Ok(shards)
     }
 
@@ -155,6 +163,7 @@ impl Shards {
         let (sender, reports) = mpsc::channel();
         let mut shards = Self {
             gates: Arc::clone(&gates),
+            shared: None,
             reports,
             threads: Vec::new(),
             running_count: 0,
@@ -164,7 +173,8 @@ impl Shards {
             watchdog,
             memory_is_short: Arc::default(),
         };
-        let mesh = Arc::new(Mesh::new(Arc::clone(&gates), mesh_depth));
+        let mesh = Mesh::new(Arc::clone(&gates), mesh_depth).advised_by(options.counsel.clone());
+        let mesh = Arc::new(mesh);
         let clock = Clock::start();
         for shard in mesh.shards() {
             let settings = Settings {
@@ -198,6 +208,26 @@ impl Shards {
             Acceptor::start(options.listeners, gates, options.connections_max, (admission, clock));
         shards.acceptor = Some(acceptor.map_err(named("acceptor"))?);
         Ok(shards)
+    }
+
+    /// Makes `config` what holds from here on; every shard heeds it when it gets to it:
+    /// [`has_configured`](Self::has_configured).
+    ///
+    /// # Errors
+    ///
+    /// As [`Shared::configure`]; nothing is changed then.
+    pub fn configure(&mut self, config: Config) -> Result<Changes, &'static str> {
+        let shared = self.shared.as_ref().ok_or("the shards host no routers")?;
+        let (next, changes) = shared.configure(config, clock::seed(), Clock::start().now())?;
+        self.shared = Some(next);
+        self.gates.iter().for_each(Gate::configure);
+        Ok(changes)
+    }
+
+    /// Whether every shard goes by the configuration that was made last.
+    #[must_use]
+    pub fn has_configured(&self) -> bool {
+        self.gates.iter().all(|gate| gate.configured().is_none())
     }
 
     /// What each shard counted, not older than a second, by shard.

@@ -10,8 +10,9 @@ use std::sync::Arc;
 
 use super::network::Pipe;
 use crate::env::{Instant, Random};
+use crate::router::advice::{Errand, Question, Reply};
 use crate::router::config::Config;
-use crate::router::{Batch, Input, Origin, Output, Router, Shared};
+use crate::router::{Batch, Changes, Input, Origin, Output, Router, Shared};
 use crate::session::{ConnectionId, ShardId};
 
 /// One connection: a peer's end, two pipes, a router's end. An index into [`Machine::links`].
@@ -49,6 +50,8 @@ pub struct Machine {
     pub links: Vec<Link>,
     /// The time.
     pub now: Instant,
+    /// What routers have asked of those outside, by shard, and nobody has answered.
+    pub questions: Vec<(usize, Question)>,
     /// How often routers asked not to be given anything of one peer.
     pub pauses_count: u64,
     /// How often routers asked not to be given anything of any peer.
@@ -69,6 +72,8 @@ struct Shard {
     undrained: bool,
     /// Shards for which a batch waits because the queue is full.
     waits_for: Vec<usize>,
+    /// The configuration has changed, and it was not told.
+    untold: bool,
 }
 
 /// Something that can happen to a [`Machine`] on its own.
@@ -91,6 +96,10 @@ pub enum Action {
     Drain(usize),
     /// A shard's deadline has come.
     Wake(usize),
+    /// A shard is told that the configuration has changed.
+    Configure(usize),
+    /// Somebody outside answers the question in that place of [`Machine::questions`].
+    Answer(usize),
 }
 
 impl Machine {
@@ -114,6 +123,7 @@ impl Machine {
             routers,
             links: Vec::new(),
             now: Instant::default(),
+            questions: Vec::new(),
             pauses_count: 0,
             holds_count: 0,
             shards,
@@ -129,6 +139,12 @@ impl Machine {
 
     /// A new connection to `shard`; the pipe to its peer holds `capacity` octets.
     pub fn open(&mut self, shard: usize, capacity: usize) -> LinkId {
+        let origin = Origin { peer: "sim:peer".into(), ..Origin::default() };
+        self.open_from(origin, shard, capacity)
+    }
+
+    /// The same, for a peer that comes from `origin`.
+    pub fn open_from(&mut self, origin: Origin, shard: usize, capacity: usize) -> LinkId {
         let link = self.links.len();
         let slots = &mut self.shards[shard].slots;
         // The slot that became free first is used first; any rule would do.
@@ -153,7 +169,6 @@ impl Machine {
             open: true,
             peer_open: true,
         });
-        let origin = Origin { peer: "sim:peer".into(), ..Origin::default() };
         self.handle(shard, Input::Opened { connection, origin });
         link
     }
@@ -250,6 +265,7 @@ impl Machine {
             ];
             actions.extend(can.into_iter().filter(|(can, _)| *can).map(|(_, action)| action));
         }
+        actions.extend((0..self.questions.len()).map(Action::Answer));
         for to in 0..self.shards_count() {
             let from = (0..self.shards_count()).filter(|from| self.can_relay(*from, to));
             actions.extend(from.map(|from| Action::Relay { from, to }));
@@ -258,6 +274,9 @@ impl Machine {
             }
             if self.is_due(to) {
                 actions.push(Action::Wake(to));
+            }
+            if self.shards[to].untold {
+                actions.push(Action::Configure(to));
             }
         }
         actions
@@ -273,6 +292,11 @@ impl Machine {
             Action::Close(link) => self.close(link),
             Action::Drain(shard) => self.drain(shard),
             Action::Wake(shard) => self.wake(shard),
+            Action::Configure(shard) => {
+                self.shards[shard].untold = false;
+                self.handle(shard, Input::Configured);
+            }
+            Action::Answer(place) => self.answer(place, count),
         }
         0
     }
@@ -284,7 +308,11 @@ impl Machine {
             Action::Receive(link) | Action::Transmit(link) | Action::Close(link) => {
                 self.links[link].shard
             }
-            Action::Relay { to: shard, .. } | Action::Drain(shard) | Action::Wake(shard) => shard,
+            Action::Relay { to: shard, .. }
+            | Action::Drain(shard)
+            | Action::Wake(shard)
+            | Action::Configure(shard) => shard,
+            Action::Answer(place) => self.questions[place].0,
         }
     }
 
@@ -337,6 +365,31 @@ impl Machine {
         self.handle(shard, Input::DeadlineReached);
     }
 
+    /// Changes the configuration. Each router is told of it in an action of its own.
+    pub fn configure(&mut self, config: Config, random: &mut Random) -> Changes {
+        let mut seed = [0; 32];
+        random.fill(&mut seed);
+        let configured = self.shared.configure(config, seed, self.now);
+        let (shared, changes) = configured.expect("listeners stay, and realms are few");
+        self.shared = shared;
+        self.shards.iter_mut().for_each(|shard| shard.untold = true);
+        changes
+    }
+
+    /// Answers a question: what with, the number says, and each answer is as likely.
+    pub fn answer(&mut self, place: usize, number: usize) {
+        let (shard, question) = self.questions.swap_remove(place);
+        let compares = matches!(question.errand, Errand::Compare { .. });
+        let reply = match number % 4 {
+            equal @ (0 | 1) if compares => Reply::Compared(equal == 1),
+            0 => Reply::Body(b"false".to_vec()),
+            1 => Reply::Body(b"true".to_vec()),
+            2 => Reply::Body(b"{\"allow\": 1, ".to_vec()),
+            _ => Reply::Failed("nobody is there".to_owned()),
+        };
+        self.handle(shard, Input::Answered { question: question.id, reply });
+    }
+
     /// Tells the router of `shard` to say goodbye to everybody.
     pub fn shut_down(&mut self, shard: usize) {
         self.handle(shard, Input::ShutDown);
@@ -377,6 +430,10 @@ impl Machine {
                     assert!(!batch.is_empty(), "an empty batch was announced");
                     queue.push_back(batch);
                 }
+                Output::Ask => {
+                    let question = self.routers[shard].take_question();
+                    self.questions.extend(question.map(|question| (shard, question)));
+                }
             }
         }
     }
@@ -388,6 +445,9 @@ impl Machine {
             if !link.up.is_empty() || link.writing {
                 return Some(format!("link {number}: {link:?}"));
             }
+        }
+        if let Some((shard, question)) = self.questions.first() {
+            return Some(format!("shard {shard} asks: {question:?}"));
         }
         for (number, shard) in self.shards.iter().enumerate() {
             let queued = shard.queues.iter().any(|queue| !queue.is_empty());

@@ -4,6 +4,7 @@
 
 mod harness;
 
+mod authentication;
 mod call;
 mod cancel;
 mod concurrency;
@@ -20,6 +21,7 @@ mod pattern;
 mod progress;
 mod publish;
 mod rates;
+mod reload;
 mod reroute;
 mod retention;
 mod revocation;

@@ -2,10 +2,13 @@
 //!
 //! Who may join and who may do what can be settled by a procedure of some realm. The router calls
 //! it like any client would, through the dealer ([`super::dealer`]'s `caller` is the router's half
-//! of such a call), and waits for its answer as long as the advisor's timeout says:
+//! of such a call), and waits for its answer as long as the advisor's timeout says. Or it is
+//! settled outside (`outside`):
 //!
 //! ```text
-//!  consult ──▶ on_own_call ── Invoke … Yielded ──▶ answers ──▶ take_advice ──▶ on_advice
+//!             ┌▶ on_own_call ── Invoke … Yielded ─┐
+//!  consult ───┤                                   ├─▶ answers ──▶ take_advice ──▶ on_advice
+//!  compare ───┴▶ Output::Ask …… Input::Answered ──┘
 //! ```
 //!
 //! Whoever asks is told exactly once, later, when the input in hand is done: with an answer, a
@@ -13,11 +16,16 @@
 //! Nothing is asked twice, and nothing that is asked counts as allowed before it is answered.
 
 mod answer;
+mod outside;
+
+pub use outside::{Errand, Question, Reply};
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::config::{AdvisorConfig, AdvisorKind};
+use super::deadline::Handle;
 use super::realm::Refusal;
 use super::{ConnectionId, Router};
 use crate::env::{Map, shrink};
@@ -64,6 +72,8 @@ pub(super) struct Questions {
     calls: Map<RequestId, PendingCall>,
     /// What came of some, until the input in hand is done.
     answers: VecDeque<(QuestionId, Advice)>,
+    /// Those that the driver has not taken; nothing where nobody asks any more.
+    outside: VecDeque<Option<Question>>,
     last: u64,
 }
 
@@ -71,9 +81,21 @@ pub(super) struct Questions {
 #[derive(Clone, Copy, Debug)]
 struct Pending {
     asked: Asked,
-    /// Where it is being called.
-    realm: Option<u16>,
+    way: Way,
 }
+
+/// How a question is being asked.
+#[derive(Clone, Copy, Debug)]
+enum Way {
+    /// Not at all: it failed at once.
+    Nowhere,
+    /// By a call in this realm.
+    Call(u16),
+    /// Of somebody outside; by then, the answer is too late.
+    Outside(Handle),
+}
+
+const TOO_MANY: &str = "too many questions are pending";
 
 impl QuestionId {
     /// The router's call by which this question is asked on the shard of `caller`.
@@ -88,12 +110,39 @@ impl Questions {
             asked: Map::with_hasher(hash_key.clone()),
             calls: Map::with_hasher(hash_key.clone()),
             answers: VecDeque::new(),
+            outside: VecDeque::new(),
             last: 0,
         }
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.asked.is_empty() && self.calls.is_empty() && self.answers.is_empty()
+        let nothing_waits = self.answers.is_empty() && self.outside.is_empty();
+        self.asked.is_empty() && self.calls.is_empty() && nothing_waits
+    }
+
+    fn begin(&mut self, asked: Asked) -> QuestionId {
+        self.last += 1;
+        let id = QuestionId(self.last);
+        self.asked.insert(id, Pending { asked, way: Way::Nowhere });
+        id
+    }
+
+    fn way(&self, id: QuestionId) -> Option<Way> {
+        self.asked.get(&id).map(|pending| pending.way)
+    }
+
+    fn set_way(&mut self, id: QuestionId, way: Way) {
+        if let Some(pending) = self.asked.get_mut(&id) {
+            pending.way = way;
+        }
+    }
+
+    fn tell(&mut self, id: QuestionId, advice: Advice) {
+        self.answers.push_back((id, advice));
+    }
+
+    fn fail(&mut self, id: QuestionId, reason: &str) {
+        self.tell(id, Advice::Failed(reason.to_owned()));
     }
 
     /// A call of the router's own, if it is pending.
@@ -144,31 +193,47 @@ impl Router {
         arguments: &str,
         asked: Asked,
     ) -> QuestionId {
-        self.questions.last += 1;
-        let id = QuestionId(self.questions.last);
-        let is_full = self.questions.asked.len() >= self.config.limits.advice_pending_max;
-        self.questions.asked.insert(id, Pending { asked, realm: None });
-        let placed = match &advisor.kind {
-            _ if is_full => Err("too many questions are pending".to_owned()),
+        let id = self.questions.begin(asked);
+        if self.is_overasked() {
+            self.questions.fail(id, TOO_MANY);
+            return id;
+        }
+        match &advisor.kind {
             AdvisorKind::Procedure { realm: elsewhere, uri } => {
                 match self.advisor_realm(realm, elsewhere.as_deref()) {
                     Some(realm) => self.call(realm, (id, uri), advisor.timeout, arguments),
-                    None => Err("its realm is not there".to_owned()),
+                    None => self.questions.fail(id, "its realm is not there"),
                 }
             }
-        };
-        if let Err(reason) = placed {
-            self.questions.answers.push_back((id, Advice::Failed(reason)));
+            AdvisorKind::Http(target) => {
+                let (target, body) = (Arc::clone(target), arguments.to_owned());
+                self.ask_outside(id, advisor.timeout, Errand::Post { target, body });
+            }
         }
         id
     }
 
     /// Nobody waits for the answer to that question any more. A callee is told so.
     pub fn withdraw(&mut self, id: QuestionId) {
-        let Some(Pending { realm, .. }) = self.questions.asked.remove(&id) else { return };
-        let Some(realm) = realm else { return };
-        let call = self.own_call(id);
-        self.in_realm(realm, |realm, context| realm.dealer.give_up_own_call(call, context));
+        let Some(Pending { way, .. }) = self.questions.asked.remove(&id) else { return };
+        shrink(&mut self.questions.asked);
+        match way {
+            Way::Nowhere => {}
+            Way::Call(realm) => {
+                let call = self.own_call(id);
+                self.in_realm(realm, |realm, context| realm.dealer.give_up_own_call(call, context));
+            }
+            Way::Outside(deadline) => {
+                self.deadlines.cancel(deadline);
+                let waiting = self.questions.outside.iter_mut();
+                let is_it = |waits: &&mut Option<Question>| {
+                    waits.as_ref().is_some_and(|question| question.id == id)
+                };
+                if let Some(waits) = waiting.rev().find(is_it) {
+                    *waits = None;
+                }
+            }
+        }
     }
 
     /// Tells who waits what came of questions, and says whether there was anything to tell.
@@ -186,10 +251,18 @@ impl Router {
 
     /// Tells whoever waits for the answer to that question what it is. Who has gone meanwhile
     /// without a word is not told.
-    fn on_advice(&mut self, _id: QuestionId, asked: Asked, _advice: Advice) {
+    fn on_advice(&mut self, id: QuestionId, asked: Asked, advice: Advice) {
         match asked {
-            Asked::Authentication(_) | Asked::Authorization(_) => {}
+            Asked::Authentication(connection) => {
+                self.on_authentication_advice(connection, id, advice);
+            }
+            Asked::Authorization(_) => {}
         }
+    }
+
+    /// Whether so many questions are pending, this one included, that it is one too many.
+    fn is_overasked(&self) -> bool {
+        self.questions.asked.len() > self.config.limits.advice_pending_max
     }
 
     fn advisor_realm(&self, own: u16, elsewhere: Option<&str>) -> Option<u16> {
@@ -203,18 +276,17 @@ impl Router {
         (id, procedure): (QuestionId, &str),
         timeout: Duration,
         arguments: &str,
-    ) -> Result<(), String> {
+    ) {
         let call = self.own_call(id);
         let elements = (arguments.as_bytes(), &[][..]);
         let payload = Payload::from_elements(Serializer::Json, elements, false);
         let placed = self.in_realm(realm, |realm, context| {
             realm.dealer.on_own_call(call, (procedure, payload), timeout, context)
         });
-        placed.map_err(|Refusal(uri)| format!("the call ended in {uri}"))?;
-        if let Some(pending) = self.questions.asked.get_mut(&id) {
-            pending.realm = Some(realm);
+        match placed {
+            Ok(()) => self.questions.set_way(id, Way::Call(realm)),
+            Err(Refusal(uri)) => self.questions.fail(id, &format!("the call ended in {uri}")),
         }
-        Ok(())
     }
 
     /// The router's call by which a question is asked. Its calls have no order among each other:

@@ -48,7 +48,7 @@ impl Router {
         visitor: &Visitor,
     ) {
         let limits = &self.config.limits;
-        let (handshake, hello, idle) = (limits.handshake, limits.hello, limits.longpoll_idle);
+        let (handshake, idle) = (limits.handshake, limits.longpoll_idle);
         if self.shutting_down || !self.longpoll.take_place(limits.longpoll_transports_max) {
             return self.reply_here(id, Verdict::Full, String::new());
         }
@@ -67,11 +67,7 @@ impl Router {
         let protocol = poll.subprotocol(serializer);
         let opened = self.peers.open_poll(origin, negotiated, poll);
         self.know(opened, visitor.clone());
-        let session_due = self.now + handshake;
-        if let Some(connection) = self.peers.connection(opened) {
-            connection.session_due = session_due;
-        }
-        self.hurry(opened, hello);
+        self.await_hello(opened, self.now + handshake);
         self.set_poll_deadline(opened, idle);
         let name = Address { shard: self.peers.shard, slot: opened.slot, secret }.name();
         let body = format!("{{\"protocol\":\"{protocol}\",\"transport\":\"{name}\"}}");
@@ -211,8 +207,8 @@ impl Router {
     /// The process stops: an HTTP connection may stay for as long as a session may need it.
     pub(in crate::router) fn drain_http(&mut self, id: ConnectionId) {
         let end = self.now + self.config.limits.goodbye;
-        if let Some(connection) = self.peers.connection(id) {
-            connection.session_due = end;
+        if let Some(slot) = self.peers.slot(id) {
+            slot.welcome_by = end;
         }
         self.drain_http_on(id);
     }
@@ -220,9 +216,10 @@ impl Router {
     /// Looks whether it may go now: nobody tells when the last session on another shard has ended.
     fn drain_http_on(&mut self, id: ConnectionId) {
         let now = self.now;
-        let Some(connection) = self.peers.connection(id) else { return };
-        let is_busy = connection.transport.longpoll().is_some_and(Stream::is_busy);
-        if connection.session_due <= now || (!is_busy && self.longpoll.is_unused()) {
+        let Some(slot) = self.peers.slot(id) else { return };
+        let stream = slot.connection.as_ref().and_then(|it| it.transport.longpoll());
+        let is_busy = stream.is_some_and(Stream::is_busy);
+        if slot.welcome_by <= now || (!is_busy && self.longpoll.is_unused()) {
             return self.close(id);
         }
         self.set_deadline(id, Deadline::Request(id), DRAIN_LOOK);

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use crate::env::{Instant, Map, Random, hash_key};
+use crate::router::advice::Question;
 use crate::router::{ConnectionId, Counters, Input, Origin, Output, ShardId};
 use crate::session::Outbox;
 use crate::shard::core::Core;
@@ -182,7 +183,7 @@ impl Echo {
             }
             Output::Hold => self.driver_knows_hold = true,
             Output::Release => self.driver_knows_hold = false,
-            Output::Close { .. } | Output::Relay { .. } => {}
+            Output::Close { .. } | Output::Relay { .. } | Output::Ask => {}
         }
         output
     }
@@ -222,7 +223,9 @@ impl Core for Echo {
                     self.outputs.push_back(Output::Close { connection });
                 }
             }
+            Input::Configured => self.counters.late_answers += 1,
             Input::Relayed { .. } => unreachable!("relays have a door of their own"),
+            Input::Answered { .. } => unreachable!("it asks nothing"),
         }
     }
 
@@ -267,6 +270,10 @@ impl Core for Echo {
             self.outputs.push_back(Output::Release);
         }
         batch
+    }
+
+    fn take_question(&mut self) -> Option<Question> {
+        None
     }
 
     fn bytes_count(batch: &Vec<Parcel>) -> usize {

@@ -5,6 +5,7 @@
 
 mod bottle;
 pub(crate) mod notation;
+mod people;
 pub(crate) mod player;
 pub(crate) mod postman;
 pub(crate) mod stage;
@@ -18,6 +19,7 @@ use gigawamp::router::config::{
 };
 use gigawamp::wire::{Framing, Serializer, TransportOptions};
 use notation::{Act, Bindings, Line};
+use people::People;
 use player::{Dress, Player};
 use postman::Postman;
 
@@ -100,20 +102,39 @@ fn check_once(lines: &[Line], config: &Config, seed: &mut u64, then: &mut impl F
 
 /// What a router is told for a scenario: `realm1`, `realm2`, and what the scenario gives.
 pub(crate) fn config(lines: &[Line]) -> Config {
+    let first = lines.iter().position(|line| matches!(line.act, Act::Reloads(_)));
+    reconfigured(&lines[..first.unwrap_or(lines.len())])
+}
+
+/// The same, once it has been told all of `lines`.
+pub(crate) fn reconfigured(lines: &[Line]) -> Config {
     let mut limits = Limits { handshake: Duration::from_secs(10), ..Limits::default() };
     let mut options = RealmOptions { meta_kill: true, ..RealmOptions::default() };
+    let mut people = People::default();
     let (mut uri_check, mut request_ids) = (UriCheck::Loose, RequestIds::Sequential);
+    let mut names = vec!["realm1", "realm2"];
     for line in lines {
-        let Act::Given(given) = &line.act else {
+        let (Act::Given(given) | Act::Reloads(given)) = &line.act else {
             continue;
         };
         let (name, value) = given.split_once(' ').unwrap_or((given, "0"));
+        if name == "without" {
+            names.retain(|name| *name != value);
+            continue;
+        }
+        if name == "with" {
+            names.push(value);
+            continue;
+        }
         if name == "trust" {
             options.trust.push(TrustRule::parse(value).expect("ROLE URI LEVEL"));
             continue;
         }
         if name == "history" {
             options.history.push(history(value).expect("URI events=COUNT bytes=OCTETS age_ms=MS"));
+            continue;
+        }
+        if people.give(name, value) {
             continue;
         }
         let value = value.parse().expect("a number is given");
@@ -129,6 +150,7 @@ pub(crate) fn config(lines: &[Line]) -> Config {
             "call_timeout_ms" => options.call_timeout = Duration::from_millis(value as u64),
             "call_timeout_max_ms" => options.call_timeout_max = Duration::from_millis(value as u64),
             "calls_queued_max" => limits.calls_queued_max = value,
+            "attempts_max" => limits.attempts_max = value as u32,
             "testaments_max" => limits.testaments_max = value,
             "outbox_bytes_max" => limits.outbox_bytes_max = value,
             "session_messages_per_second" => limits.session_messages_per_second = value,
@@ -146,10 +168,10 @@ pub(crate) fn config(lines: &[Line]) -> Config {
         uri_check,
         request_ids,
         options: options.clone(),
-        ..RealmConfig::default()
+        authentication: people.of(name),
     };
     Config {
-        realms: vec![realm("realm1"), realm("realm2")],
+        realms: names.into_iter().map(realm).collect(),
         listeners: vec![TransportOptions {
             message_bytes_max: 1 << 20,
             paths: vec!["/ws".into()],
@@ -163,6 +185,8 @@ pub(crate) fn config(lines: &[Line]) -> Config {
         }],
         limits,
         agent: "gigawamp-under-test".into(),
+        admission: vec![people.admission.clone()],
+        hide_realms: people.hides_realms,
     }
 }
 

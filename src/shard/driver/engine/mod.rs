@@ -24,6 +24,7 @@ use super::connections::{Connections, Phase};
 use super::idle::Idle;
 use super::{Driver, Event, Received, sys};
 use crate::env::Instant;
+use crate::router::advice::Reply;
 use crate::router::{ConnectionId, Input, Output, ShardId};
 use crate::shard::clock::Clock;
 use crate::shard::core::Core;
@@ -148,6 +149,7 @@ impl<C: Core, D: Driver> Engine<C, D> {
         self.gate().count_turn();
         let now = self.settings.clock.now();
         let worked = self.take_relays(now)
+            | self.take_answers(now)
             | self.take_events(now)
             | self.take_newcomers(now)
             | self.read_round(now)
@@ -186,6 +188,15 @@ impl<C: Core, D: Driver> Engine<C, D> {
                 mesh.tell_room(from, to);
                 worked = true;
             }
+        }
+        worked
+    }
+
+    fn take_answers(&mut self, now: Instant) -> bool {
+        let mut worked = false;
+        while let Some((question, reply)) = self.gate().answers.pop() {
+            self.core.handle(now, Input::Answered { question, reply });
+            worked = true;
         }
         worked
     }
@@ -273,6 +284,11 @@ impl<C: Core, D: Driver> Engine<C, D> {
             self.core.handle(now, Input::ShutDown);
             return true;
         }
+        if let Some(count) = self.gate().configured() {
+            self.core.handle(now, Input::Configured);
+            self.gate().note_configured(count);
+            return true;
+        }
         if self.core.next_deadline().is_some_and(|deadline| deadline <= now) {
             self.core.handle(now, Input::DeadlineReached);
             return true;
@@ -306,8 +322,19 @@ impl<C: Core, D: Driver> Engine<C, D> {
             Output::Release => self.is_held = false,
             Output::Close { connection } => self.linger(connection, now),
             Output::Relay { to } => return self.relay(to),
+            Output::Ask => self.ask(now),
         }
         true
+    }
+
+    /// Passes a question on to those outside.
+    fn ask(&mut self, now: Instant) {
+        let Some(question) = self.core.take_question() else { return };
+        let id = question.id;
+        if let Err(reason) = self.mesh.ask(self.settings.shard, question) {
+            let reply = Reply::Failed(reason.to_owned());
+            self.core.handle(now, Input::Answered { question: id, reply });
+        }
     }
 
     fn relay(&mut self, to: ShardId) -> bool {
@@ -467,8 +494,10 @@ impl<C: Core, D: Driver> Engine<C, D> {
         let me = self.settings.shard;
         self.mesh.has_mail(me)
             || !self.gate().newcomers.is_empty()
+            || !self.gate().answers.is_empty()
             || self.congested.iter().any(|&to| self.mesh.has_room(me, to))
             || (self.gate().is_shutting_down() && !self.is_shutting_down)
+            || self.gate().configured().is_some()
             || (self.has_left && self.mesh.is_over())
     }
 

@@ -1,0 +1,156 @@
+//! Questions to those outside the router: HTTP servers, and hashes that take too long for a shard.
+//!
+//! A router cannot ask them itself. It says [`Output::Ask`], its driver takes the question and
+//! sees to it that it is answered, whenever and from wherever. An answer that comes too late, or
+//! to a question that nobody asks any more, changes nothing.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::super::config::HttpTarget;
+use super::super::conversation::Deadline;
+use super::super::{Output, Router};
+use super::{Advice, Asked, QuestionId, Way};
+use crate::limits::ADVICE_BYTES_MAX;
+use crate::session::auth::Secret;
+use crate::wire::Reader;
+use crate::wire::json::JsonReader;
+
+/// What somebody outside is asked.
+#[derive(Debug)]
+pub struct Question {
+    /// By which its answer is known.
+    pub id: QuestionId,
+    /// How long the answer is awaited from now on.
+    pub timeout: Duration,
+    /// What is to be done.
+    pub errand: Errand,
+}
+
+/// What is to be done to answer a question.
+pub enum Errand {
+    /// POST this JSON text there. The answer is the body of the response, if its status is 200.
+    Post {
+        /// Where.
+        target: Arc<HttpTarget>,
+        /// A JSON list.
+        body: String,
+    },
+    /// Is this hash, a PHC string, that of this secret?
+    Compare {
+        /// What is known.
+        hash: Arc<str>,
+        /// What was said.
+        secret: Secret,
+    },
+}
+
+/// Neither arguments nor secrets are for logs.
+impl fmt::Debug for Errand {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Post { target, .. } => write!(formatter, "Post({target:?})"),
+            Self::Compare { .. } => formatter.write_str("Compare"),
+        }
+    }
+}
+
+/// What came of an [`Errand`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reply {
+    /// The body of the response.
+    Body(Vec<u8>),
+    /// Whether they belong together.
+    Compared(bool),
+    /// Nothing, for this reason.
+    Failed(String),
+}
+
+impl Router {
+    /// Asks whether `hash`, a PHC string, is that of `secret`. What comes of it is told as an
+    /// advisor's answer would be: [`Advice::Answer`] with `true` or `false`.
+    pub fn compare(
+        &mut self,
+        hash: &Arc<str>,
+        secret: Secret,
+        timeout: Duration,
+        asked: Asked,
+    ) -> QuestionId {
+        let id = self.questions.begin(asked);
+        let errand = Errand::Compare { hash: Arc::clone(hash), secret };
+        if self.is_overasked() {
+            self.questions.fail(id, super::TOO_MANY);
+        } else {
+            self.ask_outside(id, timeout, errand);
+        }
+        id
+    }
+
+    /// The next question that somebody outside is to answer; one for each [`Output::Ask`], unless
+    /// nobody asks it any more.
+    pub fn take_question(&mut self) -> Option<Question> {
+        self.questions.outside.pop_front().flatten()
+    }
+
+    pub(super) fn ask_outside(&mut self, id: QuestionId, timeout: Duration, errand: Errand) {
+        let deadline = self.deadlines.insert(self.now + timeout, Deadline::Question(id));
+        self.questions.set_way(id, Way::Outside(deadline));
+        self.questions.outside.push_back(Some(Question { id, timeout, errand }));
+        self.peers.outputs.push_back(Output::Ask);
+    }
+
+    /// Takes the answer of somebody outside.
+    pub(in super::super) fn on_answered(&mut self, id: QuestionId, reply: Reply) {
+        let Some(Way::Outside(deadline)) = self.questions.way(id) else { return };
+        self.deadlines.cancel(deadline);
+        self.questions.tell(id, advice_of(reply));
+    }
+
+    /// Gives up a question that nobody outside has answered in time.
+    pub(in super::super) fn on_question_late(&mut self, id: QuestionId) {
+        self.questions.fail(id, "it took too long");
+    }
+}
+
+fn advice_of(reply: Reply) -> Advice {
+    let body = match reply {
+        Reply::Body(body) => body,
+        Reply::Compared(equal) => return Advice::Answer(equal.to_string()),
+        Reply::Failed(reason) => return Advice::Failed(reason),
+    };
+    if body.len() > ADVICE_BYTES_MAX {
+        return Advice::Failed("the answer is too long".to_owned());
+    }
+    let mut reader = JsonReader::open(&body);
+    let value = reader.skip().and_then(|value| reader.end().map(|()| value));
+    let value = value.ok().and_then(|value| std::str::from_utf8(value).ok());
+    match value {
+        Some(value) => Advice::Answer(value.to_owned()),
+        None => Advice::Failed("the answer is no JSON".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_body_is_one_json_value() {
+        let answer = |body: &[u8]| advice_of(Reply::Body(body.to_vec()));
+        assert_eq!(answer(b" true\n"), Advice::Answer("true".to_owned()));
+        assert_eq!(answer(b"{\"allow\": false}"), Advice::Answer("{\"allow\": false}".to_owned()));
+        for garbage in [&b""[..], b"yes", b"true false", b"{", b"\"\xff\"", &[b'['; 100]] {
+            assert_eq!(answer(garbage), Advice::Failed("the answer is no JSON".to_owned()));
+        }
+        let long = vec![b' '; ADVICE_BYTES_MAX + 1];
+        assert_eq!(answer(&long), Advice::Failed("the answer is too long".to_owned()));
+    }
+
+    #[test]
+    fn what_is_asked_is_not_for_logs() {
+        let secret = Secret::from("sesame");
+        let errand = Errand::Compare { hash: "$argon2id$x".into(), secret };
+        assert_eq!(format!("{errand:?}"), "Compare");
+    }
+}
