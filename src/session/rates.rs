@@ -49,6 +49,9 @@ struct Bucket {
 /// A session that is held back is so for at least this long, rather than for each message anew.
 const PAUSE_MIN: Duration = Duration::from_millis(10);
 
+/// Nor is it for longer than this: whoever is not read cannot be seen to leave.
+const PAUSE_MAX: Duration = Duration::from_mins(1);
+
 impl Buckets {
     /// Full buckets; none if nothing is limited.
     #[must_use]
@@ -73,22 +76,23 @@ impl Buckets {
     /// nothing more may be taken.
     pub fn charge(&mut self, now: Instant, message: &Message<'_>, bytes: usize) -> Option<Instant> {
         let is_call = matches!(message, Message::Call(_));
-        let due = self.messages.take(now, 1).max(self.bytes.take(now, bytes));
-        let due = if is_call { due.max(self.calls.take(now, 1)) } else { due };
+        let latest = now + self.burst + PAUSE_MAX;
+        let due = self.messages.take((now, latest), 1).max(self.bytes.take((now, latest), bytes));
+        let due = if is_call { due.max(self.calls.take((now, latest), 1)) } else { due };
         let ahead = due.since(now);
         (ahead > self.burst).then(|| now + (ahead - self.burst).max(PAUSE_MIN))
     }
 }
 
 impl Bucket {
-    /// Takes `count`; when all that was taken is earned.
-    fn take(&mut self, now: Instant, count: usize) -> Instant {
+    /// Takes `count`; when all that was taken is earned, which is at the `latest` then.
+    fn take(&mut self, (now, latest): (Instant, Instant), count: usize) -> Instant {
         if self.per_second == 0 {
             return now;
         }
         let nanos = u128::try_from(count).unwrap_or(u128::MAX).saturating_mul(1_000_000_000);
         let nanos = u64::try_from(nanos / u128::from(self.per_second)).unwrap_or(u64::MAX);
-        self.due = self.due.max(now) + Duration::from_nanos(nanos);
+        self.due = (self.due.max(now) + Duration::from_nanos(nanos)).min(latest);
         self.due
     }
 }
@@ -133,8 +137,7 @@ mod tests {
         assert_eq!(buckets.charge(at(0), &message(), 16_000), Some(at(15_000)));
         assert_eq!(buckets.charge(at(15_000), &message(), 1_000), Some(at(16_000)));
         assert_eq!(buckets.charge(at(40_000), &message(), 1_000), None);
-        let forever = buckets.charge(at(40_000), &message(), usize::MAX);
-        assert!(forever.is_some_and(|until| until > at(1_000_000_000)));
+        assert_eq!(buckets.charge(at(40_000), &message(), usize::MAX), Some(at(100_000)));
     }
 
     #[test]
