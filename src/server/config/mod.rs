@@ -7,6 +7,7 @@
 //! environment over the file, the file over the preset.
 
 mod document;
+mod fixed;
 mod key;
 mod nest;
 mod read;
@@ -30,6 +31,7 @@ use crate::router::config::{Limits, RealmConfig};
 use crate::server::tls::DoorSettings;
 use crate::shard::Io;
 use crate::wire::{Serializer, TransportOptions};
+use fixed::Fixed;
 use secret::Reveal;
 use value::Value;
 
@@ -50,6 +52,8 @@ pub(super) struct Settings {
     pub(super) pin: Option<bool>,
     /// Connections at once; `None`: what open files allow.
     pub(super) connections_max: Option<usize>,
+    /// The file that tells which process runs.
+    pub(super) pid_file: Option<PathBuf>,
     /// How long sessions may take to end once the process was told to stop.
     pub(super) shutdown_timeout: Duration,
     /// Whether listeners may be reached from other machines although nobody is authenticated.
@@ -151,6 +155,8 @@ pub(super) struct Loaded {
     pub(super) source: Source,
     /// What an operator should know although it is allowed, in no particular order.
     pub(super) warnings: Vec<String>,
+    /// What is written that takes a restart to change.
+    pub(super) fixed: Fixed,
 }
 
 /// Finds, reads and checks the configuration.
@@ -168,9 +174,11 @@ pub(super) fn load(flags: &Flags, environment: Environment<'_>) -> Result<Loaded
         let warn = &mut |text| warnings.borrow_mut().push(text);
         secret::reveal(written, environment, warn)
     };
+    let mut fixed = Fixed::default();
     match &text {
         Some(text) => {
-            read::read((&source.to_string(), text), reveal, &mut settings, &mut problems);
+            let file = (&*source.to_string(), text.as_str());
+            fixed = read::read(file, reveal, &mut settings, &mut problems);
         }
         None => settings.develop(),
     }
@@ -185,7 +193,7 @@ pub(super) fn load(flags: &Flags, environment: Environment<'_>) -> Result<Loaded
     if !problems.is_empty() {
         return Err(Refused::Config(problems));
     }
-    Ok(Loaded { settings, source, warnings: warnings.into_inner() })
+    Ok(Loaded { settings, source, warnings: warnings.into_inner(), fixed })
 }
 
 impl Settings {
@@ -199,6 +207,7 @@ impl Settings {
             busy_poll: Duration::ZERO,
             pin: None,
             connections_max: None,
+            pid_file: None,
             shutdown_timeout: Duration::ZERO,
             insecure_allow_anonymous_remote: false,
             realms: Vec::new(),
