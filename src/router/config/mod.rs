@@ -12,7 +12,9 @@ use crate::message::uri::{MatchPolicy, Pattern, is_valid_pattern};
 pub use crate::session::RequestIds;
 use crate::wire::TransportOptions;
 pub use advisors::{AdvisorConfig, AdvisorKind, HttpTarget};
-pub use authentication::{AdmissionConfig, AuthenticationConfig, AuthenticatorConfig, Method};
+pub use authentication::{
+    AdmissionConfig, AuthenticationConfig, AuthenticatorConfig, JwtConfig, Method,
+};
 pub use authorization::{Action, Actions, RoleConfig, Rule, parse_ask, parse_disclose};
 
 /// Everything a router must be told.
