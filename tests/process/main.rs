@@ -8,6 +8,7 @@
 mod commands;
 mod compressed;
 mod crowd;
+mod edge;
 mod flood;
 mod greeting;
 mod late;
@@ -17,7 +18,10 @@ mod panics;
 mod peer;
 mod program;
 mod race;
+mod reload;
 mod restricted;
 mod running;
+mod secure;
 mod slow;
 mod starved;
+mod tls;

@@ -6,6 +6,8 @@ mod harness;
 
 mod authentication;
 mod authentication_methods;
+mod authorization;
+mod authorizer;
 mod call;
 mod cancel;
 mod concurrency;
@@ -21,6 +23,7 @@ mod passthru;
 mod pattern;
 mod progress;
 mod publish;
+mod rates;
 mod reload;
 mod reroute;
 mod retention;

@@ -26,6 +26,7 @@ mod authentication;
 mod limits;
 mod listener;
 mod realm;
+mod role;
 mod top;
 
 pub(super) use limits::LIMITS;

@@ -14,7 +14,7 @@ use crate::server::config::value::{duration, size};
 
 /// `[[realms]]`: at least one.
 pub(in crate::server::config) static REALM: Table<RealmConfig> =
-    Table { path: "realms", keys: KEYS, tables: &[&PRINCIPALS, &JWT] };
+    Table { path: "realms", keys: KEYS, tables: &[&super::role::ROLES, &PRINCIPALS, &JWT] };
 
 /// A realm at its presets, without a name.
 pub(in crate::server::config) fn preset_realm() -> RealmConfig {
