@@ -118,20 +118,18 @@ pub(crate) fn reconfigured(lines: &[Line]) -> Config {
             continue;
         };
         let (name, value) = given.split_once(' ').unwrap_or((given, "0"));
-        if name == "without" {
-            names.retain(|name| *name != value);
-            continue;
+        match name {
+            "without" => names.retain(|name| *name != value),
+            "with" => names.push(value),
+            "nobody_is_known" => people = People::default(),
+            "trust" => options.trust.push(TrustRule::parse(value).expect("ROLE URI LEVEL")),
+            "history" => {
+                let rule = history(value).expect("URI events=COUNT bytes=OCTETS age_ms=MS");
+                options.history.push(rule);
+            }
+            _ => {}
         }
-        if name == "with" {
-            names.push(value);
-            continue;
-        }
-        if name == "trust" {
-            options.trust.push(TrustRule::parse(value).expect("ROLE URI LEVEL"));
-            continue;
-        }
-        if name == "history" {
-            options.history.push(history(value).expect("URI events=COUNT bytes=OCTETS age_ms=MS"));
+        if matches!(name, "without" | "with" | "nobody_is_known" | "trust" | "history") {
             continue;
         }
         if people.give(name, value) {
@@ -169,21 +167,26 @@ pub(crate) fn reconfigured(lines: &[Line]) -> Config {
     };
     Config {
         realms: names.into_iter().map(realm).collect(),
-        listeners: vec![TransportOptions {
-            message_bytes_max: 1 << 20,
-            paths: vec!["/ws".into()],
-            serializers: Serializer::ALL.to_vec(),
-            websocket: true,
-            rawsocket: true,
-            deflate: true,
-            longpoll: true,
-            longpoll_path: "/lp".into(),
-            ..TransportOptions::default()
-        }],
+        listeners: vec![listener()],
         limits,
         agent: "gigawamp-under-test".into(),
         admission: vec![people.admission.clone()],
         hide_realms: people.hides_realms,
+    }
+}
+
+/// All that can be spoken.
+fn listener() -> TransportOptions {
+    TransportOptions {
+        message_bytes_max: 1 << 20,
+        paths: vec!["/ws".into()],
+        serializers: Serializer::ALL.to_vec(),
+        websocket: true,
+        rawsocket: true,
+        deflate: true,
+        longpoll: true,
+        longpoll_path: "/lp".into(),
+        ..TransportOptions::default()
     }
 }
 

@@ -76,6 +76,7 @@ impl People {
             principals: Arc::new(principals),
             authenticators: self.authenticators.clone(),
             cookie: self.cookie,
+            ..AuthenticationConfig::default()
         })
     }
 }
