@@ -8,6 +8,7 @@ use std::io::{self, IsTerminal};
 use std::sync::OnceLock;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use tracing::warn;
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::time::FormatTime;
@@ -15,6 +16,7 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::reload;
 
 use super::config::LogFormat;
+use crate::router::notice::Notice;
 
 /// Starts logging. To be called once in a process; a second call changes nothing.
 pub(super) fn start(level: LevelFilter, format: LogFormat) {
@@ -64,6 +66,20 @@ fn changeable<S: 'static>(level: LevelFilter) -> reload::Layer<Targets, S> {
 fn targets(level: LevelFilter) -> Targets {
     // What our dependencies have to say is of interest when something is wrong with them.
     Targets::new().with_target("gigawamp", level).with_default(level.min(LevelFilter::WARN))
+}
+
+/// Logs what a shard has to tell. Whatever clients have made up of it is quoted.
+pub(super) fn note(notice: &Notice) {
+    match notice {
+        Notice::Denied { authid, authrole, action, uri } => {
+            let (authid, authrole, action) = (&**authid, &**authrole, action.name());
+            warn!(?authid, ?authrole, action, ?uri, "denied");
+        }
+        Notice::Undecided { authorizer, reason } => {
+            warn!(?authorizer, ?reason, "an authorizer did not decide, so it was denied");
+        }
+        Notice::Suppressed { count } => warn!(count, "more like this was not logged"),
+    }
 }
 
 /// The time of day.

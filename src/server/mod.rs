@@ -11,8 +11,10 @@
 mod cli;
 mod config;
 mod counsel;
+mod explain;
 mod identity;
 mod logging;
+mod memory;
 mod metrics;
 mod pid;
 mod reload;
@@ -30,11 +32,12 @@ use tracing::{debug, error, info, warn};
 
 pub use config::options_markdown;
 
-use crate::router::config::Config;
+use crate::router::config::{Effect, RealmConfig};
 use crate::shard::{self, Listener, Shards};
 use cli::Command;
 use config::{Address, Flags, ListenerSettings, Loaded, Refused, Settings, Source};
 use counsel::Counselors;
+use memory::Watch;
 use pid::PidFile;
 use reload::Reloader;
 use signals::{Signal, Signals};
@@ -45,6 +48,9 @@ const FAILED: u8 = 1;
 
 /// The command line is wrong.
 const USAGE: u8 = 2;
+
+/// `explain`: an authorizer would be asked.
+const ASKED: u8 = 3;
 
 /// The configuration is wrong: `EX_CONFIG` of sysexits.
 const CONFIG: u8 = 78;
@@ -73,6 +79,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             Ok(settings) => reload_another(&settings),
             Err(code) => code,
         },
+        Command::Explain(flags, question) => explain(&flags, &question),
         Command::Keygen(keygen) => finish(keygen.run()),
         Command::Passwd(passwd) => finish(passwd.run()),
         Command::Options => print(&options_markdown()),
@@ -103,6 +110,24 @@ fn reload_another(settings: &Settings) -> ExitCode {
         Ok(()) => print("reloaded\n"),
         Err(text) => fail(&text),
     }
+}
+
+/// Says whether a session may do something, and by which rule.
+fn explain(flags: &Flags, question: &explain::Question) -> ExitCode {
+    let loaded = match load(flags) {
+        Ok(loaded) => loaded,
+        Err(code) => return code,
+    };
+    let answer = match explain::answer(&loaded, question) {
+        Ok(answer) => answer,
+        Err(text) => return refuse_usage(&text),
+    };
+    let code = match answer.effect {
+        Effect::Allow => ExitCode::SUCCESS,
+        Effect::Deny => ExitCode::from(FAILED),
+        Effect::Ask(_) => ExitCode::from(ASKED),
+    };
+    if print(&answer.text) == ExitCode::SUCCESS { code } else { ExitCode::from(FAILED) }
 }
 
 /// Runs the router until it is told to stop.
@@ -141,8 +166,9 @@ fn run_until_stopped(
 ) -> Result<(), String> {
     let pid_file = loaded.settings.pid_file.as_deref().map(PidFile::take).transpose()?;
     let (mut shards, opened) = start(&loaded.settings, &loaded.source, started)?;
+    let mut memory = Watch::new(loaded.settings.memory_high);
     let mut reloader = Reloader::new((flags, loaded), opened, pid_file);
-    watch(&mut shards, &mut reloader, signals)?;
+    watch(&mut shards, (&mut reloader, &mut memory), signals)?;
     drain(&mut shards, signals, reloader.loaded.settings.shutdown_timeout)
 }
 
@@ -177,7 +203,7 @@ fn start(
         warn!(connections_max, "connections_max was lowered to fit the limit of open files");
     }
     let opened: Vec<_> = transports.iter().copied().cloned().collect();
-    let config = router_config(settings, &opened);
+    let config = settings.config(&opened, AGENT);
     let lines: Vec<_> = listeners
         .iter()
         .zip(&transports)
@@ -201,17 +227,6 @@ fn start(
     Ok((running, (opened, doors)))
 }
 
-/// What routers are told, with the `listeners` that are open.
-fn router_config(settings: &Settings, listeners: &[ListenerSettings]) -> Config {
-    Config {
-        realms: settings.realms.clone(),
-        listeners: listeners.iter().map(|settings| settings.transport.clone()).collect(),
-        limits: settings.limits.clone(),
-        agent: format!("gigawamp-{VERSION}"),
-        ..Config::default()
-    }
-}
-
 /// The first lines of the log.
 fn log_start(settings: &Settings, source: &Source, shards: usize) {
     let (os, arch, pid) = (std::env::consts::OS, std::env::consts::ARCH, std::process::id());
@@ -229,8 +244,11 @@ fn log_start(settings: &Settings, source: &Source, shards: usize) {
     if settings.insecure_allow_anonymous_remote {
         warn!("insecure_allow_anonymous_remote: clients elsewhere need no authentication");
     }
-    let names: Vec<_> = settings.realms.iter().map(|realm| realm.name.as_str()).collect();
-    info!("realms {} (anonymous)", names.join(" "));
+    let name = |realm: &RealmConfig| match realm.anonymous_role() {
+        Some(_) => format!("{} (anonymous)", realm.name),
+        None => realm.name.clone(),
+    };
+    info!("realms {}", settings.realms.iter().map(name).collect::<Vec<_>>().join(" "));
 }
 
 /// Opens what was asked for, and says which those are: an optional listener may be left out.
@@ -297,8 +315,15 @@ fn describe(address: &str, settings: &ListenerSettings) -> String {
 }
 
 /// Waits for the signal to stop, as long as every shard is well.
-fn watch(shards: &mut Shards, reloader: &mut Reloader, signals: &Signals) -> Result<(), String> {
+fn watch(
+    shards: &mut Shards,
+    (reloader, memory): (&mut Reloader, &mut Watch),
+    signals: &Signals,
+) -> Result<(), String> {
     loop {
+        if let Some(is_short) = memory.look() {
+            shards.note_memory(is_short);
+        }
         match signals.wait(TURN) {
             Some(Signal::Stop(name)) => {
                 info!("stopping on {name}");
@@ -307,6 +332,7 @@ fn watch(shards: &mut Shards, reloader: &mut Reloader, signals: &Signals) -> Res
             Some(Signal::Reload) => reloader.reload(shards),
             None => reloader.look(shards),
         }
+        shards.take_notices().for_each(|notice| logging::note(&notice));
         if let Some(text) = shards.failure() {
             return Err(text);
         }
@@ -325,6 +351,7 @@ fn drain(shards: &mut Shards, signals: &Signals, at_most: Duration) -> Result<()
         }
         shards.wait(TURN)
     });
+    shards.take_notices().for_each(|notice| logging::note(&notice));
     metrics::log_summary(&shards.counters(), shards.stalls());
     if let Some(text) = shards.failure() {
         return Err(text);
@@ -389,6 +416,9 @@ fn print(text: &str) -> ExitCode {
 fn complain(text: &str) {
     let _ = writeln!(io::stderr(), "{text}");
 }
+
+/// What clients are told of this program.
+const AGENT: &str = concat!("gigawamp-", env!("CARGO_PKG_VERSION"));
 
 /// This program's version.
 const VERSION: &str = env!("CARGO_PKG_VERSION");

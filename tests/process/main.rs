@@ -8,6 +8,7 @@
 mod commands;
 mod compressed;
 mod crowd;
+mod edge;
 mod flood;
 mod greeting;
 mod late;
@@ -20,5 +21,7 @@ mod race;
 mod reload;
 mod restricted;
 mod running;
+mod secure;
 mod slow;
 mod starved;
+mod tls;
