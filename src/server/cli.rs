@@ -40,8 +40,8 @@ gigawamp: a WAMP router that runs one independent router per core
 
 Usage: gigawamp [OPTIONS]      run the router
        gigawamp check [FILE]   check a configuration: \"ok\" or what is wrong
-       gigawamp reload [FILE]  check it and have the running router take it over
        gigawamp explain REALM ROLE ACTION URI    whether it may, by which rule
+       gigawamp reload [FILE]  check it and have the running router take it over
        gigawamp keygen FILE    make a key pair: FILE gets the private key
        gigawamp passwd         what to keep of a password (--method, --authid)
 
@@ -121,7 +121,6 @@ fn read(mut parser: Parser) -> Result<Command, lexopt::Error> {
     match verb.as_deref() {
         None | Some("serve") => Ok(Command::Serve(flags)),
         Some("check") => Ok(Command::Check(flags)),
-        Some("reload") => Ok(Command::Reload(flags)),
         Some("explain") => {
             let words: Result<[String; 4], _> = words.try_into();
             let [realm, role, action, uri] =
@@ -131,6 +130,7 @@ fn read(mut parser: Parser) -> Result<Command, lexopt::Error> {
                 action.ok_or("ACTION is call, register, publish, subscribe or takeover")?;
             Ok(Command::Explain(flags, Question { realm, role, action, policy, uri, authid }))
         }
+        Some("reload") => Ok(Command::Reload(flags)),
         Some("options") => Ok(Command::Options),
         Some("version") => Ok(Command::Version),
         Some("help") => Ok(Command::Help),

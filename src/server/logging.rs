@@ -44,6 +44,20 @@ pub(super) fn start(level: LevelFilter, format: LogFormat) {
     let _ = result;
 }
 
+/// Logs what a shard has to tell. Whatever clients have made up of it is quoted.
+pub(super) fn note(notice: &Notice) {
+    match notice {
+        Notice::Denied { authid, authrole, action, uri } => {
+            let (authid, authrole, action) = (&**authid, &**authrole, action.name());
+            warn!(?authid, ?authrole, action, ?uri, "denied");
+        }
+        Notice::Undecided { authorizer, reason } => {
+            warn!(?authorizer, ?reason, "an authorizer did not decide, so it was denied");
+        }
+        Notice::Suppressed { count } => warn!(count, "more like this was not logged"),
+    }
+}
+
 /// Logs lines of other levels from here on.
 pub(super) fn set_level(level: LevelFilter) {
     if let Some(change) = LEVEL.get() {
@@ -66,20 +80,6 @@ fn changeable<S: 'static>(level: LevelFilter) -> reload::Layer<Targets, S> {
 fn targets(level: LevelFilter) -> Targets {
     // What our dependencies have to say is of interest when something is wrong with them.
     Targets::new().with_target("gigawamp", level).with_default(level.min(LevelFilter::WARN))
-}
-
-/// Logs what a shard has to tell. Whatever clients have made up of it is quoted.
-pub(super) fn note(notice: &Notice) {
-    match notice {
-        Notice::Denied { authid, authrole, action, uri } => {
-            let (authid, authrole, action) = (&**authid, &**authrole, action.name());
-            warn!(?authid, ?authrole, action, ?uri, "denied");
-        }
-        Notice::Undecided { authorizer, reason } => {
-            warn!(?authorizer, ?reason, "an authorizer did not decide, so it was denied");
-        }
-        Notice::Suppressed { count } => warn!(count, "more like this was not logged"),
-    }
 }
 
 /// The time of day.

@@ -32,7 +32,7 @@ use tracing::{debug, error, info, warn};
 
 pub use config::options_markdown;
 
-use crate::router::config::{Effect, RealmConfig};
+use crate::router::config::{Config, Effect, RealmConfig};
 use crate::shard::{self, Listener, Shards};
 use cli::Command;
 use config::{Address, Flags, ListenerSettings, Loaded, Refused, Settings, Source};
@@ -88,6 +88,24 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     }
 }
 
+/// Says whether a session may do something, and by which rule.
+fn explain(flags: &Flags, question: &explain::Question) -> ExitCode {
+    let loaded = match load(flags) {
+        Ok(loaded) => loaded,
+        Err(code) => return code,
+    };
+    let answer = match explain::answer(&loaded, question) {
+        Ok(answer) => answer,
+        Err(text) => return refuse_usage(&text),
+    };
+    let code = match answer.effect {
+        Effect::Allow => ExitCode::SUCCESS,
+        Effect::Deny => ExitCode::from(FAILED),
+        Effect::Ask(_) => ExitCode::from(ASKED),
+    };
+    if print(&answer.text) == ExitCode::SUCCESS { code } else { ExitCode::from(FAILED) }
+}
+
 /// Loads the configuration and all that it names, and prints what is wrong or noteworthy.
 fn check(flags: &Flags) -> Result<Settings, ExitCode> {
     let loaded = load(flags)?;
@@ -110,24 +128,6 @@ fn reload_another(settings: &Settings) -> ExitCode {
         Ok(()) => print("reloaded\n"),
         Err(text) => fail(&text),
     }
-}
-
-/// Says whether a session may do something, and by which rule.
-fn explain(flags: &Flags, question: &explain::Question) -> ExitCode {
-    let loaded = match load(flags) {
-        Ok(loaded) => loaded,
-        Err(code) => return code,
-    };
-    let answer = match explain::answer(&loaded, question) {
-        Ok(answer) => answer,
-        Err(text) => return refuse_usage(&text),
-    };
-    let code = match answer.effect {
-        Effect::Allow => ExitCode::SUCCESS,
-        Effect::Deny => ExitCode::from(FAILED),
-        Effect::Ask(_) => ExitCode::from(ASKED),
-    };
-    if print(&answer.text) == ExitCode::SUCCESS { code } else { ExitCode::from(FAILED) }
 }
 
 /// Runs the router until it is told to stop.
@@ -166,9 +166,9 @@ fn run_until_stopped(
 ) -> Result<(), String> {
     let pid_file = loaded.settings.pid_file.as_deref().map(PidFile::take).transpose()?;
     let (mut shards, opened) = start(&loaded.settings, &loaded.source, started)?;
-    let mut memory = Watch::new(loaded.settings.memory_high);
     let mut reloader = Reloader::new((flags, loaded), opened, pid_file);
-    watch(&mut shards, (&mut reloader, &mut memory), signals)?;
+    let memory = Watch::new(reloader.loaded.settings.memory_high);
+    watch(&mut shards, (&mut reloader, memory), signals)?;
     drain(&mut shards, signals, reloader.loaded.settings.shutdown_timeout)
 }
 
@@ -203,7 +203,7 @@ fn start(
         warn!(connections_max, "connections_max was lowered to fit the limit of open files");
     }
     let opened: Vec<_> = transports.iter().copied().cloned().collect();
-    let config = settings.config(&opened, AGENT);
+    let config = router_config(settings, &opened);
     let lines: Vec<_> = listeners
         .iter()
         .zip(&transports)
@@ -225,6 +225,12 @@ fn start(
     let took = logging::now().duration_since(started).unwrap_or_default();
     info!("ready in {} ms", took.as_millis());
     Ok((running, (opened, doors)))
+}
+
+/// What routers are told by these settings. `listeners` are those that are open.
+fn router_config(settings: &Settings, listeners: &[ListenerSettings]) -> Config {
+    let listeners: Vec<_> = listeners.iter().collect();
+    settings.config(&listeners, &format!("gigawamp-{VERSION}"))
 }
 
 /// The first lines of the log.
@@ -317,7 +323,7 @@ fn describe(address: &str, settings: &ListenerSettings) -> String {
 /// Waits for the signal to stop, as long as every shard is well.
 fn watch(
     shards: &mut Shards,
-    (reloader, memory): (&mut Reloader, &mut Watch),
+    (reloader, mut memory): (&mut Reloader, Watch),
     signals: &Signals,
 ) -> Result<(), String> {
     loop {
@@ -416,9 +422,6 @@ fn print(text: &str) -> ExitCode {
 fn complain(text: &str) {
     let _ = writeln!(io::stderr(), "{text}");
 }
-
-/// What clients are told of this program.
-const AGENT: &str = concat!("gigawamp-", env!("CARGO_PKG_VERSION"));
 
 /// This program's version.
 const VERSION: &str = env!("CARGO_PKG_VERSION");

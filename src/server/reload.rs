@@ -80,11 +80,10 @@ impl Reloader {
             let same = |other: &&ListenerSettings| other.address == listener.address;
             if let Some(now) = loaded.settings.listeners.iter().find(same) {
                 listener.transport = now.transport.clone();
-                listener.admission = now.admission.clone();
             }
         }
         let ended_before = metrics::total(&shards.counters()).reconfigured_sessions_ended;
-        let config = loaded.settings.config(&listeners, super::AGENT);
+        let config = super::router_config(&loaded.settings, &listeners);
         let changes = match shards.configure(config) {
             Ok(changes) => changes,
             Err(text) => return self.refuse(&[text.to_owned()]),

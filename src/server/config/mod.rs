@@ -53,10 +53,10 @@ pub(super) struct Settings {
     pub(super) pin: Option<bool>,
     /// Connections at once; `None`: what open files allow.
     pub(super) connections_max: Option<usize>,
-    /// The file that tells which process runs.
-    pub(super) pid_file: Option<PathBuf>,
     /// Resident memory above which new sessions are refused.
     pub(super) memory_high: MemoryHigh,
+    /// The file that tells which process runs.
+    pub(super) pid_file: Option<PathBuf>,
     /// How long sessions may take to end once the process was told to stop.
     pub(super) shutdown_timeout: Duration,
     /// Whether listeners may be reached from other machines although nobody is authenticated.
@@ -227,8 +227,8 @@ impl Settings {
             busy_poll: Duration::ZERO,
             pin: None,
             connections_max: None,
-            pid_file: None,
             memory_high: MemoryHigh::Auto,
+            pid_file: None,
             shutdown_timeout: Duration::ZERO,
             insecure_allow_anonymous_remote: false,
             hide_realms: false,

@@ -5,8 +5,8 @@ use crate::router::config::{Config, RealmConfig};
 
 impl Settings {
     /// The configuration of routers that have these listeners.
-    pub(in crate::server) fn config(&self, listeners: &[ListenerSettings], agent: &str) -> Config {
-        let transport = |listener: &ListenerSettings| {
+    pub(in crate::server) fn config(&self, listeners: &[&ListenerSettings], agent: &str) -> Config {
+        let transport = |listener: &&ListenerSettings| {
             let mut transport = listener.transport.clone();
             // A cookie lasts as long as in any realm that is served there.
             let served = self.realms.iter().filter(|realm| listener.admission.serves(&realm.name));

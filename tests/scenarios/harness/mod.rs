@@ -118,13 +118,12 @@ pub(crate) fn reconfigured(lines: &[Line]) -> Config {
             continue;
         };
         let (name, value) = given.split_once(' ').unwrap_or((given, "0"));
-        match name {
-            "without" => names.retain(|name| *name != value),
-            "with" => names.push(value),
-            "nobody_is_known" => people = People::default(),
-            _ => {}
+        if name == "without" {
+            names.retain(|name| *name != value);
+            continue;
         }
-        if matches!(name, "without" | "with" | "nobody_is_known") {
+        if name == "with" {
+            names.push(value);
             continue;
         }
         if people.give(name, value) || take_rule(&mut options, (name, value)) {

@@ -139,15 +139,6 @@ const KEYS: &[Key<Settings>] = &[
                   many as the limit of open files allows, at most 100000.",
     },
     Key {
-        name: "pid_file",
-        kind: Kind::Path(|top| &mut top.pid_file),
-        preset: Preset::Unset("none is written"),
-        reload: false,
-        meaning: "A file that has the number of this process for as long as it runs. \
-                  `gigawamp reload` needs it; how the last reload went stands beside it, in a file \
-                  of that name with `.status` behind it.",
-    },
-    Key {
         name: "memory_high",
         kind: Kind::Text("a size such as \"2 GiB\", \"auto\" or \"off\"", |top, text| {
             top.memory_high = match text {
@@ -163,6 +154,15 @@ const KEYS: &[Key<Settings>] = &[
                   `gigawamp.error.overloaded`, until it is a sixteenth lower; sessions that are \
                   open live on. `\"auto\"`: four fifths of the control group's limit or of the \
                   machine's memory, whichever is less.",
+    },
+    Key {
+        name: "pid_file",
+        kind: Kind::Path(|top| &mut top.pid_file),
+        preset: Preset::Unset("none is written"),
+        reload: false,
+        meaning: "A file that has the number of this process for as long as it runs. \
+                  `gigawamp reload` needs it; how the last reload went stands beside it, in a file \
+                  of that name with `.status` behind it.",
     },
     Key {
         name: "shutdown_timeout",
