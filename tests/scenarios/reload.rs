@@ -114,3 +114,21 @@ fn who_would_not_be_given_its_role_again_is_told_goodbye() {
     "#,
     );
 }
+
+#[test]
+fn a_rule_that_is_added_counts_for_sessions_that_are_open() {
+    check(
+        r#"
+        given: role anonymous
+        given: allow * com.*
+        ann: SUBSCRIBE 1 {} com.secret -> SUBSCRIBED 1 $s
+        ben: PUBLISH 1 {acknowledge} com.secret [1] -> PUBLISHED 1 *
+        ann: <- EVENT $s * {} [1]
+        reload deny subscribe com.secret
+        ann: hears all $told
+        ben: PUBLISH 2 {acknowledge} com.secret [2] -> PUBLISHED 2 *
+        ann: silent
+        ann: SUBSCRIBE 2 {} com.secret -> ERROR SUBSCRIBE 2 {..} wamp.error.not_authorized
+    "#,
+    );
+}
