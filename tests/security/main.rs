@@ -16,6 +16,7 @@
 
 mod cargo;
 mod case;
+mod doors;
 mod ground;
 mod healthy;
 mod http;
@@ -32,6 +33,8 @@ mod peer;
 #[path = "../process/program.rs"]
 #[expect(dead_code, reason = "what only the tests of the process need")]
 mod program;
+#[path = "../process/secure.rs"]
+mod secure;
 
 use case::{Group, Row};
 
@@ -40,10 +43,16 @@ const GROUPS_AT_ONCE: usize = 3;
 
 /// Every group there is.
 fn groups() -> Vec<Group> {
-    [http::groups(), websocket::groups(), rawsocket::groups(), serializers::groups()]
-        .into_iter()
-        .flatten()
-        .collect()
+    [
+        doors::groups(),
+        http::groups(),
+        websocket::groups(),
+        rawsocket::groups(),
+        serializers::groups(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 #[test]
