@@ -150,6 +150,29 @@ attributes! { <'a>
         /// What we are to sign, so that the client knows us.
         challenge: Text<'a>,
     }
+    /// What an authenticator answers of a client.
+    AuthenticatorAnswer<'a> {
+        /// The realm it joins, if that is another than it wants to.
+        realm: Text<'a>,
+        /// Who it is.
+        authid: Text<'a>,
+        /// What it may do.
+        role: Text<'a>,
+        /// What WELCOME tells it beyond that.
+        extra: Extra<'a>,
+        /// By what its signature is checked.
+        secret: Signature<'a>,
+        /// How it comes from its password to that.
+        salt: Text<'a>,
+        /// Rounds of making it.
+        iterations: u64,
+        /// Octets of it.
+        keylen: u64,
+        /// By what its proof of SCRAM is checked.
+        scram: Signature<'a>,
+        /// The key it signs with.
+        pubkey: Text<'a>,
+    }
     /// `ERROR.Details`
     ErrorDetails<'a> {
         /// For a human reader.
@@ -299,6 +322,13 @@ attributes! { <'a>
     UnregisterOptions<'a> {
         /// Checked, otherwise ignored.
         forward_for: Vec<ForwardFor<'a>>,
+    }
+    /// What an authorizer may answer instead of a boolean.
+    AuthorizerAnswer {
+        /// Whether the request may be made.
+        allow: bool,
+        /// Whether its receivers are told whose it is, unasked.
+        disclose: bool,
     }
     /// `UNREGISTERED.Details` of a revocation.
     UnregisteredDetails<'a> {

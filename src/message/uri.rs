@@ -155,6 +155,8 @@ pub mod error {
     pub const NO_SUCH_ROLE: &str = "wamp.error.no_such_role";
     pub const NO_SUCH_REALM: &str = "wamp.error.no_such_realm";
     pub const NO_MATCHING_AUTH_METHOD: &str = "wamp.error.no_matching_auth_method";
+    pub const AUTHENTICATION_DENIED: &str = "wamp.error.authentication_denied";
+    pub const AUTHENTICATION_REQUIRED: &str = "wamp.error.authentication_required";
     pub const AUTHENTICATION_FAILED: &str = "wamp.error.authentication_failed";
     pub const FEATURE_NOT_SUPPORTED: &str = "wamp.error.feature_not_supported";
     pub const NO_SUCH_SESSION: &str = "wamp.error.no_such_session";
@@ -166,6 +168,8 @@ pub mod error {
     pub const NETWORK_FAILURE: &str = "wamp.error.network_failure";
     /// Ours: a session reached a bound of its own (subscriptions, registrations, pending calls).
     pub const LIMIT_EXCEEDED: &str = "gigawamp.error.limit_exceeded";
+    /// Ours: no session can be opened now, for memory is short.
+    pub const OVERLOADED: &str = "gigawamp.error.overloaded";
     /// Ours: the session read too slowly and was ended.
     pub const SLOW_PEER: &str = "gigawamp.error.slow_peer";
 }
@@ -176,8 +180,12 @@ pub mod error {
 pub mod close {
     pub const SYSTEM_SHUTDOWN: &str = "wamp.close.system_shutdown";
     pub const CLOSE_REALM: &str = "wamp.close.close_realm";
+    /// Of GOODBYE from clients: who they were is to be forgotten.
+    pub const LOGOUT: &str = "wamp.close.logout";
     pub const KILLED: &str = "wamp.close.killed";
     pub const GOODBYE_AND_OUT: &str = "wamp.close.goodbye_and_out";
+    /// Ours: the configuration changed, and what this session may do would not be granted again.
+    pub const ACCESS_CHANGED: &str = "gigawamp.close.access_changed";
     /// Ours: another callee took the procedure over.
     pub const TAKEN_OVER: &str = "gigawamp.close.taken_over";
 }

@@ -4,21 +4,16 @@
 //! transport, opens sessions, hands their messages to the realm, and ends them, always the same
 //! way, whoever ended them and why.
 
-use std::fmt::Write;
-
 use super::advice::QuestionId;
-use super::announcement::announced;
-use super::config::RequestIds;
 use super::peers::is_poll;
 use super::realm::Realm;
 use super::{ConnectionId, Origin, Output, Router};
-use crate::env::shrink;
-use crate::message::uri::{self, close, error};
+use crate::env::{Instant, shrink};
+use crate::message::uri::{close, error};
 use crate::message::{
-    Abort, AbortDetails, Attributes, Extra, Goodbye, GoodbyeDetails, Hello, Message, Payload,
-    SessionId, SubscriptionId, Text, UriCheck, Welcome, WelcomeDetails,
+    Abort, AbortDetails, Goodbye, GoodbyeDetails, Message, Payload, SessionId, SubscriptionId, Text,
 };
-use crate::session::{Admitted, CallRef, Identity, Phase, Session, SessionRef, Violation};
+use crate::session::{Admitted, CallRef, Phase, SessionRef, Violation};
 use crate::wire::{Serializer, Transport};
 
 /// The closed list of things that can be late.
@@ -41,6 +36,8 @@ pub(super) enum Deadline {
         /// Which.
         call: CallRef,
     },
+    /// A session that did more than its rates allow may go on.
+    Throttle(ConnectionId),
     /// A history may hold what is too old.
     History {
         /// In which realm.
@@ -66,8 +63,9 @@ const SILENCES_MAX: u8 = 2;
 
 impl Router {
     pub(super) fn on_opened(&mut self, id: ConnectionId, origin: Origin) {
-        let handshake = self.config.limits.handshake.saturating_sub(origin.delay);
-        self.peers.open(id, origin);
+        let (handshake, opening) = (self.config.limits.handshake, self.config.limits.opening);
+        let handshake = handshake.saturating_sub(origin.delay);
+        self.peers.open(id, origin).welcome_by = self.now + handshake;
         if self.shutting_down {
             return self.close(id);
         }
@@ -76,7 +74,7 @@ impl Router {
         if let Some(connection) = self.peers.connection(id) {
             connection.transport = transport;
         }
-        self.set_deadline(id, Deadline::Handshake(id), handshake);
+        self.set_deadline(id, Deadline::Handshake(id), opening.min(handshake));
     }
 
     pub(super) fn on_closed(&mut self, id: ConnectionId) {
@@ -113,6 +111,7 @@ impl Router {
             }
         }
         for id in &open {
+            self.cancel_waiting(*id);
             if let Some(realm) = self.peers.session(id.slot).map(|session| session.realm) {
                 self.in_realm(realm, |realm, context| realm.cancel_calls(id.slot, context));
             }
@@ -143,6 +142,7 @@ impl Router {
                 Deadline::Look(id) if self.was_due(id) => self.look(id),
                 Deadline::Request(id) if self.was_due(id) => self.on_request_late(id),
                 Deadline::Poll(id) => self.on_poll_late(id),
+                Deadline::Throttle(id) => self.on_throttle_over(id),
                 Deadline::Handshake(_)
                 | Deadline::Goodbye(_)
                 | Deadline::Look(_)
@@ -200,91 +200,57 @@ impl Router {
             Ok(Admitted::Routed) => {
                 let session = connection.session().expect("only an open session is routed for");
                 let realm = session.realm;
-                self.in_realm(realm, |realm, context| realm.on_message(id.slot, &message, context));
+                if session.buckets.is_some() {
+                    self.charge(id, &message, bytes.len());
+                }
+                let asks = self
+                    .in_realm(realm, |realm, context| realm.on_message(id.slot, &message, context));
+                if let Some(authorizer) = asks {
+                    self.seek_advice(id, authorizer, (&message, bytes));
+                }
             }
-            Ok(Admitted::Ignored) => {}
+            Ok(Admitted::Ignored) => self.charge(id, &message, bytes.len()),
             Ok(Admitted::Hello) => {
                 let Message::Hello(hello) = &message else { unreachable!("HELLO is one") };
                 self.on_hello(id, hello);
             }
-            Ok(Admitted::Proof) => unreachable!("nobody is challenged yet"),
-            Ok(Admitted::Goodbye) => self.on_goodbye(id),
+            Ok(Admitted::Proof) => {
+                let Message::Authenticate(proof) = &message else { unreachable!("it is one") };
+                self.on_authenticate(id, proof);
+            }
+            Ok(Admitted::Goodbye) => {
+                let Message::Goodbye(goodbye) = &message else { unreachable!("GOODBYE is one") };
+                self.on_goodbye(id, &goodbye.reason);
+            }
             Ok(Admitted::Abort) => self.finish(id),
             Err(violation) => self.on_violation(id, violation),
         }
     }
 
-    // spec: basic/sessions#session-establishment
-    fn on_hello(&mut self, id: ConnectionId, hello: &Hello<'_>) {
-        let details = &hello.details;
-        let roles = details.roles.clone().unwrap_or_default();
-        if roles.is_empty() {
-            let text = "Hello.details.roles: at least one of caller, callee, publisher, subscriber";
-            return self.on_violation(id, Violation(text.into()));
-        }
-        if !uri::is_valid(&hello.realm, UriCheck::Loose) {
-            return self.abort(id, error::INVALID_URI, "the realm is not a valid URI");
-        }
-        let Some(&realm) = self.realm_names.get(&*hello.realm) else {
-            return self.abort(id, error::NO_SUCH_REALM, "this router has no such realm");
-        };
-        let methods = details.authmethods.as_deref().unwrap_or_default();
-        if !methods.is_empty() && !methods.iter().any(|method| method == "anonymous") {
-            let text = "only anonymous sessions are accepted";
-            return self.abort(id, error::NO_MATCHING_AUTH_METHOD, text);
-        }
-        let Some(role) = self.realms[usize::from(realm)].roles.find("anonymous") else {
-            return self.abort(id, error::NO_SUCH_ROLE, "this realm has no such role");
-        };
-        let authid = self.random_authid();
-        let identity = Identity {
-            authid: authid.into(),
-            role,
-            authrole: "anonymous".into(),
-            authmethod: "anonymous",
-            authprovider: "static".into(),
-            authextra: None,
-        };
-        let session_id = self.random_session_id();
-        let details = WelcomeDetails {
-            roles: Some(announced(&self.config.realms[usize::from(realm)].options)),
-            agent: Some(self.config.agent.as_str().into()),
-            realm: Some(hello.realm.as_ref().into()),
-            authid: Some(identity.authid.as_ref().into()),
-            authrole: Some(identity.authrole.as_ref().into()),
-            authmethod: Some(identity.authmethod.into()),
-            authprovider: Some(identity.authprovider.as_ref().into()),
-            authextra: identity.authextra.as_deref().map(Extra::of_msgpack),
-        };
-        if !self.peers.welcome(id.slot, Welcome { session: session_id, details }) {
-            let text = "the longest message this peer takes is shorter than WELCOME";
-            return self.abort(id, error::PAYLOAD_SIZE_EXCEEDED, text);
-        }
-        // Sends of one client may overtake each other on the way: no order of ids can be asked for.
-        let given = self.config.realms[usize::from(realm)].request_ids;
-        let request_ids = if is_poll(id.slot) { RequestIds::Any } else { given };
-        let keys = (request_ids, &self.hash_key);
-        let connection = self.peers.connection(id).expect("it said HELLO");
-        let session = Session::new(session_id, realm, identity, roles, keys);
-        let session = session.after(connection.request_before);
-        connection.phase = Phase::Open(Box::new(session));
-        (connection.heard, connection.silences) = (true, 0);
-        self.peers.sessions.insert(session_id, id.slot);
-        self.peers.counters.sessions += 1;
-        self.set_deadline(id, Deadline::Look(id), self.look_interval());
-        self.in_realm(realm, |realm, context| realm.join(id.slot, context));
-    }
-
     // spec: basic/sessions#session-closing
-    fn on_goodbye(&mut self, id: ConnectionId) {
+    fn on_goodbye(&mut self, id: ConnectionId, reason: &str) {
         let connection = self.peers.connection(id).expect("it said GOODBYE");
         if matches!(connection.phase, Phase::Leaving) {
             return self.finish(id);
         }
+        if reason == close::LOGOUT
+            && let Some(realm) = self.peers.session(id.slot).map(|session| session.realm)
+        {
+            self.forget_cookie(id, realm);
+        }
         // The transport stays open: another session may follow on it.
         self.end_session(id, Phase::Opening);
         self.say_goodbye(id, close::GOODBYE_AND_OUT);
-        self.set_deadline(id, Deadline::Handshake(id), self.config.limits.handshake);
+        let welcome_by = self.now + self.config.limits.handshake;
+        self.await_hello(id, welcome_by);
+    }
+
+    /// Waits for HELLO, for a session that begins by that moment.
+    pub(super) fn await_hello(&mut self, id: ConnectionId, welcome_by: Instant) {
+        let hello = self.config.limits.hello;
+        let slot = self.peers.slot(id).expect("its transport is there");
+        slot.welcome_by = welcome_by;
+        self.set_deadline(id, Deadline::Handshake(id), hello.min(welcome_by - self.now));
     }
 
     // spec: basic/building_blocks#protocol-errors
@@ -300,21 +266,42 @@ impl Router {
     fn on_handshake_late(&mut self, id: ConnectionId) {
         let connection = self.peers.connection(id).expect("its deadline was found");
         if connection.negotiated.is_none() {
-            return self.close(id);
+            return self.on_opening_late(id);
+        }
+        if matches!(connection.phase, Phase::Authenticating(_)) {
+            return self.on_authentication_late(id);
         }
         self.abort(id, error::PROTOCOL_VIOLATION, "no HELLO in due time");
+        self.part(id);
+    }
+
+    /// The transport's own handshake takes too long. Whoever has begun an HTTP request is told.
+    fn on_opening_late(&mut self, id: ConnectionId) {
+        let left = self
+            .peers
+            .slot(id)
+            .map_or(std::time::Duration::ZERO, |slot| slot.welcome_by - self.now);
+        let connection = self.peers.connection(id).expect("its deadline was found");
+        if connection.transport.longpoll().is_some() && !left.is_zero() {
+            return self.set_deadline(id, Deadline::Handshake(id), left);
+        }
+        let mut reply = Vec::new();
+        connection.transport.give_up(&mut reply);
+        self.peers.queue_reply(id, &reply);
+        self.finish(id);
         self.part(id);
     }
 
     /// Looks after a peer with an open session: one that is silent is pinged, one that stays
     /// silent or does not read is given up.
     fn look(&mut self, id: ConnectionId) {
+        let throttled = self.peers.slot(id).is_some_and(|slot| slot.throttle.is_some());
         let connection = self.peers.connection(id).expect("its deadline was found");
         let heard = std::mem::take(&mut connection.heard);
         connection.transport.forgive_pings();
         // A peer that has something to read shows by reading it that it lives. What it says may
         // not be listened to meanwhile, and a ping would only wait behind the rest.
-        let silent = !heard && connection.outbox.is_empty() && !self.held;
+        let silent = !heard && !throttled && connection.outbox.is_empty() && !self.held;
         connection.silences = if silent { connection.silences.saturating_add(1) } else { 0 };
         let progressed = std::mem::take(&mut connection.progressed);
         connection.stalled_since = match connection.stalled_since {
@@ -355,7 +342,7 @@ impl Router {
         now - *since >= self.config.limits.message
     }
 
-    fn look_interval(&self) -> std::time::Duration {
+    pub(super) fn look_interval(&self) -> std::time::Duration {
         let limits = &self.config.limits;
         let patience = limits.stall.min(limits.message);
         match limits.ping_interval {
@@ -373,7 +360,7 @@ impl Router {
 
     /// Refuses or ends a session with ABORT; what follows from this peer is not processed.
     // spec: basic/sessions#session-aborting
-    fn abort(&mut self, id: ConnectionId, reason: &str, text: &str) {
+    pub(super) fn abort(&mut self, id: ConnectionId, reason: &str, text: &str) {
         self.end_session(id, Phase::Flushing);
         // Whoever did not read is still told why this is the end.
         self.peers.undoom(id);
@@ -400,7 +387,7 @@ impl Router {
         self.flush(id);
     }
 
-    fn say_goodbye(&mut self, id: ConnectionId, reason: &'static str) {
+    pub(super) fn say_goodbye(&mut self, id: ConnectionId, reason: &'static str) {
         let details = GoodbyeDetails::default();
         self.peers.tell(id.slot, Goodbye { details, reason: Text::Borrowed(reason) });
     }
@@ -409,6 +396,7 @@ impl Router {
     // spec: basic/sessions — the same clean-up, however a session ends
     fn end_session(&mut self, id: ConnectionId, next: Phase) {
         self.clean_up(id);
+        self.ask_no_more(id);
         let connection = self.peers.connection(id).expect("the caller found it");
         connection.phase = next;
     }
@@ -420,7 +408,7 @@ impl Router {
     }
 
     /// The same, but if `silently` without meta events and testaments.
-    fn end_session_quietly(&mut self, id: ConnectionId, silently: bool) {
+    pub(super) fn end_session_quietly(&mut self, id: ConnectionId, silently: bool) {
         let connection = self.peers.connection(id).expect("the caller found it");
         if !matches!(connection.phase, Phase::Open(_)) {
             return;
@@ -428,6 +416,8 @@ impl Router {
         let Phase::Open(session) = std::mem::replace(&mut connection.phase, Phase::Leaving) else {
             unreachable!("it was open a line ago")
         };
+        self.end_waiting(id);
+        let connection = self.peers.connection(id).expect("it was there some lines ago");
         connection.request_before = Some(session.request_last());
         self.peers.sessions.remove(&session.id);
         shrink(&mut self.peers.sessions);
@@ -435,6 +425,13 @@ impl Router {
         self.in_realm(session.realm, |realm, context| {
             realm.leave(gone, &session, silently, context)
         });
+    }
+
+    /// Nobody waits any more for what an advisor was asked about a connection.
+    pub(super) fn ask_no_more(&mut self, id: ConnectionId) {
+        if let Some(question) = self.peers.slot(id).and_then(|slot| slot.question.take()) {
+            self.withdraw(question);
+        }
     }
 
     /// Closes a connection that has nothing more to say.
@@ -457,8 +454,9 @@ impl Router {
 
     fn forget(&mut self, id: ConnectionId) {
         self.clean_up(id);
+        self.ask_no_more(id);
         let slot = self.peers.forget(id);
-        if let Some(handle) = slot.deadline {
+        for handle in [slot.deadline, slot.throttle].into_iter().flatten() {
             self.deadlines.cancel(handle);
         }
         if slot.poll.is_some() || slot.asked.is_some() {
@@ -481,7 +479,7 @@ impl Router {
 
     /// A session id that tells its shard by its remainder, uniform over the whole range.
     // spec: basic/building_blocks#ids — global scope
-    fn random_session_id(&mut self) -> SessionId {
+    pub(super) fn random_session_id(&mut self) -> SessionId {
         let (count, here) = (u64::from(self.shards_count), u64::from(self.peers.shard.0));
         loop {
             let id = SessionId(self.random.below(crate::limits::ID_MAX) + 1);
@@ -489,15 +487,5 @@ impl Router {
                 return id;
             }
         }
-    }
-
-    /// Twelve octets of chance, so that no two anonymous peers share an identity.
-    fn random_authid(&mut self) -> String {
-        let mut octets = [0; 12];
-        self.random.fill(&mut octets);
-        octets.iter().fold(String::with_capacity(24), |mut text, octet| {
-            write!(text, "{octet:02x}").expect("a string takes all");
-            text
-        })
     }
 }

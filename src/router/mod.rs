@@ -13,6 +13,7 @@
 
 pub mod advice;
 mod announcement;
+mod authentication;
 pub mod authorization;
 mod broadcast;
 mod broker;
@@ -25,31 +26,37 @@ mod filter;
 mod history;
 mod longpoll;
 mod meta;
+pub mod notice;
 pub mod pattern;
 mod peers;
 mod realm;
 mod registrations;
 mod relay;
+mod reload;
 mod retention;
+mod shared;
 mod subscriptions;
+mod throttle;
 mod turns;
 
 pub use crate::session::{ClientCertificate, ConnectionId, Origin, ShardId, TlsOrigin};
 pub use relay::Batch;
+pub use shared::{Changes, Shared};
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::AtomicBool;
 
 use crate::env::{Instant, Map, Random, hash_key};
 use crate::session::{Outbox, Phase};
 use advice::{QuestionId, Questions, Reply};
+use authentication::{Attempts, Cookies};
 use config::Config;
 use conversation::Deadline;
 use deadline::Wheel;
 use longpoll::LongPoll;
 use meta::{News, Pace};
 use peers::Peers;
-use realm::{Context, Realm, SharedRealm};
+use realm::{Context, Realm};
 use relay::Relays;
 
 /// Everything that can happen to a router.
@@ -97,6 +104,9 @@ pub enum Input<'a> {
     },
     /// The moment of [`Router::next_deadline`] has come.
     DeadlineReached,
+    /// The configuration that all shards share has changed: [`Shared::configure`]. Repeating it
+    /// changes nothing.
+    Configured,
     /// Say goodbye to every session. Repeating it changes nothing.
     ShutDown,
 }
@@ -139,40 +149,11 @@ pub enum Output {
     Ask,
 }
 
-/// What all shards of one process share: the configuration and each realm's index.
-#[derive(Debug)]
-pub struct Shared {
-    /// How many shards there are.
-    pub shards_count: u16,
-    config: Arc<Config>,
-    realms: Vec<Arc<SharedRealm>>,
-    /// Long-poll transports of all shards.
-    longpoll_transports: Arc<AtomicUsize>,
-}
-
-impl Shared {
-    /// For `shards_count` routers that will run `config` from `now` on.
-    #[must_use]
-    pub fn new(config: Arc<Config>, shards_count: u16, seed: [u8; 32], now: Instant) -> Arc<Self> {
-        let mut random = Random::from_seed(seed);
-        let realm =
-            |realm| Arc::new(SharedRealm::new(realm, &hash_key(&mut random), shards_count, now));
-        let realms = config.realms.iter().map(realm).collect();
-        let longpoll_transports = Arc::default();
-        Arc::new(Self { shards_count, config, realms, longpoll_transports })
-    }
-
-    /// Whether no subscription and no registration is left in any realm, but for subscriptions
-    /// without a subscriber that have a history.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.realms.iter().all(|realm| realm.is_empty())
-    }
-}
-
 /// One shard's router.
 #[derive(Debug)]
 pub struct Router {
+    /// The state of things that this shard goes by; there may be a newer one.
+    shared: Arc<Shared>,
     config: Arc<Config>,
     shards_count: u16,
     random: Random,
@@ -190,7 +171,11 @@ pub struct Router {
     news: Vec<News>,
     longpoll: LongPoll,
     questions: Questions,
+    attempts: Attempts,
+    cookies: Cookies,
     pace: Pace,
+    /// New sessions are refused.
+    memory_is_short: Arc<AtomicBool>,
     /// What the transport in hand has to say; empty between two inputs.
     reply: Vec<u8>,
 }
@@ -204,12 +189,7 @@ impl Router {
         let mut random = Random::from_seed(seed);
         let hash_key = hash_key(&mut random);
         let config = Arc::clone(&shared.config);
-        let indices = 0_u16..;
-        let realms = indices.clone().zip(&shared.realms);
-        let mut realm_names = Map::with_hasher(hash_key.clone());
-        for (index, realm) in indices.zip(&config.realms) {
-            realm_names.insert(realm.name.as_str().into(), index);
-        }
+        let realms = (0_u16..).zip(&shared.realms);
         Self {
             peers: Peers::new(
                 (shard, shared.shards_count),
@@ -220,7 +200,7 @@ impl Router {
             realms: realms
                 .map(|(index, shared)| Realm::new(index, shared, shard, &hash_key))
                 .collect(),
-            realm_names,
+            realm_names: shared.realm_names(&hash_key),
             deadlines: Wheel::new(Instant::default()),
             now: Instant::default(),
             held: false,
@@ -228,9 +208,13 @@ impl Router {
             news: Vec::new(),
             longpoll: LongPoll::new(&shared.longpoll_transports),
             questions: Questions::new(&hash_key),
+            attempts: Attempts::new(&hash_key),
+            cookies: Cookies::new(&hash_key),
             pace: Pace::default(),
+            memory_is_short: Arc::clone(&shared.memory_is_short),
             reply: Vec::new(),
             shards_count: shared.shards_count,
+            shared: Arc::clone(shared),
             config,
             random,
             hash_key,
@@ -249,6 +233,7 @@ impl Router {
             Input::Relayed { from: _, batch } => self.on_relayed(&batch),
             Input::Answered { question, reply } => self.on_answered(question, reply),
             Input::DeadlineReached => self.on_deadlines(),
+            Input::Configured => self.on_configured(),
             Input::ShutDown => self.on_shut_down(),
         }
         loop {
@@ -312,6 +297,11 @@ impl Router {
         self.peers.counters
     }
 
+    /// What an operator should hear of since this was asked last.
+    pub fn take_notices(&mut self) -> Vec<notice::Notice> {
+        self.peers.notices.take()
+    }
+
     /// Whether nothing is left of any session, connection or message, but for what is kept of
     /// messages on purpose: retained events and histories.
     #[must_use]
@@ -342,6 +332,7 @@ impl Router {
             #[rustfmt::skip]
             let context = &mut Context {
                 peers, relays, random, limits, deadlines, now, news, pace, questions,
+                granted: None,
             };
             realm.check(context);
         }
@@ -349,7 +340,11 @@ impl Router {
 
     fn on_relayed(&mut self, batch: &Batch) {
         for (realm, relay) in batch.iter() {
-            if !self.on_poll_relay(&relay) {
+            if usize::from(realm) >= self.realms.len() {
+                // The other shard was told of a new realm before this one.
+                self.on_configured();
+            }
+            if !self.on_poll_relay(&relay) && !self.on_authentication_relay(&relay) {
                 self.in_realm(realm, |realm, context| realm.on_relay(&relay, context));
             }
         }
@@ -367,6 +362,7 @@ impl Router {
         #[rustfmt::skip]
         let context = &mut Context {
             peers, relays, random, limits, deadlines, now, news, pace, questions,
+            granted: None,
         };
         act(&mut self.realms[usize::from(realm)], context)
     }
@@ -395,10 +391,17 @@ pub struct Counters {
     pub connections: u64,
     /// Sessions that were welcomed.
     pub sessions: u64,
+    /// Clients that were refused for they could not prove who they are, or it could not be found
+    /// out.
+    pub authentications_failed: u64,
+    /// Attempts of clients that are not listened to, after too many that failed.
+    pub authentications_blocked: u64,
     /// Messages received.
     pub messages_in: u64,
     /// Messages queued for peers.
     pub messages_out: u64,
+    /// Sessions ended because their realm was removed, or because what they may do there was.
+    pub reconfigured_sessions_ended: u64,
     /// Sessions ended because their outbox overflowed or stood still.
     pub slow_sessions_ended: u64,
     /// Sessions or connections ended for breaking the protocol.
@@ -408,6 +411,12 @@ pub struct Counters {
     /// EVENTs that were too long for their receiver, or had no form in its serializer, and were
     /// dropped.
     pub undeliverable_events: u64,
+    /// Requests of sessions that may not do that.
+    pub denials: u64,
+    /// Times that a session did more than its rates allow and was held back.
+    pub throttlings: u64,
+    /// Sessions that were refused because memory was short.
+    pub sessions_refused: u64,
     /// Events that were to be retained but were not, for lack of room.
     pub retentions_refused: u64,
 }

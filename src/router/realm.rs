@@ -3,13 +3,14 @@
 //! Each shard has its own half of every realm (a broker, a dealer); all shards share its index.
 
 use std::collections::BTreeMap;
+use std::ops::Deref;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use ahash::RandomState;
 
 use super::advice::Questions;
-use super::authorization::Roles;
+use super::authorization::{Granted, Roles};
 use super::broker::Broker;
 use super::config::{Limits, RealmConfig, RealmOptions};
 use super::conversation::Deadline;
@@ -32,13 +33,21 @@ use crate::message::{
 use crate::session::{CallRef, Session, SessionRef, ShardId};
 use crate::wire::Serializer;
 
-/// What all shards know of a realm.
+/// What all shards know of a realm, as it is configured now.
 #[derive(Debug)]
 pub(super) struct SharedRealm {
     pub(super) uri_check: UriCheck,
     pub(super) options: RealmOptions,
-    /// What sessions may do, as it was when the process started.
+    /// What sessions may do.
     roles: Arc<Roles>,
+    /// Whether clients may join it. One that was removed is never open again.
+    pub(super) is_open: bool,
+    index: Arc<RealmIndex>,
+}
+
+/// What all shards know of a realm, however it is configured.
+#[derive(Debug)]
+pub(super) struct RealmIndex {
     pub(super) subscriptions: Directory<Subscription>,
     pub(super) registrations: Directory<Registration>,
     pub(super) retention: Retention,
@@ -50,18 +59,23 @@ pub(super) struct SharedRealm {
     first_join_ms: AtomicU64,
 }
 
+impl Deref for SharedRealm {
+    type Target = RealmIndex;
+
+    fn deref(&self) -> &RealmIndex {
+        &self.index
+    }
+}
+
 impl SharedRealm {
-    /// The realm of a process of `shards_count` shards that starts `now`.
+    /// A realm that all of `shards_count` shards begin `now`.
     pub(super) fn new(
         config: &RealmConfig,
         hash_key: &RandomState,
         shards_count: u16,
         now: Instant,
     ) -> Self {
-        let mut realm = Self {
-            uri_check: config.uri_check,
-            options: config.options.clone(),
-            roles: Arc::new(Roles::new(config)),
+        let mut index = RealmIndex {
             subscriptions: Directory::new(hash_key),
             registrations: Directory::new(hash_key),
             retention: Retention::new(hash_key),
@@ -71,11 +85,39 @@ impl SharedRealm {
         };
         // Not every realm's first history is to be kept by the same shard.
         let first = hash_key.hash_one(&config.name);
-        realm.archives =
-            Archive::found(&realm, &config.options.history, (first, shards_count), now);
-        realm
+        index.archives =
+            Archive::found(&index, &config.options.history, (first, shards_count), now);
+        Self::of(config, Arc::new(index))
     }
 
+    /// The same realm, configured otherwise.
+    pub(super) fn with(&self, config: &RealmConfig) -> Self {
+        Self::of(config, Arc::clone(&self.index))
+    }
+
+    /// The same realm, removed.
+    pub(super) fn closed(&self) -> Self {
+        Self {
+            uri_check: self.uri_check,
+            options: RealmOptions::default(),
+            roles: Arc::default(),
+            is_open: false,
+            index: Arc::clone(&self.index),
+        }
+    }
+
+    fn of(config: &RealmConfig, index: Arc<RealmIndex>) -> Self {
+        Self {
+            uri_check: config.uri_check,
+            options: config.options.clone(),
+            roles: Arc::new(Roles::new(config)),
+            is_open: true,
+            index,
+        }
+    }
+}
+
+impl RealmIndex {
     /// Whether no subscription is left that has a subscriber, and no registration.
     pub(super) fn is_empty(&self) -> bool {
         let mut held = false;
@@ -116,6 +158,8 @@ pub(super) struct Context<'c> {
     pub(super) news: &'c mut Vec<News>,
     /// How much of this shard's time long answers may take.
     pub(super) pace: &'c mut Pace,
+    /// What an authorizer has said of the request in hand.
+    pub(super) granted: Option<Granted>,
     /// What the router itself has asked.
     pub(super) questions: &'c mut Questions,
 }
@@ -171,55 +215,73 @@ impl Realm {
         }
     }
 
-    /// Routes a message of the session in `slot`, which was found legal.
-    #[expect(clippy::wildcard_enum_match_arm, reason = "the session admits nothing else")]
+    /// Goes by another configuration of the same realm.
+    pub(super) fn configure(&mut self, shared: &Arc<SharedRealm>) {
+        self.shared = Arc::clone(shared);
+        self.broker.shared = Arc::clone(shared);
+        self.dealer.shared = Arc::clone(shared);
+        self.roles = Arc::clone(&shared.roles);
+    }
+
+    /// Forgets what is kept of events, for nobody will ask for them any more.
+    pub(super) fn forget_events(&mut self) {
+        self.broker.histories.forget();
+        self.shared.retention.forget();
+    }
+
+    /// Routes a message of the session in `slot`, which was found legal. Gives the authorizer that
+    /// must be asked before, if there is one.
     pub(super) fn on_message(
         &mut self,
         slot: u32,
         message: &Message<'_>,
         context: &mut Context<'_>,
-    ) {
-        let (refused, request) = match message {
-            Message::Publish(publish) => {
-                let refused = self.broker.on_publish(slot, publish, context);
-                // spec: basic/publish_subscribe#publishing — silence unless asked
-                let asked = publish.options.acknowledge == Some(true);
-                (
-                    refused.or_else(|refusal| if asked { Err(refusal) } else { Ok(()) }),
-                    publish.request,
-                )
+    ) -> Option<u16> {
+        let done = match self.authorize(slot, message, context) {
+            Ok(Some(it)) if context.granted.is_none_or(|granted| granted.authorizer != it) => {
+                return Some(it);
             }
-            Message::Subscribe(subscribe) => {
-                (self.broker.on_subscribe(slot, subscribe, context), subscribe.request)
-            }
-            Message::Unsubscribe(unsubscribe) => {
-                (self.broker.on_unsubscribe(slot, unsubscribe, context), unsubscribe.request)
-            }
-            Message::Call(call) => {
-                // What is reserved is ours alone, whatever patterns others have registered.
-                let answered = match uri::is_reserved(&call.procedure) {
-                    true => self.on_meta_call(slot, call, context),
-                    false => self.dealer.on_call(slot, call, context),
-                };
-                (answered, call.request)
-            }
-            Message::Cancel(cancel) => {
-                (self.dealer.on_cancel(slot, cancel, context), cancel.request)
-            }
-            Message::Register(register) => {
-                (self.dealer.on_register(slot, register, context), register.request)
-            }
-            Message::Unregister(unregister) => {
-                (self.dealer.on_unregister(slot, unregister, context), unregister.request)
-            }
-            Message::Yield(answer) => return self.dealer.on_yield(slot, answer, context),
-            Message::Error(error) => return self.dealer.on_error(slot, error, context),
-            _ => unreachable!("the session admits nothing else"),
+            Ok(_) => self.route(slot, message, context),
+            Err(refusal) => Err(refusal),
         };
-        if let Err(Refusal(error)) = refused {
-            context.peers.tell(slot, error_of(message.code(), request, error));
+        if let Err(refusal) = done {
+            Self::refuse(slot, message, refusal, context);
         }
         self.publish_news(context);
+        None
+    }
+
+    #[expect(clippy::wildcard_enum_match_arm, reason = "the session admits nothing else")]
+    fn route(
+        &mut self,
+        slot: u32,
+        message: &Message<'_>,
+        context: &mut Context<'_>,
+    ) -> Result<(), Refusal> {
+        match message {
+            Message::Publish(publish) => self.broker.on_publish(slot, publish, context),
+            Message::Subscribe(subscribe) => self.broker.on_subscribe(slot, subscribe, context),
+            Message::Unsubscribe(unsubscribe) => {
+                self.broker.on_unsubscribe(slot, unsubscribe, context)
+            }
+            // What is reserved is ours alone, whatever patterns others have registered.
+            Message::Call(call) if uri::is_reserved(&call.procedure) => {
+                self.on_meta_call(slot, call, context)
+            }
+            Message::Call(call) => self.dealer.on_call(slot, call, context),
+            Message::Cancel(cancel) => self.dealer.on_cancel(slot, cancel, context),
+            Message::Register(register) => self.dealer.on_register(slot, register, context),
+            Message::Unregister(unregister) => self.dealer.on_unregister(slot, unregister, context),
+            Message::Yield(answer) => {
+                self.dealer.on_yield(slot, answer, context);
+                Ok(())
+            }
+            Message::Error(error) => {
+                self.dealer.on_error(slot, error, context);
+                Ok(())
+            }
+            _ => unreachable!("the session admits nothing else"),
+        }
     }
 
     /// A session has joined: others are told.
@@ -255,7 +317,9 @@ impl Realm {
             | Head::Bounced(_)
             | Head::Cancel { .. }
             | Head::Revoke { .. } => self.dealer.on_relay(relay, context),
-            Head::Poll(_) | Head::Polled(_) => unreachable!("these are of no realm"),
+            Head::Poll(_) | Head::Polled(_) | Head::Suspect(_) | Head::Remember(_) => {
+                unreachable!("these are of no realm")
+            }
         }
     }
 

@@ -24,6 +24,7 @@ use super::line::{Line, Sleeper};
 use super::vestibule::Door;
 use super::vestibule::admission::Permit;
 use crate::router::advice::{Question, QuestionId, Reply};
+use crate::router::notice::Notice;
 use crate::router::{Counters, Origin, ShardId};
 
 /// Batches that one shard may have under way to another.
@@ -39,6 +40,9 @@ const LINE_BYTES_MAX: usize = 4 << 20;
 
 /// Connections that were accepted but not yet seen by their shard.
 const NEWCOMERS_MAX: usize = 1_024;
+
+/// What one shard may have to tell an operator before anybody listens.
+const NOTICES_MAX: usize = 64;
 
 /// Answers from outside that one shard has not taken yet.
 const ANSWERS_MAX: usize = 1_024;
@@ -70,9 +74,13 @@ pub(super) struct Gate {
     /// Turns of its loop.
     turns: AtomicU64,
     shut_down: AtomicBool,
+    /// How often the configuration has changed, and how often the shard has taken note of it.
+    configured: [AtomicU64; 2],
     /// Wakes its task, where it is one.
     pub(super) waker: OnceLock<Waker>,
     counters: ArrayQueue<Counters>,
+    /// What an operator should hear of; the latest is lost if nobody takes any.
+    notices: ArrayQueue<Notice>,
 }
 
 impl Gate {
@@ -86,8 +94,10 @@ impl Gate {
             connections: AtomicUsize::new(0),
             turns: AtomicU64::new(0),
             shut_down: AtomicBool::new(false),
+            configured: Default::default(),
             waker: OnceLock::new(),
             counters: ArrayQueue::new(1),
+            notices: ArrayQueue::new(NOTICES_MAX),
         })
     }
 
@@ -119,6 +129,25 @@ impl Gate {
         self.turns.load(Ordering::Relaxed)
     }
 
+    /// Tells the shard that the configuration has changed. Whatever was changed before is seen by
+    /// the shard when it takes note.
+    pub(super) fn configure(&self) {
+        self.configured[0].fetch_add(1, Ordering::Release);
+        self.ring();
+    }
+
+    /// How often the configuration has changed, if the shard has not taken note of all of it.
+    pub(super) fn configured(&self) -> Option<u64> {
+        let [told, noted] = &self.configured;
+        let told = told.load(Ordering::Acquire);
+        (told != noted.load(Ordering::Acquire)).then_some(told)
+    }
+
+    /// By the shard: it has taken note of so many changes.
+    pub(super) fn note_configured(&self, count: u64) {
+        self.configured[1].store(count, Ordering::Release);
+    }
+
     /// Asks the shard to say goodbye to everyone and to end.
     pub(super) fn shut_down(&self) {
         self.shut_down.store(true, Ordering::Release);
@@ -133,6 +162,17 @@ impl Gate {
     /// By the shard: shows `counters` to the others.
     pub(super) fn publish(&self, counters: Counters) {
         self.counters.force_push(counters);
+    }
+
+    /// By the shard: has an operator hear of something.
+    pub(super) fn tell(&self, notice: Notice) {
+        // Who does not listen misses it.
+        let _ = self.notices.push(notice);
+    }
+
+    /// What an operator should hear of since this was asked last.
+    pub(super) fn take_notices(&self) -> impl Iterator<Item = Notice> + '_ {
+        std::iter::from_fn(|| self.notices.pop())
     }
 
     /// What the shard showed last; nothing but zeroes before it is up.

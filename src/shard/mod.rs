@@ -26,14 +26,16 @@ mod vestibule;
 mod watchdog;
 
 use std::panic::AssertUnwindSafe;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use crate::limits::SHARDS_MAX;
-use crate::router::config::{Config, Limits};
-use crate::router::{Counters, Router, ShardId, Shared};
+use crate::router::config::Config;
+use crate::router::notice::Notice;
+use crate::router::{Changes, Counters, Router, ShardId, Shared};
 
 use acceptor::Acceptor;
 pub use acceptor::Listener;
@@ -99,6 +101,8 @@ pub struct Options {
 #[derive(Debug)]
 pub struct Shards {
     gates: Arc<[Gate]>,
+    /// What the routers go by; none in tests that host something else.
+    shared: Option<Arc<Shared>>,
     /// What the threads say. Each says when it has ended, however that came about.
     reports: Receiver<Report>,
     threads: Vec<JoinHandle<()>>,
@@ -108,6 +112,7 @@ pub struct Shards {
     acceptor: Option<Acceptor>,
     admission: Arc<Admission>,
     watchdog: Watchdog,
+    memory_is_short: Arc<AtomicBool>,
 }
 
 /// What the thread of a shard tells the one that started it.
@@ -127,9 +132,14 @@ impl Shards {
         let shards_count = u16::try_from(options.shards).unwrap_or(u16::MAX);
         let (config, now) = (Arc::clone(&options.config), Clock::start().now());
         let shared = Shared::new(config, shards_count, clock::seed(), now);
-        Self::start_with(options, MESH_DEPTH, move |shard| {
-            Router::new(shard, &shared, clock::seed())
-        })
+        let memory_is_short = shared.memory_is_short();
+        let first = Arc::clone(&shared);
+        let mut shards = Self::start_with(options, MESH_DEPTH, move |shard| {
+            Router::new(shard, &first, clock::seed())
+        })?;
+        shards.memory_is_short = memory_is_short;
+        shards.shared = Some(shared);
+        Ok(shards)
     }
 
     /// Starts shards that host what `make` makes; it is called on the thread of each.
@@ -154,6 +164,7 @@ impl Shards {
         let (sender, reports) = mpsc::channel();
         let mut shards = Self {
             gates: Arc::clone(&gates),
+            shared: None,
             reports,
             threads: Vec::new(),
             running_count: 0,
@@ -161,6 +172,7 @@ impl Shards {
             acceptor: None,
             admission: Arc::clone(&admission),
             watchdog,
+            memory_is_short: Arc::default(),
         };
         let mesh = Mesh::new(Arc::clone(&gates), mesh_depth).advised_by(options.counsel.clone());
         let mesh = Arc::new(mesh);
@@ -199,10 +211,42 @@ impl Shards {
         Ok(shards)
     }
 
+    /// Makes `config` what holds from here on; every shard heeds it when it gets to it:
+    /// [`has_configured`](Self::has_configured).
+    ///
+    /// # Errors
+    ///
+    /// As [`Shared::configure`]; nothing is changed then.
+    pub fn configure(&mut self, config: Config) -> Result<Changes, &'static str> {
+        let shared = self.shared.as_ref().ok_or("the shards host no routers")?;
+        let limits = config.limits.clone();
+        let (next, changes) = shared.configure(config, clock::seed(), Clock::start().now())?;
+        self.admission.set_limits(&limits);
+        self.shared = Some(next);
+        self.gates.iter().for_each(Gate::configure);
+        Ok(changes)
+    }
+
+    /// Whether every shard goes by the configuration that was made last.
+    #[must_use]
+    pub fn has_configured(&self) -> bool {
+        self.gates.iter().all(|gate| gate.configured().is_none())
+    }
+
     /// What each shard counted, not older than a second, by shard.
     #[must_use]
     pub fn counters(&self) -> Vec<Counters> {
         self.gates.iter().map(Gate::counters).collect()
+    }
+
+    /// What an operator should hear of since this was asked last.
+    pub fn take_notices(&self) -> impl Iterator<Item = Notice> + '_ {
+        self.gates.iter().flat_map(Gate::take_notices)
+    }
+
+    /// Has all shards refuse new sessions for as long as memory is short.
+    pub fn note_memory(&self, is_short: bool) {
+        self.memory_is_short.store(is_short, Ordering::Relaxed);
     }
 
     /// Has whoever connects to the listener `index` from now on pass through `door`: other
@@ -211,11 +255,6 @@ impl Shards {
         if let Some(acceptor) = &self.acceptor {
             acceptor.set_door(index, Arc::new(door));
         }
-    }
-
-    /// Other bounds of what each address may do, for whoever connects from now on.
-    pub fn set_limits(&self, limits: &Limits) {
-        self.admission.set_limits(limits);
     }
 
     /// Connections that were turned away so far.

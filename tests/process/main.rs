@@ -8,6 +8,7 @@
 mod commands;
 mod compressed;
 mod crowd;
+mod edge;
 mod flood;
 mod greeting;
 mod late;
@@ -17,6 +18,7 @@ mod panics;
 mod peer;
 mod program;
 mod race;
+mod reload;
 mod restricted;
 mod running;
 mod secure;

@@ -4,6 +4,10 @@
 
 mod harness;
 
+mod authentication;
+mod authentication_methods;
+mod authorization;
+mod authorizer;
 mod call;
 mod cancel;
 mod concurrency;
@@ -19,6 +23,8 @@ mod passthru;
 mod pattern;
 mod progress;
 mod publish;
+mod rates;
+mod reload;
 mod reroute;
 mod retention;
 mod revocation;

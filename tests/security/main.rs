@@ -21,9 +21,14 @@ mod ground;
 mod healthy;
 mod http;
 mod line;
+mod meta;
+mod protocol;
+mod pubsub;
 mod raw;
 mod rawsocket;
+mod rpc;
 mod serializers;
+mod talk;
 mod web;
 mod websocket;
 
@@ -43,16 +48,18 @@ const GROUPS_AT_ONCE: usize = 3;
 
 /// Every group there is.
 fn groups() -> Vec<Group> {
-    [
+    let all = [
         doors::groups(),
         http::groups(),
         websocket::groups(),
         rawsocket::groups(),
         serializers::groups(),
-    ]
-    .into_iter()
-    .flatten()
-    .collect()
+        protocol::groups(),
+        pubsub::groups(),
+        rpc::groups(),
+        meta::groups(),
+    ];
+    all.into_iter().flatten().collect()
 }
 
 #[test]

@@ -41,7 +41,7 @@ use queue::Queue;
 #[derive(Debug)]
 pub(super) struct Dealer {
     realm: u16,
-    shared: Arc<SharedRealm>,
+    pub(super) shared: Arc<SharedRealm>,
     cache: Cache<Registration>,
     /// The deadlines of calls of this shard's sessions that have one.
     timeouts: Map<CallRef, Handle>,
@@ -68,7 +68,9 @@ impl Dealer {
             | Head::Answer(_)
             | Head::Withdraw { .. }
             | Head::Poll(_)
-            | Head::Polled(_) => {
+            | Head::Polled(_)
+            | Head::Suspect(_)
+            | Head::Remember(_) => {
                 unreachable!("these are not about calls")
             }
             Head::Invoke(head) => self.on_invoke(head, relay, context),

@@ -7,9 +7,11 @@
 //! environment over the file, the file over the preset.
 
 mod document;
+mod fixed;
 mod key;
 mod nest;
 mod read;
+mod routers;
 mod secret;
 mod table;
 mod value;
@@ -26,10 +28,11 @@ use tracing_subscriber::filter::LevelFilter;
 
 pub use document::options_markdown;
 
-use crate::router::config::{Limits, RealmConfig};
+use crate::router::config::{AdmissionConfig, Limits, RealmConfig};
 use crate::server::tls::DoorSettings;
 use crate::shard::Io;
 use crate::wire::{Serializer, TransportOptions};
+use fixed::Fixed;
 use secret::Reveal;
 use value::Value;
 
@@ -50,16 +53,33 @@ pub(super) struct Settings {
     pub(super) pin: Option<bool>,
     /// Connections at once; `None`: what open files allow.
     pub(super) connections_max: Option<usize>,
+    /// Resident memory above which new sessions are refused.
+    pub(super) memory_high: MemoryHigh,
+    /// The file that tells which process runs.
+    pub(super) pid_file: Option<PathBuf>,
     /// How long sessions may take to end once the process was told to stop.
     pub(super) shutdown_timeout: Duration,
     /// Whether listeners may be reached from other machines although nobody is authenticated.
     pub(super) insecure_allow_anonymous_remote: bool,
+    /// Whether a realm looks as if it were not there to whom it does not admit.
+    pub(super) hide_realms: bool,
     /// At least one.
     pub(super) realms: Vec<RealmConfig>,
     /// At least one.
     pub(super) listeners: Vec<ListenerSettings>,
     /// Bounds of the core.
     pub(super) limits: Limits,
+}
+
+/// Resident memory above which new sessions are refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum MemoryHigh {
+    /// Four fifths of what the process may have.
+    Auto,
+    /// Never refuse any.
+    Off,
+    /// So many octets.
+    At(u64),
 }
 
 /// One address to listen on.
@@ -79,6 +99,8 @@ pub(super) struct ListenerSettings {
     pub(super) door: DoorSettings,
     /// What may be spoken here.
     pub(super) transport: TransportOptions,
+    /// Who may join what from here.
+    pub(super) admission: AdmissionConfig,
 }
 
 /// Where to listen.
@@ -149,8 +171,12 @@ pub(super) struct Loaded {
     pub(super) settings: Settings,
     /// Where it came from.
     pub(super) source: Source,
+    /// How it is written there.
+    pub(super) text: Option<String>,
     /// What an operator should know although it is allowed, in no particular order.
     pub(super) warnings: Vec<String>,
+    /// What is written that takes a restart to change.
+    pub(super) fixed: Fixed,
 }
 
 /// Finds, reads and checks the configuration.
@@ -168,9 +194,11 @@ pub(super) fn load(flags: &Flags, environment: Environment<'_>) -> Result<Loaded
         let warn = &mut |text| warnings.borrow_mut().push(text);
         secret::reveal(written, environment, warn)
     };
+    let mut fixed = Fixed::default();
     match &text {
         Some(text) => {
-            read::read((&source.to_string(), text), reveal, &mut settings, &mut problems);
+            let file = (&*source.to_string(), text.as_str());
+            fixed = read::read(file, reveal, &mut settings, &mut problems);
         }
         None => settings.develop(),
     }
@@ -185,7 +213,7 @@ pub(super) fn load(flags: &Flags, environment: Environment<'_>) -> Result<Loaded
     if !problems.is_empty() {
         return Err(Refused::Config(problems));
     }
-    Ok(Loaded { settings, source, warnings: warnings.into_inner() })
+    Ok(Loaded { settings, source, text, warnings: warnings.into_inner(), fixed })
 }
 
 impl Settings {
@@ -199,8 +227,11 @@ impl Settings {
             busy_poll: Duration::ZERO,
             pin: None,
             connections_max: None,
+            memory_high: MemoryHigh::Auto,
+            pid_file: None,
             shutdown_timeout: Duration::ZERO,
             insecure_allow_anonymous_remote: false,
+            hide_realms: false,
             realms: Vec::new(),
             listeners: Vec::new(),
             limits: Limits::default(),
@@ -225,7 +256,10 @@ impl Settings {
 
     /// What contradicts something else, if anything does, and its line if that is one alone.
     fn check(&self) -> Option<(Option<usize>, String)> {
-        let remote = self.listeners.iter().find(|listener| !listener.address.is_local());
+        let is_open = |listener: &&ListenerSettings| {
+            !listener.address.is_local() && self.admits_anonymous(listener)
+        };
+        let remote = self.listeners.iter().find(is_open);
         if let Some(ListenerSettings { address, line, .. }) = remote
             && !self.insecure_allow_anonymous_remote
         {
@@ -241,6 +275,9 @@ impl Settings {
                 "listeners.longpoll_path: hides \"{path}\" of listeners.paths, for long-poll is \
                  served there and below",
             );
+            return Some((None, text));
+        }
+        if let Some(text) = self.dangling() {
             return Some((None, text));
         }
         if let Some(found) = self.listeners.iter().find_map(ListenerSettings::wrong_door) {

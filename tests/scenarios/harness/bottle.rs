@@ -3,9 +3,11 @@
 use std::time::Duration;
 
 use gigawamp::env::Random;
+use gigawamp::router::Origin;
 use gigawamp::router::config::Config;
 use gigawamp::sim::{LinkId, Machine};
 
+use super::notation::Line;
 use super::stage::{Brought, Stage};
 
 /// The simulator as a stage: whatever can happen happens in an order drawn by chance, until
@@ -59,6 +61,11 @@ impl Stage for Bottle {
         self.machine.open(shard, 1 << 20)
     }
 
+    fn connect_from(&mut self, origin: Origin) -> Option<usize> {
+        let shard = self.machine.links.len() % self.machine.shards_count();
+        Some(self.machine.open_from(origin, shard, 1 << 20))
+    }
+
     fn write(&mut self, connection: usize, octets: &[u8]) {
         self.machine.links[connection].up.push(octets);
         self.run_dry();
@@ -100,6 +107,12 @@ impl Stage for Bottle {
             self.machine.now = self.machine.now.max(next);
         }
         self.machine.now = end;
+        self.run_dry();
+        true
+    }
+
+    fn configure(&mut self, lines: &[Line]) -> bool {
+        self.machine.configure(super::reconfigured(lines), &mut self.random);
         self.run_dry();
         true
     }

@@ -5,6 +5,7 @@
 
 mod bottle;
 pub(crate) mod notation;
+mod people;
 pub(crate) mod player;
 pub(crate) mod postman;
 pub(crate) mod stage;
@@ -13,11 +14,12 @@ use std::time::Duration;
 
 use bottle::Bottle;
 use gigawamp::router::config::{
-    Config, Disclosure, HistoryRule, Limits, RealmConfig, RealmOptions, RequestIds, TrustRule,
-    UriCheck,
+    AdvisorConfig, Config, Disclosure, HistoryRule, Limits, RealmConfig, RealmOptions, RequestIds,
+    RoleConfig, Rule, TrustRule, UriCheck, parse_ask, parse_disclose,
 };
 use gigawamp::wire::{Framing, Serializer, TransportOptions};
 use notation::{Act, Bindings, Line};
+use people::People;
 use player::{Dress, Player};
 use postman::Postman;
 
@@ -100,20 +102,31 @@ fn check_once(lines: &[Line], config: &Config, seed: &mut u64, then: &mut impl F
 
 /// What a router is told for a scenario: `realm1`, `realm2`, and what the scenario gives.
 pub(crate) fn config(lines: &[Line]) -> Config {
+    let first = lines.iter().position(|line| matches!(line.act, Act::Reloads(_)));
+    reconfigured(&lines[..first.unwrap_or(lines.len())])
+}
+
+/// The same, once it has been told all of `lines`.
+pub(crate) fn reconfigured(lines: &[Line]) -> Config {
     let mut limits = Limits { handshake: Duration::from_secs(10), ..Limits::default() };
     let mut options = RealmOptions { meta_kill: true, ..RealmOptions::default() };
+    let mut people = People::default();
     let (mut uri_check, mut request_ids) = (UriCheck::Loose, RequestIds::Sequential);
+    let mut names = vec!["realm1", "realm2"];
     for line in lines {
-        let Act::Given(given) = &line.act else {
+        let (Act::Given(given) | Act::Reloads(given)) = &line.act else {
             continue;
         };
         let (name, value) = given.split_once(' ').unwrap_or((given, "0"));
-        if name == "trust" {
-            options.trust.push(TrustRule::parse(value).expect("ROLE URI LEVEL"));
+        if name == "without" {
+            names.retain(|name| *name != value);
             continue;
         }
-        if name == "history" {
-            options.history.push(history(value).expect("URI events=COUNT bytes=OCTETS age_ms=MS"));
+        if name == "with" {
+            names.push(value);
+            continue;
+        }
+        if people.give(name, value) || take_rule(&mut options, (name, value)) {
             continue;
         }
         let value = value.parse().expect("a number is given");
@@ -129,8 +142,12 @@ pub(crate) fn config(lines: &[Line]) -> Config {
             "call_timeout_ms" => options.call_timeout = Duration::from_millis(value as u64),
             "call_timeout_max_ms" => options.call_timeout_max = Duration::from_millis(value as u64),
             "calls_queued_max" => limits.calls_queued_max = value,
+            "attempts_max" => limits.attempts_max = value,
             "testaments_max" => limits.testaments_max = value,
             "outbox_bytes_max" => limits.outbox_bytes_max = value,
+            "session_messages_per_second" => limits.session_messages_per_second = value,
+            "session_bytes_per_second" => limits.session_bytes_per_second = value,
+            "session_calls_per_second" => limits.session_calls_per_second = value,
             "subscriptions_max" => limits.subscriptions_max = value,
             "registrations_max" => limits.registrations_max = value,
             "calls_pending_max" => limits.calls_pending_max = value,
@@ -138,29 +155,74 @@ pub(crate) fn config(lines: &[Line]) -> Config {
             _ => panic!("nothing is called {name}"),
         }
     }
+    if !options.roles.is_empty() {
+        people.admit_anonymous();
+    }
     let realm = |name: &str| RealmConfig {
         name: name.into(),
         uri_check,
         request_ids,
         options: options.clone(),
-        ..RealmConfig::default()
+        authentication: people.of(name),
     };
     Config {
-        realms: vec![realm("realm1"), realm("realm2")],
-        listeners: vec![TransportOptions {
-            message_bytes_max: 1 << 20,
-            paths: vec!["/ws".into()],
-            serializers: Serializer::ALL.to_vec(),
-            websocket: true,
-            rawsocket: true,
-            deflate: true,
-            longpoll: true,
-            longpoll_path: "/lp".into(),
-            ..TransportOptions::default()
-        }],
+        realms: names.into_iter().map(realm).collect(),
+        listeners: vec![listener()],
         limits,
         agent: "gigawamp-under-test".into(),
+        admission: vec![people.admission.clone()],
+        hide_realms: people.hides_realms,
     }
+}
+
+/// Where all transports are to be had.
+fn listener() -> TransportOptions {
+    TransportOptions {
+        message_bytes_max: 1 << 20,
+        paths: vec!["/ws".into()],
+        serializers: Serializer::ALL.to_vec(),
+        websocket: true,
+        rawsocket: true,
+        deflate: true,
+        longpoll: true,
+        longpoll_path: "/lp".into(),
+        ..TransportOptions::default()
+    }
+}
+
+/// Takes over rules; those of roles are of the role given last, or of that of anonymous clients.
+fn take_rule(options: &mut RealmOptions, (name, value): (&str, &str)) -> bool {
+    if name == "trust" {
+        options.trust.push(TrustRule::parse(value).expect("ROLE URI LEVEL"));
+        return true;
+    }
+    if name == "history" {
+        options.history.push(history(value).expect("URI events=COUNT bytes=OCTETS age_ms=MS"));
+        return true;
+    }
+    if name == "authorizer" {
+        let (name, uri) = value.split_once(' ').expect("NAME PROCEDURE");
+        let advisor =
+            AdvisorConfig { cache: Duration::ZERO, ..AdvisorConfig::procedure(name, uri) };
+        options.authorizers.push(advisor);
+        return true;
+    }
+    if !["role", "allow", "deny", "disclose", "ask"].contains(&name) {
+        return false;
+    }
+    if name == "role" || options.roles.is_empty() {
+        let name = if name == "role" { value } else { "anonymous" };
+        options.roles.push(RoleConfig { name: name.into(), ..RoleConfig::default() });
+    }
+    let role = options.roles.last_mut().expect("there is one by now");
+    match name {
+        "allow" => role.allow.push(Rule::parse(value).expect("ACTIONS URI")),
+        "role" => {}
+        "deny" => role.deny.push(Rule::parse(value).expect("ACTIONS URI")),
+        "disclose" => role.disclose.push(parse_disclose(value).expect("ACTIONS URI WORD")),
+        _ => role.ask.push(parse_ask(value).expect("ACTIONS URI AUTHORIZER")),
+    }
+    true
 }
 
 /// The rule that `text` stands for.

@@ -17,15 +17,21 @@
 //! ann: bytes 5b5d                          sends one message of these octets
 //! wait 11s                                 time passes; also `wait 500ms`
 //! shut down                                the router is told to stop
+//! reload without realm2                    the router is told more, as by `given`; it may lose realms
 //! ```
+//!
+//! ann: connects {from: "192.0.2.1"}       from that address; `certificate: NAME` by TLS
 //!
 //! `$x` is bound where it is first met and compared from then on; `*` is anything; in a dict `..`
 //! stands for any other keys, and a key alone for `true`. `$ann` is the session id of ann.
+//! `@cra[secret $c]` is what a client computes of what is in the list: see [`super::people`].
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use gigawamp::sim::Value;
+
+use super::people;
 
 /// One thing of a message, said or expected.
 #[derive(Clone, Debug)]
@@ -38,6 +44,8 @@ pub(crate) enum Term {
     Any,
     /// A list of terms.
     List(Vec<Self>),
+    /// What a client computes of these.
+    Made { how: String, of: Vec<Self> },
     /// A dict of terms; open if other keys may be there.
     Dict { entries: Vec<(String, Self)>, open: bool },
 }
@@ -46,6 +54,7 @@ pub(crate) enum Term {
 #[derive(Clone, Debug)]
 pub(crate) enum Act {
     Given(String),
+    Reloads(String),
     Connects(Term),
     Joins { realm: String, roles: Option<Term> },
     Says { what: Vec<Term>, replies: Vec<Term> },
@@ -115,6 +124,9 @@ fn line(text: &str) -> Line {
             None => (time.trim_end_matches('s'), Duration::from_secs(1)),
         };
         return world(Act::Waits(unit * number.parse().expect("wait <seconds>s or <number>ms")));
+    }
+    if let Some(given) = text.strip_prefix("reload ") {
+        return world(Act::Reloads(given.into()));
     }
     if text == "shut down" {
         return world(Act::ShutsDown);
@@ -204,6 +216,10 @@ impl Term {
                 bindings.get(name).unwrap_or_else(|| panic!("${name} is not bound")).clone()
             }
             Self::Any => panic!("what is said must be definite"),
+            Self::Made { how, of } => {
+                let of: Vec<_> = of.iter().map(|term| term.value(bindings)).collect();
+                people::made(how, &of)
+            }
             Self::List(items) => {
                 Value::List(items.iter().map(|item| item.value(bindings)).collect())
             }
@@ -223,6 +239,7 @@ impl Term {
                 bindings.entry(name.clone()).or_insert_with(|| value.clone()).eq(&value)
             }
             (Self::Just(just), _) => just == value,
+            (Self::Made { .. }, _) => self.value(bindings) == *value,
             (Self::List(terms), Value::List(items)) => {
                 terms.len() == items.len()
                     && terms.iter().zip(items).all(|(term, item)| term.matches(item, bindings))
@@ -276,6 +293,11 @@ impl Scanner<'_> {
             b'"' => Term::Just(self.quoted()),
             _ => match self.word() {
                 "*" => Term::Any,
+                word if word.starts_with('@') => {
+                    let how = word[1..].to_owned();
+                    let Term::List(of) = self.term() else { panic!("@{how}[…]") };
+                    Term::Made { how, of }
+                }
                 word if word.starts_with('$') => Term::Variable(word[1..].into()),
                 word => Term::Just(bare(word)),
             },

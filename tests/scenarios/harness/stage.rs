@@ -2,6 +2,10 @@
 
 use std::time::Duration;
 
+use gigawamp::router::Origin;
+
+use super::notation::Line;
+
 /// What a connection brought.
 #[derive(Debug)]
 pub(crate) enum Brought {
@@ -17,6 +21,11 @@ pub(crate) enum Brought {
 pub(crate) trait Stage {
     /// Opens the transport of the next peer.
     fn connect(&mut self) -> usize;
+
+    /// The same for a peer that comes from `origin`; `None` if this stage cannot.
+    fn connect_from(&mut self, _origin: Origin) -> Option<usize> {
+        None
+    }
 
     /// Sends octets to the router.
     fn write(&mut self, connection: usize, octets: &[u8]);
@@ -40,6 +49,10 @@ pub(crate) trait Stage {
 
     /// Lets time pass; false if this stage cannot.
     fn wait(&mut self, time: Duration) -> bool;
+
+    /// Has the router read its configuration again: what all `lines` so far give. False if this
+    /// stage cannot.
+    fn configure(&mut self, lines: &[Line]) -> bool;
 
     /// Has the router say goodbye to everybody; false if this stage cannot.
     fn shut_down(&mut self) -> bool;
