@@ -41,6 +41,7 @@ impl Bottle {
             listeners: vec![listener],
             limits: Limits::default(),
             agent: "bench".into(),
+            ..Config::default()
         };
         let shared = Shared::new(Arc::new(config), shards, [7; 32], Instant::default());
         let router = |shard: u16| {

@@ -70,6 +70,12 @@ pub const FINAL_BLOCKS_MAX: u32 = 16;
 /// operations per receiver).
 pub const COPY_BYTES_MAX: usize = 4 * 1024;
 
+/// Octets of an authid: longer ones are nobody's.
+pub const AUTHID_BYTES_MAX: usize = 256;
+
+/// Octets of `HELLO.Details.authextra`: it is kept until its client has proved who it is.
+pub const AUTHEXTRA_BYTES_MAX: usize = 16 * 1024;
+
 /// Octets of all testaments of one session: they are kept for as long as it lasts.
 pub const TESTAMENTS_BYTES_MAX: usize = 1 << 20;
 

@@ -51,6 +51,7 @@ impl Bottle {
             listeners: vec![listener],
             limits: Limits::default(),
             agent: "under pressure".into(),
+            ..Config::default()
         };
         change(&mut config);
         Self { machine: Machine::new(config, shards_count, 2, &mut Random::from_number(1)) }

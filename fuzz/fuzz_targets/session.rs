@@ -97,6 +97,7 @@ fn config() -> Config {
         }],
         limits: Limits { outbox_bytes_max: 4_000, ..Limits::default() },
         agent: "fuzzed".into(),
+        ..Config::default()
     }
 }
 

@@ -183,5 +183,6 @@ fn config() -> Config {
         listeners: vec![listener],
         limits: Limits::default(),
         agent: "selfhost".to_owned(),
+        ..Config::default()
     }
 }

@@ -37,6 +37,13 @@ impl<'a> Extra<'a> {
         }
     }
 
+    /// Octets of it.
+    #[must_use]
+    #[expect(clippy::len_without_is_empty, reason = "even an empty dict has octets")]
+    pub const fn len(&self) -> usize {
+        self.raw.len()
+    }
+
     /// The same dict in `serializer`; `None` if something in it has no form there.
     #[must_use]
     pub fn to(&self, serializer: Serializer) -> Option<Vec<u8>> {

@@ -150,6 +150,29 @@ attributes! { <'a>
         /// What we are to sign, so that the client knows us.
         challenge: Text<'a>,
     }
+    /// What an authenticator answers of a client.
+    AuthenticatorAnswer<'a> {
+        /// The realm it joins, if that is another than it wants to.
+        realm: Text<'a>,
+        /// Who it is.
+        authid: Text<'a>,
+        /// What it may do.
+        role: Text<'a>,
+        /// What WELCOME tells it beyond that.
+        extra: Extra<'a>,
+        /// By what its signature is checked.
+        secret: Signature<'a>,
+        /// How it comes from its password to that.
+        salt: Text<'a>,
+        /// Rounds of making it.
+        iterations: u64,
+        /// Octets of it.
+        keylen: u64,
+        /// By what its proof of SCRAM is checked.
+        scram: Signature<'a>,
+        /// The key it signs with.
+        pubkey: Text<'a>,
+    }
     /// `ERROR.Details`
     ErrorDetails<'a> {
         /// For a human reader.

@@ -155,6 +155,8 @@ pub mod error {
     pub const NO_SUCH_ROLE: &str = "wamp.error.no_such_role";
     pub const NO_SUCH_REALM: &str = "wamp.error.no_such_realm";
     pub const NO_MATCHING_AUTH_METHOD: &str = "wamp.error.no_matching_auth_method";
+    pub const AUTHENTICATION_DENIED: &str = "wamp.error.authentication_denied";
+    pub const AUTHENTICATION_REQUIRED: &str = "wamp.error.authentication_required";
     pub const AUTHENTICATION_FAILED: &str = "wamp.error.authentication_failed";
     pub const FEATURE_NOT_SUPPORTED: &str = "wamp.error.feature_not_supported";
     pub const NO_SUCH_SESSION: &str = "wamp.error.no_such_session";
@@ -176,6 +178,8 @@ pub mod error {
 pub mod close {
     pub const SYSTEM_SHUTDOWN: &str = "wamp.close.system_shutdown";
     pub const CLOSE_REALM: &str = "wamp.close.close_realm";
+    /// Of GOODBYE from clients: who they were is to be forgotten.
+    pub const LOGOUT: &str = "wamp.close.logout";
     pub const KILLED: &str = "wamp.close.killed";
     pub const GOODBYE_AND_OUT: &str = "wamp.close.goodbye_and_out";
     /// Ours: another callee took the procedure over.

@@ -4,21 +4,16 @@
 //! transport, opens sessions, hands their messages to the realm, and ends them, always the same
 //! way, whoever ended them and why.
 
-use std::fmt::Write;
-
 use super::advice::QuestionId;
-use super::announcement::announced;
-use super::config::RequestIds;
 use super::peers::is_poll;
 use super::realm::Realm;
 use super::{ConnectionId, Origin, Output, Router};
-use crate::env::shrink;
-use crate::message::uri::{self, close, error};
+use crate::env::{Instant, shrink};
+use crate::message::uri::{close, error};
 use crate::message::{
-    Abort, AbortDetails, Attributes, Extra, Goodbye, GoodbyeDetails, Hello, Message, Payload,
-    SessionId, SubscriptionId, Text, UriCheck, Welcome, WelcomeDetails,
+    Abort, AbortDetails, Goodbye, GoodbyeDetails, Message, Payload, SessionId, SubscriptionId, Text,
 };
-use crate::session::{Admitted, CallRef, Identity, Phase, Session, SessionRef, Violation};
+use crate::session::{Admitted, CallRef, Phase, SessionRef, Violation};
 use crate::wire::{Serializer, Transport};
 
 /// The closed list of things that can be late.
@@ -67,7 +62,7 @@ const SILENCES_MAX: u8 = 2;
 impl Router {
     pub(super) fn on_opened(&mut self, id: ConnectionId, origin: Origin) {
         let handshake = self.config.limits.handshake.saturating_sub(origin.delay);
-        self.peers.open(id, origin);
+        self.peers.open(id, origin).welcome_by = self.now + handshake;
         if self.shutting_down {
             return self.close(id);
         }
@@ -207,84 +202,43 @@ impl Router {
                 let Message::Hello(hello) = &message else { unreachable!("HELLO is one") };
                 self.on_hello(id, hello);
             }
-            Ok(Admitted::Proof) => unreachable!("nobody is challenged yet"),
-            Ok(Admitted::Goodbye) => self.on_goodbye(id),
+            Ok(Admitted::Proof) => {
+                let Message::Authenticate(proof) = &message else { unreachable!("it is one") };
+                self.on_authenticate(id, proof);
+            }
+            Ok(Admitted::Goodbye) => {
+                let Message::Goodbye(goodbye) = &message else { unreachable!("GOODBYE is one") };
+                self.on_goodbye(id, &goodbye.reason);
+            }
             Ok(Admitted::Abort) => self.finish(id),
             Err(violation) => self.on_violation(id, violation),
         }
     }
 
-    // spec: basic/sessions#session-establishment
-    fn on_hello(&mut self, id: ConnectionId, hello: &Hello<'_>) {
-        let details = &hello.details;
-        let roles = details.roles.clone().unwrap_or_default();
-        if roles.is_empty() {
-            let text = "Hello.details.roles: at least one of caller, callee, publisher, subscriber";
-            return self.on_violation(id, Violation(text.into()));
-        }
-        if !uri::is_valid(&hello.realm, UriCheck::Loose) {
-            return self.abort(id, error::INVALID_URI, "the realm is not a valid URI");
-        }
-        let Some(&realm) = self.realm_names.get(&*hello.realm) else {
-            return self.abort(id, error::NO_SUCH_REALM, "this router has no such realm");
-        };
-        let methods = details.authmethods.as_deref().unwrap_or_default();
-        if !methods.is_empty() && !methods.iter().any(|method| method == "anonymous") {
-            let text = "only anonymous sessions are accepted";
-            return self.abort(id, error::NO_MATCHING_AUTH_METHOD, text);
-        }
-        let Some(role) = self.realms[usize::from(realm)].roles.find("anonymous") else {
-            return self.abort(id, error::NO_SUCH_ROLE, "this realm has no such role");
-        };
-        let authid = self.random_authid();
-        let identity = Identity {
-            authid: authid.into(),
-            role,
-            authrole: "anonymous".into(),
-            authmethod: "anonymous",
-            authprovider: "static".into(),
-            authextra: None,
-        };
-        let session_id = self.random_session_id();
-        let details = WelcomeDetails {
-            roles: Some(announced(&self.config.realms[usize::from(realm)].options)),
-            agent: Some(self.config.agent.as_str().into()),
-            realm: Some(hello.realm.as_ref().into()),
-            authid: Some(identity.authid.as_ref().into()),
-            authrole: Some(identity.authrole.as_ref().into()),
-            authmethod: Some(identity.authmethod.into()),
-            authprovider: Some(identity.authprovider.as_ref().into()),
-            authextra: identity.authextra.as_deref().map(Extra::of_msgpack),
-        };
-        if !self.peers.welcome(id.slot, Welcome { session: session_id, details }) {
-            let text = "the longest message this peer takes is shorter than WELCOME";
-            return self.abort(id, error::PAYLOAD_SIZE_EXCEEDED, text);
-        }
-        // Sends of one client may overtake each other on the way: no order of ids can be asked for.
-        let given = self.config.realms[usize::from(realm)].request_ids;
-        let request_ids = if is_poll(id.slot) { RequestIds::Any } else { given };
-        let keys = (request_ids, &self.hash_key);
-        let connection = self.peers.connection(id).expect("it said HELLO");
-        let session = Session::new(session_id, realm, identity, roles, keys);
-        let session = session.after(connection.request_before);
-        connection.phase = Phase::Open(Box::new(session));
-        (connection.heard, connection.silences) = (true, 0);
-        self.peers.sessions.insert(session_id, id.slot);
-        self.peers.counters.sessions += 1;
-        self.set_deadline(id, Deadline::Look(id), self.look_interval());
-        self.in_realm(realm, |realm, context| realm.join(id.slot, context));
-    }
-
     // spec: basic/sessions#session-closing
-    fn on_goodbye(&mut self, id: ConnectionId) {
+    fn on_goodbye(&mut self, id: ConnectionId, reason: &str) {
         let connection = self.peers.connection(id).expect("it said GOODBYE");
         if matches!(connection.phase, Phase::Leaving) {
             return self.finish(id);
         }
+        if reason == close::LOGOUT
+            && let Some(realm) = self.peers.session(id.slot).map(|session| session.realm)
+        {
+            self.forget_cookie(id, realm);
+        }
         // The transport stays open: another session may follow on it.
         self.end_session(id, Phase::Opening);
         self.say_goodbye(id, close::GOODBYE_AND_OUT);
-        self.set_deadline(id, Deadline::Handshake(id), self.config.limits.handshake);
+        let welcome_by = self.now + self.config.limits.handshake;
+        self.await_hello(id, welcome_by);
+    }
+
+    /// Waits for HELLO, for a session that begins by that moment.
+    pub(super) fn await_hello(&mut self, id: ConnectionId, welcome_by: Instant) {
+        let hello = self.config.limits.hello;
+        let slot = self.peers.slot(id).expect("its transport is there");
+        slot.welcome_by = welcome_by;
+        self.set_deadline(id, Deadline::Handshake(id), hello.min(welcome_by - self.now));
     }
 
     // spec: basic/building_blocks#protocol-errors
@@ -301,6 +255,9 @@ impl Router {
         let connection = self.peers.connection(id).expect("its deadline was found");
         if connection.negotiated.is_none() {
             return self.close(id);
+        }
+        if matches!(connection.phase, Phase::Authenticating(_)) {
+            return self.on_authentication_late(id);
         }
         self.abort(id, error::PROTOCOL_VIOLATION, "no HELLO in due time");
         self.part(id);
@@ -355,7 +312,7 @@ impl Router {
         now - *since >= self.config.limits.message
     }
 
-    fn look_interval(&self) -> std::time::Duration {
+    pub(super) fn look_interval(&self) -> std::time::Duration {
         let limits = &self.config.limits;
         let patience = limits.stall.min(limits.message);
         match limits.ping_interval {
@@ -373,7 +330,7 @@ impl Router {
 
     /// Refuses or ends a session with ABORT; what follows from this peer is not processed.
     // spec: basic/sessions#session-aborting
-    fn abort(&mut self, id: ConnectionId, reason: &str, text: &str) {
+    pub(super) fn abort(&mut self, id: ConnectionId, reason: &str, text: &str) {
         self.end_session(id, Phase::Flushing);
         // Whoever did not read is still told why this is the end.
         self.peers.undoom(id);
@@ -409,6 +366,7 @@ impl Router {
     // spec: basic/sessions — the same clean-up, however a session ends
     fn end_session(&mut self, id: ConnectionId, next: Phase) {
         self.clean_up(id);
+        self.ask_no_more(id);
         let connection = self.peers.connection(id).expect("the caller found it");
         connection.phase = next;
     }
@@ -437,6 +395,13 @@ impl Router {
         });
     }
 
+    /// Nobody waits any more for what an advisor was asked about a connection.
+    pub(super) fn ask_no_more(&mut self, id: ConnectionId) {
+        if let Some(question) = self.peers.slot(id).and_then(|slot| slot.question.take()) {
+            self.withdraw(question);
+        }
+    }
+
     /// Closes a connection that has nothing more to say.
     fn flush(&mut self, id: ConnectionId) {
         let Some(connection) = self.peers.connection(id) else {
@@ -457,6 +422,7 @@ impl Router {
 
     fn forget(&mut self, id: ConnectionId) {
         self.clean_up(id);
+        self.ask_no_more(id);
         let slot = self.peers.forget(id);
         if let Some(handle) = slot.deadline {
             self.deadlines.cancel(handle);
@@ -481,7 +447,7 @@ impl Router {
 
     /// A session id that tells its shard by its remainder, uniform over the whole range.
     // spec: basic/building_blocks#ids — global scope
-    fn random_session_id(&mut self) -> SessionId {
+    pub(super) fn random_session_id(&mut self) -> SessionId {
         let (count, here) = (u64::from(self.shards_count), u64::from(self.peers.shard.0));
         loop {
             let id = SessionId(self.random.below(crate::limits::ID_MAX) + 1);
@@ -489,15 +455,5 @@ impl Router {
                 return id;
             }
         }
-    }
-
-    /// Twelve octets of chance, so that no two anonymous peers share an identity.
-    fn random_authid(&mut self) -> String {
-        let mut octets = [0; 12];
-        self.random.fill(&mut octets);
-        octets.iter().fold(String::with_capacity(24), |mut text, octet| {
-            write!(text, "{octet:02x}").expect("a string takes all");
-            text
-        })
     }
 }

@@ -13,6 +13,7 @@
 
 pub mod advice;
 mod announcement;
+mod authentication;
 pub mod authorization;
 mod broadcast;
 mod broker;
@@ -43,6 +44,7 @@ use std::sync::atomic::AtomicUsize;
 use crate::env::{Instant, Map, Random, hash_key};
 use crate::session::{Outbox, Phase};
 use advice::{QuestionId, Questions, Reply};
+use authentication::{Attempts, Cookies};
 use config::Config;
 use conversation::Deadline;
 use deadline::Wheel;
@@ -190,6 +192,8 @@ pub struct Router {
     news: Vec<News>,
     longpoll: LongPoll,
     questions: Questions,
+    attempts: Attempts,
+    cookies: Cookies,
     pace: Pace,
     /// What the transport in hand has to say; empty between two inputs.
     reply: Vec<u8>,
@@ -228,6 +232,8 @@ impl Router {
             news: Vec::new(),
             longpoll: LongPoll::new(&shared.longpoll_transports),
             questions: Questions::new(&hash_key),
+            attempts: Attempts::new(&hash_key),
+            cookies: Cookies::new(&hash_key),
             pace: Pace::default(),
             reply: Vec::new(),
             shards_count: shared.shards_count,
@@ -349,7 +355,7 @@ impl Router {
 
     fn on_relayed(&mut self, batch: &Batch) {
         for (realm, relay) in batch.iter() {
-            if !self.on_poll_relay(&relay) {
+            if !self.on_poll_relay(&relay) && !self.on_authentication_relay(&relay) {
                 self.in_realm(realm, |realm, context| realm.on_relay(&relay, context));
             }
         }
@@ -395,6 +401,11 @@ pub struct Counters {
     pub connections: u64,
     /// Sessions that were welcomed.
     pub sessions: u64,
+    /// Clients that were refused for they could not prove who they are, or it could not be found
+    /// out.
+    pub authentications_failed: u64,
+    /// Attempts of clients that are not listened to, after too many that failed.
+    pub authentications_blocked: u64,
     /// Messages received.
     pub messages_in: u64,
     /// Messages queued for peers.

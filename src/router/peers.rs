@@ -7,12 +7,13 @@ use std::collections::VecDeque;
 
 use bytes::Bytes;
 
+use super::advice::QuestionId;
 use super::config::Limits;
 use super::deadline::Handle;
 use super::longpoll::{Asked, Poll};
 use super::meta::Condemned;
 use super::{Counters, Origin, Output};
-use crate::env::Map;
+use crate::env::{Instant, Map};
 use crate::message::uri::close;
 use crate::message::{
     Goodbye, GoodbyeDetails, Message, Payload, Role, RouterRoles, SessionId, Welcome,
@@ -55,6 +56,10 @@ pub(super) struct Slot {
     pub(super) poll: Option<Box<Poll>>,
     /// What an HTTP client has asked.
     pub(super) asked: Option<Box<Asked>>,
+    /// When it has a session at the latest.
+    pub(super) welcome_by: Instant,
+    /// What an advisor was asked about it.
+    pub(super) question: Option<QuestionId>,
 }
 
 /// All slots: those that the driver gave a socket, and those of transports that have none, which

@@ -255,7 +255,9 @@ impl Realm {
             | Head::Bounced(_)
             | Head::Cancel { .. }
             | Head::Revoke { .. } => self.dealer.on_relay(relay, context),
-            Head::Poll(_) | Head::Polled(_) => unreachable!("these are of no realm"),
+            Head::Poll(_) | Head::Polled(_) | Head::Suspect(_) | Head::Remember(_) => {
+                unreachable!("these are of no realm")
+            }
         }
     }
 

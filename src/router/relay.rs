@@ -10,6 +10,7 @@
 
 use std::sync::Arc;
 
+use super::authentication::{Pair, Remembered};
 use super::filter::Filter;
 use super::longpoll::{PollReply, PollRequest};
 use super::meta::Question;
@@ -89,6 +90,10 @@ pub(super) enum Head {
     Poll(PollRequest),
     /// The answer to that, in the same form.
     Polled(PollReply),
+    /// Somebody failed to prove who it is; of no realm.
+    Suspect(Pair),
+    /// Whom a cookie stands for; of no realm.
+    Remember(Arc<Remembered>),
 }
 
 /// See [`Head::Event`].

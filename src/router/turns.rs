@@ -76,9 +76,13 @@ impl Router {
                 }
                 Ok(Some(Incoming::Negotiated(negotiated))) => {
                     let connection = self.peers.connection(id).expect("it is being listened to");
-                    connection.negotiated = Some(negotiated);
+                    let is_new = connection.negotiated.replace(negotiated).is_none();
                     if let Some(visitor) = transport.take_visitor() {
                         connection.visitor = Some(Box::new(visitor));
+                    }
+                    if is_new && let Some(slot) = self.peers.slot(id) {
+                        let welcome_by = slot.welcome_by;
+                        self.await_hello(id, welcome_by);
                     }
                 }
                 Ok(Some(Incoming::Finished)) | Err(Failure::Answered) => self.finish(id),

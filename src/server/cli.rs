@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use lexopt::{Arg, Parser, ValueExt};
 
 use super::config::Flags;
+use super::identity::{Keygen, Passwd};
 
 /// What to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,6 +15,10 @@ pub(super) enum Command {
     Serve(Flags),
     /// Check the configuration and say whether it will do.
     Check(Flags),
+    /// Make a key pair for WAMP-Cryptosign.
+    Keygen(Keygen),
+    /// Print what a configuration keeps of a password.
+    Passwd(Passwd),
     /// Print the table of options in Markdown. For whoever changes an option, not in the help.
     Options,
     /// Print the version.
@@ -28,6 +33,8 @@ gigawamp: a WAMP router that runs one independent router per core
 
 Usage: gigawamp [OPTIONS]      run the router
        gigawamp check [FILE]   check a configuration: \"ok\" or what is wrong
+       gigawamp keygen FILE    make a key pair: FILE gets the private key
+       gigawamp passwd         what to keep of a password (--method, --authid)
        gigawamp version        print the version
 
 Without a configuration it runs for development: realm1 on 127.0.0.1:8080, for
@@ -76,7 +83,12 @@ fn read(mut parser: Parser) -> Result<Command, lexopt::Error> {
                 };
                 flags.values.push((key, parser.value()?.string()?));
             }
-            Arg::Value(word) if verb.is_none() => verb = Some(word.string()?),
+            Arg::Value(word) if verb.is_none() => match word.string()?.as_str() {
+                // These have options of their own.
+                "keygen" => return Keygen::parse(&mut parser).map(Command::Keygen),
+                "passwd" => return Passwd::parse(&mut parser).map(Command::Passwd),
+                word => verb = Some(word.to_owned()),
+            },
             // The one positional argument of any verb: `check FILE`.
             Arg::Value(file) if verb.as_deref() == Some("check") && flags.config.is_none() => {
                 flags.config = Some(PathBuf::from(file));
@@ -115,6 +127,8 @@ mod tests {
         assert_eq!(parsed(&format!("check {line}")), Ok(Command::Check(flags)));
         let file = Flags { config: Some(PathBuf::from("-")), values: Vec::new() };
         assert_eq!(parsed("check -"), Ok(Command::Check(file)));
+        assert!(matches!(parsed("keygen a.key"), Ok(Command::Keygen(_))));
+        assert!(matches!(parsed("passwd --method scram --authid joe"), Ok(Command::Passwd(_))));
         assert_eq!(parsed("version"), Ok(Command::Version));
         assert_eq!(parsed("-V"), Ok(Command::Version));
         assert_eq!(parsed("--config x --help"), Ok(Command::Help));
@@ -130,6 +144,12 @@ mod tests {
             ("check a b", "\"b\""),
             ("check --config a b", "\"b\""),
             ("version now", "\"now\""),
+            ("keygen", "the file for the private key is missing"),
+            ("keygen a b", "\"b\""),
+            ("passwd --method md5", "\"md5\" is none of ticket, wampcra, scram, scram-pbkdf2"),
+            ("passwd --method", "--method"),
+            ("passwd secret", "\"secret\""),
+            ("passwd --authid=", "authid"),
         ] {
             let text = parsed(line).unwrap_err();
             assert!(text.contains(expected), "{line}: {text}");

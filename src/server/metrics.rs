@@ -11,6 +11,8 @@ pub(super) fn total(shards: &[Counters]) -> Counters {
         let Counters {
             connections,
             sessions,
+            authentications_failed,
+            authentications_blocked,
             messages_in,
             messages_out,
             slow_sessions_ended,
@@ -22,6 +24,8 @@ pub(super) fn total(shards: &[Counters]) -> Counters {
         Counters {
             connections: sum.connections + connections,
             sessions: sum.sessions + sessions,
+            authentications_failed: sum.authentications_failed + authentications_failed,
+            authentications_blocked: sum.authentications_blocked + authentications_blocked,
             messages_in: sum.messages_in + messages_in,
             messages_out: sum.messages_out + messages_out,
             slow_sessions_ended: sum.slow_sessions_ended + slow_sessions_ended,
@@ -39,6 +43,8 @@ pub(super) fn log_summary(shards: &[Counters], stalls: u64) {
     info!(
         connections = sum.connections,
         sessions = sum.sessions,
+        authentications_failed = sum.authentications_failed,
+        authentications_blocked = sum.authentications_blocked,
         messages_in = sum.messages_in,
         messages_out = sum.messages_out,
         slow_sessions_ended = sum.slow_sessions_ended,
@@ -60,6 +66,8 @@ mod tests {
         let one = Counters {
             connections: 1,
             sessions: 2,
+            authentications_failed: 10,
+            authentications_blocked: 11,
             messages_in: 3,
             messages_out: 4,
             slow_sessions_ended: 5,
@@ -69,7 +77,8 @@ mod tests {
             retentions_refused: 9,
         };
         let sum = total(&[one, one]);
-        assert_eq!(sum.sessions, 4);
+        assert_eq!((sum.sessions, sum.authentications_failed), (4, 20));
+        assert_eq!(sum.authentications_blocked, 22);
         assert_eq!((sum.undeliverable_events, sum.retentions_refused), (16, 18));
         assert_eq!(total(&[]), Counters::default());
     }

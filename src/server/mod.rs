@@ -11,6 +11,7 @@
 mod cli;
 mod config;
 mod counsel;
+mod identity;
 mod logging;
 mod metrics;
 mod resources;
@@ -73,6 +74,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             }
             Err(code) => code,
         },
+        Command::Keygen(keygen) => finish(keygen.run()),
+        Command::Passwd(passwd) => finish(passwd.run()),
         Command::Options => print(&options_markdown()),
         Command::Version => print(&format!("gigawamp {VERSION}\n")),
         Command::Help => print(cli::HELP),
@@ -144,6 +147,7 @@ fn start(
         listeners: transports.iter().map(|settings| settings.transport.clone()).collect(),
         limits: settings.limits.clone(),
         agent: format!("gigawamp-{VERSION}"),
+        ..Config::default()
     };
     let lines: Vec<_> = listeners
         .iter()
@@ -326,6 +330,14 @@ fn refuse_usage(text: &str) -> ExitCode {
 fn fail(text: &str) -> ExitCode {
     complain(&format!("gigawamp: {text}"));
     ExitCode::from(FAILED)
+}
+
+/// Prints what a command has made, or says why it could not.
+fn finish(result: Result<String, String>) -> ExitCode {
+    match result {
+        Ok(text) => print(&text),
+        Err(text) => fail(&text),
+    }
 }
 
 /// Prints `text`; a reader that went away is no failure of ours (`gigawamp --help | head -1`).

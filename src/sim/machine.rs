@@ -135,6 +135,12 @@ impl Machine {
 
     /// A new connection to `shard`; the pipe to its peer holds `capacity` octets.
     pub fn open(&mut self, shard: usize, capacity: usize) -> LinkId {
+        let origin = Origin { peer: "sim:peer".into(), ..Origin::default() };
+        self.open_from(origin, shard, capacity)
+    }
+
+    /// The same, for a peer that comes from `origin`.
+    pub fn open_from(&mut self, origin: Origin, shard: usize, capacity: usize) -> LinkId {
         let link = self.links.len();
         let slots = &mut self.shards[shard].slots;
         // The slot that became free first is used first; any rule would do.
@@ -159,7 +165,6 @@ impl Machine {
             open: true,
             peer_open: true,
         });
-        let origin = Origin { peer: "sim:peer".into(), ..Origin::default() };
         self.handle(shard, Input::Opened { connection, origin });
         link
     }

@@ -164,6 +164,7 @@ impl Swarm {
             }],
             limits,
             agent: "gigawamp".into(),
+            ..Config::default()
         }
     }
 }

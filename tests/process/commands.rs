@@ -1,5 +1,9 @@
 //! Commands that end by themselves: help, version, check, and everything that is refused.
 
+use gigawamp::session::auth::cryptosign::RouterKey;
+use gigawamp::session::auth::hex::to_hex;
+use gigawamp::session::auth::{Kdf, Salted, Scram, ScramKeys, Secret, Ticket, cra, scram};
+
 use crate::program::{Ended, Folder, program, run};
 
 /// The least a configuration has to say.
@@ -150,4 +154,76 @@ fn a_reader_that_went_away_is_no_failure() {
     command.stdout(writer);
     let mut child = command.spawn().unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(0));
+}
+
+#[test]
+fn keygen_writes_the_private_key_and_prints_the_public_one() {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let folder = Folder::new("keygen");
+    let path = folder.path("router.key");
+    let keygen = || run(program(&folder.path(""), &["keygen", "router.key"]), "");
+    let made = keygen();
+    assert_eq!((made.code, made.err.as_str()), (Some(0), ""));
+    let private = std::fs::read_to_string(&path).unwrap();
+    let is_key = |line: &str| {
+        line.len() == 65 && line.trim_end().bytes().all(|octet| octet.is_ascii_hexdigit())
+    };
+    assert!(is_key(&private) && is_key(&made.out), "{}", made.out);
+    let key = RouterKey::from_hex(&Secret::from(private.as_str())).unwrap();
+    assert_eq!(to_hex(&key.public_key()), made.out.trim_end());
+    assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+
+    let again = keygen();
+    assert_eq!((again.code, again.out.as_str()), (Some(1), ""));
+    assert!(again.err.starts_with("gigawamp: router.key: "), "{}", again.err);
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), private, "never overwritten");
+}
+
+/// The value of `key` in the lines of TOML that were printed.
+fn value<'l>(lines: &'l str, key: &str) -> Option<&'l str> {
+    let line = lines.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(" = "))?;
+    Some(line.trim_matches('"'))
+}
+
+#[test]
+fn passwd_says_what_to_keep_of_a_password() {
+    let made = gigawamp(&["passwd", "--authid", "jo\"e"], "rosebud\n");
+    assert_eq!((made.code, made.err.as_str()), (Some(0), ""));
+    assert!(made.out.starts_with("authid = \"jo\\\"e\"\n"), "{}", made.out);
+    assert!(!made.out.contains("rosebud"), "{}", made.out);
+    let of = |key| value(&made.out, key).unwrap_or_else(|| panic!("{key} in {}", made.out));
+    assert!(matches!(Ticket::from_text(of("ticket")), Ok(Ticket::Slow(_))));
+    let scram = Scram::from_line(of("scram")).unwrap();
+    assert_eq!((scram.kdf, scram.keys.len()), (Kdf::Argon2id, 2));
+    let iterations = of("iterations").parse().unwrap();
+    let keylen = of("keylen").parse().unwrap();
+    let salted = Salted { salt: of("salt").into(), iterations, keylen };
+    assert_eq!(cra::derive(b"rosebud", &salted).expose(), of("secret").as_bytes());
+}
+
+#[test]
+fn passwd_makes_the_line_of_one_method() {
+    let made = gigawamp(&["passwd", "--method", "scram-pbkdf2"], "pencil");
+    assert_eq!(made.out.lines().count(), 1, "{}", made.out);
+    let scram = Scram::from_line(value(&made.out, "scram").unwrap()).unwrap();
+    let hash = scram::pbkdf2("pencil", &scram.salt, scram.iterations);
+    assert_eq!(&*scram.keys, [ScramKeys::of(&*hash)]);
+    let again = gigawamp(&["passwd", "--method", "scram-pbkdf2"], "pencil");
+    assert_ne!(made.out, again.out, "the salt is another one each time");
+}
+
+#[test]
+fn passwd_needs_a_password() {
+    for (input, expected) in [
+        ("", "the password is empty"),
+        ("\n", "the password is empty"),
+        (&*"x".repeat(1_025), "longer than 1024 octets"),
+    ] {
+        let ended = gigawamp(&["passwd", "--method", "wampcra"], input);
+        assert_eq!((ended.code, ended.out.as_str()), (Some(1), ""), "{input:?}");
+        assert!(ended.err.contains(expected), "{}", ended.err);
+    }
+    let ended = gigawamp(&["passwd", "--method", "md5"], "x");
+    assert_eq!(ended.code, Some(2));
 }

@@ -2,6 +2,9 @@
 
 #[path = "../scenarios/harness/notation.rs"]
 pub(crate) mod notation;
+#[path = "../scenarios/harness/people.rs"]
+#[expect(dead_code, reason = "what only the simulator can be given")]
+mod people;
 #[path = "../scenarios/harness/player.rs"]
 pub(crate) mod player;
 #[path = "../scenarios/harness/postman.rs"]

@@ -4,6 +4,7 @@
 
 mod harness;
 
+mod authentication;
 mod call;
 mod cancel;
 mod concurrency;

@@ -251,9 +251,12 @@ impl Router {
 
     /// Tells whoever waits for the answer to that question what it is. Who has gone meanwhile
     /// without a word is not told.
-    fn on_advice(&mut self, _id: QuestionId, asked: Asked, _advice: Advice) {
+    fn on_advice(&mut self, id: QuestionId, asked: Asked, advice: Advice) {
         match asked {
-            Asked::Authentication(_) | Asked::Authorization(_) => {}
+            Asked::Authentication(connection) => {
+                self.on_authentication_advice(connection, id, advice);
+            }
+            Asked::Authorization(_) => {}
         }
     }
 

@@ -12,7 +12,7 @@ use crate::message::uri::{MatchPolicy, Pattern, is_valid_pattern};
 pub use crate::session::RequestIds;
 use crate::wire::TransportOptions;
 pub use advisors::{AdvisorConfig, AdvisorKind, HttpTarget};
-pub use authentication::AuthenticationConfig;
+pub use authentication::{AdmissionConfig, AuthenticationConfig, AuthenticatorConfig, Method};
 pub use authorization::{Action, Actions, RoleConfig, Rule, parse_ask, parse_disclose};
 
 /// Everything a router must be told.
@@ -22,6 +22,11 @@ pub struct Config {
     pub realms: Vec<RealmConfig>,
     /// What each listener offers; [`super::Origin::listener`] is an index into it.
     pub listeners: Vec<TransportOptions>,
+    /// What clients may do there; where one is missing, everything.
+    pub admission: Vec<AdmissionConfig>,
+    /// Whether a realm in which a client cannot even begin to prove who it is looks to it like one
+    /// that is not there.
+    pub hide_realms: bool,
     /// Bounds an operator may move.
     pub limits: Limits,
     /// `WELCOME.Details.agent`.
@@ -196,6 +201,14 @@ pub struct Limits {
     pub limit_loopback: bool,
     /// From the connection to WELCOME: TLS, transport handshake and HELLO together.
     pub handshake: Duration,
+    /// From the transport's handshake to HELLO.
+    pub hello: Duration,
+    /// From CHALLENGE to AUTHENTICATE.
+    pub authenticate: Duration,
+    /// Failed attempts to prove an identity that an address has within a minute.
+    pub attempts_max: u32,
+    /// How long it is not listened to after more.
+    pub attempts_block: Duration,
     /// How long a peer may take to answer GOODBYE, and to read what we sent before we close.
     pub goodbye: Duration,
     /// WebSocket pings to a silent peer; it is given up after two without a sign of life. On TCP
@@ -243,6 +256,10 @@ impl Default for Limits {
             connects_per_address: 100,
             limit_loopback: false,
             handshake: Duration::from_secs(10),
+            hello: Duration::from_secs(5),
+            authenticate: Duration::from_secs(5),
+            attempts_max: 10,
+            attempts_block: Duration::from_mins(5),
             goodbye: Duration::from_secs(5),
             ping_interval: Duration::from_secs(30),
             message: Duration::from_secs(30),

@@ -68,7 +68,9 @@ impl Dealer {
             | Head::Answer(_)
             | Head::Withdraw { .. }
             | Head::Poll(_)
-            | Head::Polled(_) => {
+            | Head::Polled(_)
+            | Head::Suspect(_)
+            | Head::Remember(_) => {
                 unreachable!("these are not about calls")
             }
             Head::Invoke(head) => self.on_invoke(head, relay, context),

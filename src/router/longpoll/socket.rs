@@ -67,7 +67,7 @@ impl Router {
         if let Some(connection) = self.peers.connection(opened) {
             connection.visitor = Some(Box::new(visitor.clone()));
         }
-        self.set_deadline(opened, Deadline::Handshake(opened), handshake);
+        self.await_hello(opened, self.now + handshake);
         self.set_poll_deadline(opened, idle);
         let name = Address { shard: self.peers.shard, slot: opened.slot, secret }.name();
         let body = format!("{{\"protocol\":\"{protocol}\",\"transport\":\"{name}\"}}");

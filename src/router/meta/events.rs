@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use super::super::peers::Peers;
 use super::super::realm::{Context, Realm};
 use super::super::registrations::Registration;
 use super::super::subscriptions::Subscription;
@@ -91,7 +92,7 @@ impl Realm {
         if !self.broker.has_subscribers("wamp.session.on_join") {
             return;
         }
-        let way = Way::of(slot, context);
+        let way = Way::of(slot, context.peers);
         let write = |writer: &mut MsgPackWriter<'_>| {
             writer.list(1);
             write_session(session, identity, way.as_ref(), writer);
@@ -130,7 +131,7 @@ impl Realm {
 
 /// How a session is connected.
 #[derive(Debug)]
-pub(super) struct Way {
+pub(in crate::router) struct Way {
     kind: &'static str,
     protocol: &'static str,
     peer: Box<str>,
@@ -138,16 +139,25 @@ pub(super) struct Way {
 
 impl Way {
     /// How the session in `slot` is connected.
-    pub(super) fn of(slot: u32, context: &Context<'_>) -> Option<Self> {
-        let Negotiated { serializer, framing, .. } = context.peers.negotiated(slot)?;
-        let poll = context.peers.place(slot).and_then(|place| place.poll.as_ref());
+    pub(in crate::router) fn of(slot: u32, peers: &Peers) -> Option<Self> {
+        let Negotiated { serializer, framing, .. } = peers.negotiated(slot)?;
+        let poll = peers.place(slot).and_then(|place| place.poll.as_ref());
         let (kind, protocol) = match (poll, framing) {
             (Some(poll), _) => ("longpoll", poll.subprotocol(serializer)),
             (None, Framing::RawSocket) => ("rawsocket", serializer.subprotocol()),
             (None, Framing::WebSocket) => ("websocket", serializer.subprotocol()),
             (None, Framing::Batched(_)) => ("websocket", serializer.batched_subprotocol()),
         };
-        Some(Self { kind, protocol, peer: context.peers.address(slot).into() })
+        Some(Self { kind, protocol, peer: peers.address(slot).into() })
+    }
+
+    /// Writes the three entries that tell it.
+    pub(in crate::router) fn write<'o>(&self, writer: &mut impl Writer<'o>) {
+        let entries = [("type", self.kind), ("protocol", self.protocol), ("peer", &*self.peer)];
+        for (key, value) in entries {
+            writer.key(key);
+            writer.text(value);
+        }
     }
 }
 
@@ -177,10 +187,10 @@ pub(super) fn write_session(
             ("authprovider", &identity.authprovider),
         ],
     );
-    if let Some(Way { kind, protocol, peer }) = way {
+    if let Some(way) = way {
         writer.key("transport");
         writer.dict(3);
-        write_texts(writer, &[("type", kind), ("protocol", protocol), ("peer", peer)]);
+        way.write(writer);
         writer.end_dict();
     }
     writer.end_dict();

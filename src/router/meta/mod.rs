@@ -14,7 +14,7 @@ mod lists;
 mod procedures;
 mod sessions;
 
-pub(super) use events::News;
+pub(super) use events::{News, Way};
 pub(super) use lists::Pace;
 pub(super) use sessions::Condemned;
 

@@ -39,7 +39,7 @@ impl Realm {
         let id = SessionId(asked.required()?);
         let unknown = Refusal::new(uri::error::NO_SUCH_SESSION);
         let slot = *self.sessions.get(&id).ok_or(unknown)?;
-        let way = Way::of(slot, context);
+        let way = Way::of(slot, context.peers);
         let session = context.peers.session(slot).ok_or(unknown)?;
         *arguments = answer(|writer| write_session(id, &session.identity, way.as_ref(), writer));
         Ok(())

@@ -8,7 +8,9 @@
 //! that do not exist too, so that both cost and look the same.
 
 pub mod cra;
+pub mod cryptosign;
 pub mod hex;
+pub mod jwt;
 mod mock;
 pub mod principals;
 pub mod scram;

@@ -12,11 +12,13 @@ mod record;
 
 pub use record::InvalidScram;
 
+use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use ring::hmac;
+use ring::{hmac, pbkdf2};
+use zeroize::Zeroizing;
 
 use super::secret::{fingerprint, is_same};
 use super::{Kdf, Scram, ScramKeys};
@@ -229,6 +231,17 @@ fn names(asked: &Asked<'_>) -> Result<Vec<String>, Refusal> {
 #[must_use]
 pub fn normalize(text: &str) -> Option<String> {
     stringprep::saslprep(text).ok().map(std::borrow::Cow::into_owned)
+}
+
+/// What PBKDF2 makes of a password. It takes long on purpose: never to be called on a shard.
+// spec: A-SCR-11, A-SCR-15
+#[must_use]
+pub fn pbkdf2(password: &str, salt: &[u8], iterations: u32) -> Zeroizing<[u8; 32]> {
+    let iterations = NonZeroU32::new(iterations).unwrap_or(NonZeroU32::MIN);
+    let mut salted = Zeroizing::new([0; 32]);
+    let algorithm = pbkdf2::PBKDF2_HMAC_SHA256;
+    pbkdf2::derive(algorithm, iterations, salt, password.as_bytes(), &mut *salted);
+    salted
 }
 
 /// A name where commas and equals signs mean something else.

@@ -12,8 +12,8 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::*;
-use crate::env::Random;
 use crate::router::config::Limits;
+use crate::env::Random;
 use echo::{Echo, Style};
 
 /// How long anything may take before a test gives up.
@@ -58,8 +58,7 @@ impl Server {
         let unix = std::env::temp_dir().join(name);
         let unix_listener = Listener::bind_unix(&unix, None, 1_024).unwrap();
         let listeners = vec![tcp.with_door(door.clone()), unix_listener.with_door(door)];
-        let config =
-            Config { realms: Vec::new(), listeners: Vec::new(), limits, agent: String::new() };
+        let config = Config { limits, ..Config::default() };
         let options = Options {
             mode,
             shards,

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use gigawamp::env::Random;
+use gigawamp::router::Origin;
 use gigawamp::router::config::Config;
 use gigawamp::sim::{LinkId, Machine};
 
@@ -57,6 +58,11 @@ impl Stage for Bottle {
     fn connect(&mut self) -> usize {
         let shard = self.machine.links.len() % self.machine.shards_count();
         self.machine.open(shard, 1 << 20)
+    }
+
+    fn connect_from(&mut self, origin: Origin) -> Option<usize> {
+        let shard = self.machine.links.len() % self.machine.shards_count();
+        Some(self.machine.open_from(origin, shard, 1 << 20))
     }
 
     fn write(&mut self, connection: usize, octets: &[u8]) {

@@ -5,6 +5,7 @@
 
 mod bottle;
 pub(crate) mod notation;
+mod people;
 pub(crate) mod player;
 pub(crate) mod postman;
 pub(crate) mod stage;
@@ -18,6 +19,7 @@ use gigawamp::router::config::{
 };
 use gigawamp::wire::{Framing, Serializer, TransportOptions};
 use notation::{Act, Bindings, Line};
+use people::People;
 use player::{Dress, Player};
 use postman::Postman;
 
@@ -102,6 +104,7 @@ fn check_once(lines: &[Line], config: &Config, seed: &mut u64, then: &mut impl F
 pub(crate) fn config(lines: &[Line]) -> Config {
     let mut limits = Limits { handshake: Duration::from_secs(10), ..Limits::default() };
     let mut options = RealmOptions { meta_kill: true, ..RealmOptions::default() };
+    let mut people = People::default();
     let (mut uri_check, mut request_ids) = (UriCheck::Loose, RequestIds::Sequential);
     for line in lines {
         let Act::Given(given) = &line.act else {
@@ -114,6 +117,9 @@ pub(crate) fn config(lines: &[Line]) -> Config {
         }
         if name == "history" {
             options.history.push(history(value).expect("URI events=COUNT bytes=OCTETS age_ms=MS"));
+            continue;
+        }
+        if people.give(name, value) {
             continue;
         }
         let value = value.parse().expect("a number is given");
@@ -129,6 +135,7 @@ pub(crate) fn config(lines: &[Line]) -> Config {
             "call_timeout_ms" => options.call_timeout = Duration::from_millis(value as u64),
             "call_timeout_max_ms" => options.call_timeout_max = Duration::from_millis(value as u64),
             "calls_queued_max" => limits.calls_queued_max = value,
+            "attempts_max" => limits.attempts_max = value as u32,
             "testaments_max" => limits.testaments_max = value,
             "outbox_bytes_max" => limits.outbox_bytes_max = value,
             "subscriptions_max" => limits.subscriptions_max = value,
@@ -143,7 +150,7 @@ pub(crate) fn config(lines: &[Line]) -> Config {
         uri_check,
         request_ids,
         options: options.clone(),
-        ..RealmConfig::default()
+        authentication: people.of(name),
     };
     Config {
         realms: vec![realm("realm1"), realm("realm2")],
@@ -160,6 +167,8 @@ pub(crate) fn config(lines: &[Line]) -> Config {
         }],
         limits,
         agent: "gigawamp-under-test".into(),
+        admission: vec![people.admission.clone()],
+        hide_realms: people.hides_realms,
     }
 }
 

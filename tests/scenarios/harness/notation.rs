@@ -19,13 +19,18 @@
 //! shut down                                the router is told to stop
 //! ```
 //!
+//! ann: connects {from: "192.0.2.1"}       from that address; `certificate: NAME` by TLS
+//!
 //! `$x` is bound where it is first met and compared from then on; `*` is anything; in a dict `..`
 //! stands for any other keys, and a key alone for `true`. `$ann` is the session id of ann.
+//! `@cra[secret $c]` is what a client computes of what is in the list: see [`super::people`].
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use gigawamp::sim::Value;
+
+use super::people;
 
 /// One thing of a message, said or expected.
 #[derive(Clone, Debug)]
@@ -38,6 +43,8 @@ pub(crate) enum Term {
     Any,
     /// A list of terms.
     List(Vec<Self>),
+    /// What a client computes of these.
+    Made { how: String, of: Vec<Self> },
     /// A dict of terms; open if other keys may be there.
     Dict { entries: Vec<(String, Self)>, open: bool },
 }
@@ -204,6 +211,10 @@ impl Term {
                 bindings.get(name).unwrap_or_else(|| panic!("${name} is not bound")).clone()
             }
             Self::Any => panic!("what is said must be definite"),
+            Self::Made { how, of } => {
+                let of: Vec<_> = of.iter().map(|term| term.value(bindings)).collect();
+                people::made(how, &of)
+            }
             Self::List(items) => {
                 Value::List(items.iter().map(|item| item.value(bindings)).collect())
             }
@@ -223,6 +234,7 @@ impl Term {
                 bindings.entry(name.clone()).or_insert_with(|| value.clone()).eq(&value)
             }
             (Self::Just(just), _) => just == value,
+            (Self::Made { .. }, _) => self.value(bindings) == *value,
             (Self::List(terms), Value::List(items)) => {
                 terms.len() == items.len()
                     && terms.iter().zip(items).all(|(term, item)| term.matches(item, bindings))
@@ -276,6 +288,11 @@ impl Scanner<'_> {
             b'"' => Term::Just(self.quoted()),
             _ => match self.word() {
                 "*" => Term::Any,
+                word if word.starts_with('@') => {
+                    let how = word[1..].to_owned();
+                    let Term::List(of) = self.term() else { panic!("@{how}[…]") };
+                    Term::Made { how, of }
+                }
                 word if word.starts_with('$') => Term::Variable(word[1..].into()),
                 word => Term::Just(bare(word)),
             },

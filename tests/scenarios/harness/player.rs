@@ -6,6 +6,7 @@ use gigawamp::sim::Value;
 use gigawamp::wire::{Client, ClientOptions, Framing, Incoming, Separator, Serializer};
 
 use super::notation::{Act, Bindings, Line, Term, message, term};
+use super::people;
 use super::stage::{Brought, Stage};
 
 /// Which transport and serializer the peers of a run use.
@@ -88,7 +89,7 @@ impl<'s, S: Stage> Player<'s, S> {
         let name = &line.peer;
         match &line.act {
             Act::Given(_) => {}
-            Act::Connects(options) => self.connect(name, options)?,
+            Act::Connects(options) => return self.connect(name, options),
             Act::Joins { realm, roles } => self.join(name, realm, roles.as_ref())?,
             Act::Says { what, replies } => {
                 let serializer = self.peer(name).serializer;
@@ -140,7 +141,8 @@ impl<'s, S: Stage> Player<'s, S> {
         self.peers.get_mut(name).unwrap_or_else(|| panic!("{name} is not there"))
     }
 
-    fn connect(&mut self, name: &str, options: &Term) -> Played {
+    /// Connects a peer; false if this stage cannot.
+    fn connect(&mut self, name: &str, options: &Term) -> Played<bool> {
         let options = options.value(&self.bindings);
         let number = self.bindings.len() + self.peers.len();
         let turn = if self.dress.mixed { self.peers.len() } else { 0 };
@@ -167,19 +169,24 @@ impl<'s, S: Stage> Player<'s, S> {
             client_options.message_bytes_max = max as usize;
         }
         let mut client = Client::new(framing, serializer, client_options);
-        let connection = self.stage.connect();
+        let connection = match people::origin(&options) {
+            Some(origin) => self.stage.connect_from(origin),
+            None => Some(self.stage.connect()),
+        };
+        let Some(connection) = connection else { return Ok(false) };
         let mut hello = Vec::new();
         client.hello(&mut hello);
         self.stage.write(connection, &hello);
         let heard = VecDeque::new();
         let peer = Peer { connection, client, serializer, heard, over: false, pongs: 0 };
         self.peers.insert(name.into(), peer);
-        self.sync(name)
+        self.sync(name)?;
+        Ok(true)
     }
 
     fn join(&mut self, name: &str, realm: &str, roles: Option<&Term>) -> Played {
         if !self.peers.contains_key(name) {
-            self.connect(name, &Term::Dict { entries: vec![], open: false })?;
+            let _ = self.connect(name, &Term::Dict { entries: vec![], open: false })?;
         }
         let roles = roles.map_or_else(|| term(ROLES), Clone::clone).value(&self.bindings);
         let details = Value::Dict(vec![("roles".into(), roles)]);

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use gigawamp::router::Origin;
+
 /// What a connection brought.
 #[derive(Debug)]
 pub(crate) enum Brought {
@@ -17,6 +19,11 @@ pub(crate) enum Brought {
 pub(crate) trait Stage {
     /// Opens the transport of the next peer.
     fn connect(&mut self) -> usize;
+
+    /// The same for a peer that comes from `origin`; `None` if this stage cannot.
+    fn connect_from(&mut self, _origin: Origin) -> Option<usize> {
+        None
+    }
 
     /// Sends octets to the router.
     fn write(&mut self, connection: usize, octets: &[u8]);

@@ -38,6 +38,8 @@ fn message(challenge: &Challenge, name: &str, end: &str) -> String {
 // spec: A-SCR-11, A-SCR-19
 #[test]
 fn proof_and_verifier_are_those_of_rfc_7677() {
+    let salt = STANDARD.decode("W22ZaJ0SNY7soEsUEjb6gQ==").unwrap();
+    assert_eq!(*pbkdf2("pencil", &salt, 4_096), SALTED);
     let keys = ScramKeys::of(&SALTED);
     let nonce = "rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0";
     let message = format!(

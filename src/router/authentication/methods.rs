@@ -1,0 +1,331 @@
+//! What begins with each method, and how its proof is judged.
+
+use std::sync::Arc;
+
+use super::super::config::{AuthenticationConfig, RealmConfig};
+use super::super::{ConnectionId, Origin, Router};
+use crate::env::{Instant, Random};
+use crate::message::{Authenticate, ChallengeExtra};
+use crate::session::auth::hex::{from_hex, to_hex};
+use crate::session::auth::ticket::Verdict;
+use crate::session::auth::{Candidate, Cra, Method, Principal, Scram, Ticket, cra, scram};
+use crate::session::authentication::{Authentication, Claim, Grant, Proof};
+use crate::wire::Writer as _;
+use crate::wire::msgpack::MsgPackWriter;
+
+/// Who vouches for those that the configuration knows.
+pub(super) const STATIC: &str = "static";
+
+/// Who vouches for those that an authenticator knows.
+pub(super) const DYNAMIC: &str = "dynamic";
+
+/// Who vouches for those that have shown their cookie.
+pub(super) const COOKIE: &str = "cookie";
+
+/// What to do with a client that wants to go one way.
+pub(super) enum Plan {
+    /// That way is not for it, or there is no such way here.
+    Unfit,
+    /// Nobody is known by what it has shown.
+    Stranger,
+    /// It is known already.
+    Settled(Grant),
+    /// It is to prove who it is.
+    Challenge(Offer),
+    /// The authenticator of that index in the realm knows.
+    Ask(usize),
+}
+
+/// What a client is to prove, and what follows from it.
+pub(super) struct Offer {
+    /// Who it is if the proof is right; `None` if it cannot be right.
+    pub(super) grant: Option<Grant>,
+    /// The role to speak of meanwhile.
+    pub(super) role: Arc<str>,
+    /// Who vouches for the client.
+    pub(super) provider: &'static str,
+    /// What the proof is checked by.
+    pub(super) credential: Credential,
+}
+
+/// What a proof is checked by.
+pub(super) enum Credential {
+    Ticket(Ticket),
+    /// The authenticator of that index in the realm judges the ticket.
+    Authenticator(usize),
+    Cra(Cra),
+    Scram(Scram),
+}
+
+/// What a challenge is made of.
+pub(super) struct Asking<'a> {
+    pub(super) candidate: &'a Authentication,
+    pub(super) now: Instant,
+    /// What TLS exports for channel binding.
+    pub(super) exporter: Option<[u8; 32]>,
+}
+
+/// What an answer to a challenge comes to.
+pub(super) enum Judgement {
+    /// It is right, and this is what the client is told beyond WELCOME, as a dict in MessagePack.
+    Right(Option<Arc<[u8]>>),
+    Wrong,
+    /// The authenticator of that index in the realm knows.
+    Ask(usize),
+    /// Nobody here has the time to find out.
+    TooSlow,
+}
+
+impl Asking<'_> {
+    /// The challenge to somebody who claims to be able to meet `offer`, and what its answer is
+    /// judged by; `None` if the client has not said what it takes.
+    pub(super) fn challenge(
+        &self,
+        offer: &Offer,
+        random: &mut Random,
+    ) -> Option<(Proof, ChallengeExtra<'static>)> {
+        let Claim { authid, extra, .. } = &self.candidate.claim;
+        let authid = offer.grant.as_ref().map(|grant| &*grant.authid).or(authid.as_deref());
+        match &offer.credential {
+            Credential::Ticket(ticket) => {
+                Some((Proof::Ticket(ticket.clone()), ChallengeExtra::default()))
+            }
+            Credential::Authenticator(index) => {
+                Some((Proof::Authenticator(*index), ChallengeExtra::default()))
+            }
+            Credential::Cra(cra) => {
+                let asked = cra::Asked {
+                    authid: authid?,
+                    authrole: &offer.role,
+                    authprovider: offer.provider,
+                    session: self.candidate.session,
+                    now: self.now,
+                };
+                let challenge = cra::Challenge::new(cra, &asked, random);
+                let extra = cra_extra(&challenge);
+                Some((Proof::Cra(challenge), extra))
+            }
+            Credential::Scram(scram) => {
+                let asked = scram::Asked {
+                    dialect: if self.candidate.method == Method::WampScram {
+                        scram::Dialect::Specification
+                    } else {
+                        scram::Dialect::Field
+                    },
+                    authid: self.candidate.claim.authid.as_deref()?,
+                    nonce: extra.nonce.as_deref()?,
+                    channel_binding: extra.channel_binding.as_deref(),
+                    exporter: self.exporter,
+                };
+                let challenge = scram::Challenge::new(scram, &asked, random).ok()?;
+                let extra = scram_extra(&challenge);
+                Some((Proof::Scram(Box::new(challenge)), extra))
+            }
+        }
+    }
+}
+
+// spec: advanced/authentication_cra
+fn cra_extra(challenge: &cra::Challenge) -> ChallengeExtra<'static> {
+    let salted = challenge.salted.as_ref();
+    ChallengeExtra {
+        challenge: Some(challenge.text.clone().into()),
+        salt: salted.map(|salted| salted.salt.to_string().into()),
+        iterations: salted.map(|salted| salted.iterations.into()),
+        keylen: salted.map(|salted| salted.keylen.into()),
+        ..ChallengeExtra::default()
+    }
+}
+
+// spec: advanced/authentication_scram#challenge
+fn scram_extra(challenge: &scram::Challenge) -> ChallengeExtra<'static> {
+    ChallengeExtra {
+        nonce: Some(challenge.nonce.clone().into()),
+        salt: Some(challenge.salt.clone().into()),
+        kdf: Some(challenge.kdf.into()),
+        iterations: Some(challenge.iterations.into()),
+        memory: challenge.memory.map(u64::from),
+        ..ChallengeExtra::default()
+    }
+}
+
+/// What AUTHENTICATE comes to.
+pub(super) fn judge(proof: &Proof, message: &Authenticate<'_>) -> Judgement {
+    let (signature, extra) = (&*message.signature.0, &message.extra);
+    let is_right = match proof {
+        Proof::Authenticator(index) => return Judgement::Ask(*index),
+        Proof::Ticket(ticket) => match ticket.check(signature) {
+            Verdict::Right => true,
+            Verdict::Wrong => false,
+            Verdict::Slow(_) => return Judgement::TooSlow,
+        },
+        Proof::Cra(challenge) => challenge.check(signature),
+        Proof::Scram(challenge) => {
+            let answer = scram::Answer {
+                proof: signature,
+                nonce: extra.nonce.as_deref(),
+                channel_binding: extra.channel_binding.as_deref(),
+                cbind_data: extra.cbind_data.as_deref(),
+            };
+            return match challenge.check(&answer) {
+                Some(verifier) => Judgement::Right(Some(verifier_extra(&verifier))),
+                None => Judgement::Wrong,
+            };
+        }
+    };
+    if is_right { Judgement::Right(None) } else { Judgement::Wrong }
+}
+
+/// That the router knows the client too, in the words of both dialects.
+// spec: advanced/authentication_scram#welcome
+fn verifier_extra(verifier: &str) -> Arc<[u8]> {
+    let mut dict = Vec::new();
+    let mut writer = MsgPackWriter::open(&mut dict);
+    writer.dict(2);
+    for key in ["verifier", "scram_server_signature"] {
+        writer.key(key);
+        writer.text(verifier);
+    }
+    writer.end_dict();
+    dict.into()
+}
+
+impl Router {
+    /// What to do with a client that wants to go the way of its method.
+    pub(super) fn plan(&mut self, id: ConnectionId, candidate: &Authentication) -> Plan {
+        let config = Arc::clone(&self.config);
+        let realm = &config.realms[usize::from(candidate.realm)];
+        let Some(slot) = self.peers.slot(id) else { return Plan::Unfit };
+        let (known, claim) = (&realm.authentication, &candidate.claim);
+        match candidate.method {
+            Method::Anonymous => plan_anonymous(realm, &mut self.random),
+            Method::Tls => plan_tls(known, claim, &slot.origin),
+            Method::Cryptosign => plan_cryptosign(known, claim),
+            Method::Cookie => self.plan_cookie(id, candidate, known),
+            method @ (Method::Ticket | Method::Cra | Method::Scram | Method::WampScram) => {
+                plan_by_authid(method, known, claim)
+            }
+        }
+    }
+
+    /// Who has a cookie is who it stands for, as long as that is so.
+    // spec: advanced/authentication#cookie-based-authentication
+    fn plan_cookie(
+        &mut self,
+        id: ConnectionId,
+        candidate: &Authentication,
+        config: &AuthenticationConfig,
+    ) -> Plan {
+        if config.cookie.is_zero() {
+            return Plan::Unfit;
+        }
+        let Some(known) = self.shown_cookie(id, candidate.realm) else { return Plan::Unfit };
+        let claimed = candidate.claim.authid.as_deref();
+        let is_still_there = !known.is_principal
+            || config.principals.find(&known.authid).is_some_and(|it| it.role == known.role);
+        if !is_still_there || claimed.is_some_and(|claimed| *claimed != *known.authid) {
+            return Plan::Unfit;
+        }
+        Plan::Settled(Grant {
+            authid: Arc::clone(&known.authid),
+            role: Arc::clone(&known.role),
+            provider: COOKIE.into(),
+            extra: None,
+        })
+    }
+}
+
+// spec: advanced/authentication
+fn plan_anonymous(realm: &RealmConfig, random: &mut Random) -> Plan {
+    if let Some(authenticator) = realm.authentication.authenticator(Method::Anonymous) {
+        return Plan::Ask(authenticator);
+    }
+    let Some(role) = realm.anonymous_role() else { return Plan::Unfit };
+    let authid = random_authid(random).into();
+    Plan::Settled(Grant { authid, role, provider: STATIC.into(), extra: None })
+}
+
+/// Methods by which a client says who it is and proves it by a secret.
+fn plan_by_authid(method: Method, config: &AuthenticationConfig, claim: &Claim) -> Plan {
+    let Some(authid) = claim.authid.as_deref() else { return Plan::Unfit };
+    let principals = &config.principals;
+    let offer = if method == Method::Ticket {
+        principals.ticket(authid).map(|it| offer(it, Credential::Ticket))
+    } else if method == Method::Cra {
+        principals.cra(authid).map(|it| offer(it, Credential::Cra))
+    } else {
+        principals.scram(authid).map(|it| offer(it, Credential::Scram))
+    };
+    match (offer, config.authenticator(method)) {
+        (Some(offer), None) => Plan::Challenge(offer),
+        (Some(offer), Some(_)) if offer.grant.is_some() => Plan::Challenge(offer),
+        // What a ticket is worth can only be asked with the ticket in hand.
+        (_, Some(authenticator)) if method == Method::Ticket => Plan::Challenge(Offer {
+            grant: None,
+            role: "".into(),
+            provider: DYNAMIC,
+            credential: Credential::Authenticator(authenticator),
+        }),
+        (_, Some(authenticator)) => Plan::Ask(authenticator),
+        (None, None) => Plan::Unfit,
+    }
+}
+
+/// A certificate was proved with the connection: it only has to be known.
+fn plan_tls(config: &AuthenticationConfig, claim: &Claim, origin: &Origin) -> Plan {
+    let certificate = origin.tls.as_ref().and_then(|tls| tls.certificate.as_ref());
+    let Some(certificate) = certificate else { return Plan::Unfit };
+    let names = std::iter::once(&certificate.subject).chain(&certificate.names);
+    let names = names.map(AsRef::as_ref).filter(|name: &&str| !name.is_empty());
+    let known = config.principals.by_certificate(certificate.fingerprint, names);
+    match (known.filter(|known| is_claimed(claim, known)), config.authenticator(Method::Tls)) {
+        (Some(known), _) => Plan::Settled(grant(known)),
+        (None, Some(authenticator)) => Plan::Ask(authenticator),
+        (None, None) if config.principals.has_certificates() => Plan::Stranger,
+        (None, None) => Plan::Unfit,
+    }
+}
+
+// spec: advanced/authentication_cryptosign#client-authentication
+fn plan_cryptosign(config: &AuthenticationConfig, claim: &Claim) -> Plan {
+    let key = claim.extra.pubkey.as_deref().and_then(from_hex::<32>);
+    let Some(key) = key else { return Plan::Unfit };
+    let known = config.principals.by_public_key(&key);
+    match (known.filter(|known| is_claimed(claim, known)), config.authenticator(Method::Cryptosign))
+    {
+        (Some(_), _) => Plan::Unfit,
+        (None, Some(authenticator)) => Plan::Ask(authenticator),
+        (None, None) if config.principals.has_public_keys() => Plan::Stranger,
+        (None, None) => Plan::Unfit,
+    }
+}
+
+/// Whether a client that says who it is says that it is this one.
+fn is_claimed(claim: &Claim, principal: &Principal) -> bool {
+    claim.authid.as_deref().is_none_or(|claimed| *claimed == *principal.authid)
+}
+
+fn grant(principal: &Principal) -> Grant {
+    Grant {
+        authid: Arc::clone(&principal.authid),
+        role: Arc::clone(&principal.role),
+        provider: STATIC.into(),
+        extra: None,
+    }
+}
+
+fn offer<C>(candidate: Candidate<C>, credential: impl FnOnce(C) -> Credential) -> Offer {
+    Offer {
+        grant: candidate.principal.as_deref().map(grant),
+        role: candidate.role,
+        provider: STATIC,
+        credential: credential(candidate.credential),
+    }
+}
+
+/// Twelve octets of chance, so that no two anonymous peers share an identity.
+pub(super) fn random_authid(random: &mut Random) -> String {
+    let mut octets = [0; 12];
+    random.fill(&mut octets);
+    to_hex(&octets)
+}
