@@ -34,43 +34,52 @@ pub(in super::super) struct Matter<'a> {
     pub(in super::super) uri: &'a str,
 }
 
+/// What an authorizer has decided.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in super::super) struct Decision {
+    /// Whether it may be done.
+    pub(in super::super) allows: bool,
+    /// Whether those concerned are told who does it.
+    pub(in super::super) discloses: bool,
+}
+
 /// Decisions of authorizers on one shard.
 #[derive(Debug)]
-pub(in super::super) struct Memory<V> {
+pub(in super::super) struct Memory {
     hash_key: RandomState,
     /// Empty until something is kept.
-    places: Vec<Option<Kept<V>>>,
-    /// How often everything was forgotten.
+    places: Vec<Option<Kept>>,
+    /// How often something was forgotten.
     epoch: u64,
 }
 
 #[derive(Debug)]
-struct Kept<V> {
+struct Kept {
     /// All of the matter but its URI.
     matter: Matter<'static>,
     uri: Box<str>,
     until: Instant,
-    decision: V,
+    decision: Decision,
 }
 
-impl<V: Copy> Memory<V> {
+impl Memory {
     pub(in super::super) fn new(hash_key: &RandomState) -> Self {
         Self { hash_key: hash_key.clone(), places: Vec::new(), epoch: 0 }
     }
 
     /// What was decided, if that still counts.
-    pub(in super::super) fn recall(&self, matter: &Matter<'_>, now: Instant) -> Option<V> {
+    pub(in super::super) fn recall(&self, matter: &Matter<'_>, now: Instant) -> Option<Decision> {
         let kept = self.places.get(self.place(matter))?.as_ref()?;
         let is_it = Matter { uri: &kept.uri, ..kept.matter } == *matter && now < kept.until;
         is_it.then_some(kept.decision)
     }
 
     /// Keeps a decision, asked for in `epoch`, from `now` on for so long. What was asked before
-    /// everything was forgotten is not kept.
+    /// something was forgotten is not kept.
     pub(in super::super) fn keep(
         &mut self,
         (matter, epoch): (&Matter<'_>, u64),
-        decision: V,
+        decision: Decision,
         now: Instant,
         lifetime: Duration,
     ) {
@@ -91,10 +100,12 @@ impl<V: Copy> Memory<V> {
         self.epoch
     }
 
-    /// Forgets all decisions; what is under way will not be kept.
-    pub(in super::super) fn forget(&mut self) {
+    /// Forgets all decisions in that realm; what is under way will not be kept.
+    pub(in super::super) fn forget(&mut self, realm: u16) {
         self.epoch += 1;
-        self.places = Vec::new();
+        for place in &mut self.places {
+            place.take_if(|kept| kept.matter.realm == realm);
+        }
     }
 
     fn place(&self, matter: &Matter<'_>) -> usize {
@@ -115,7 +126,10 @@ mod tests {
         Matter { realm: 0, authorizer: 0, session, action: 0, policy, uri }
     }
 
-    fn memory() -> Memory<bool> {
+    const YES: Decision = Decision { allows: true, discloses: false };
+    const NO: Decision = Decision { allows: false, discloses: false };
+
+    fn memory() -> Memory {
         Memory::new(&hash_key(&mut Random::from_number(1)))
     }
 
@@ -123,9 +137,9 @@ mod tests {
     fn a_decision_counts_for_its_matter_and_its_time() {
         let (mut memory, now) = (memory(), Instant::default());
         let asked = matter(1, "com.a");
-        memory.keep((&asked, memory.epoch()), true, now, SECOND);
-        assert_eq!(memory.recall(&asked, now), Some(true));
-        assert_eq!(memory.recall(&asked, now + SECOND / 2), Some(true));
+        memory.keep((&asked, memory.epoch()), YES, now, SECOND);
+        assert_eq!(memory.recall(&asked, now), Some(YES));
+        assert_eq!(memory.recall(&asked, now + SECOND / 2), Some(YES));
         assert_eq!(memory.recall(&asked, now + SECOND), None);
         for other in [
             matter(2, "com.a"),
@@ -137,7 +151,7 @@ mod tests {
         ] {
             assert_eq!(memory.recall(&other, now), None, "{other:?}");
         }
-        memory.keep((&matter(1, "com.b"), memory.epoch()), true, now, Duration::ZERO);
+        memory.keep((&matter(1, "com.b"), memory.epoch()), YES, now, Duration::ZERO);
         assert_eq!(memory.recall(&matter(1, "com.b"), now), None);
     }
 
@@ -145,21 +159,23 @@ mod tests {
     fn what_was_asked_before_all_was_forgotten_is_not_kept() {
         let (mut memory, now) = (memory(), Instant::default());
         let (asked, before) = (matter(1, "com.a"), memory.epoch());
-        memory.keep((&asked, before), true, now, SECOND);
-        memory.forget();
+        memory.keep((&asked, before), YES, now, SECOND);
+        memory.forget(1);
+        assert_eq!(memory.recall(&asked, now), Some(YES));
+        memory.forget(0);
         assert_eq!(memory.recall(&asked, now), None);
-        memory.keep((&asked, before), true, now, SECOND);
+        memory.keep((&asked, before), YES, now, SECOND);
         assert_eq!(memory.recall(&asked, now), None);
-        memory.keep((&asked, memory.epoch()), false, now, SECOND);
-        assert_eq!(memory.recall(&asked, now), Some(false));
+        memory.keep((&asked, memory.epoch()), NO, now, SECOND);
+        assert_eq!(memory.recall(&asked, now), Some(NO));
     }
 
     #[test]
     fn there_are_only_so_many_places() {
         let (mut memory, now) = (memory(), Instant::default());
         for session in 0..3 * PLACES as u64 {
-            memory.keep((&matter(session, "com.a"), 0), true, now, SECOND);
-            assert_eq!(memory.recall(&matter(session, "com.a"), now), Some(true));
+            memory.keep((&matter(session, "com.a"), 0), YES, now, SECOND);
+            assert_eq!(memory.recall(&matter(session, "com.a"), now), Some(YES));
         }
         assert_eq!(memory.places.len(), PLACES);
     }

@@ -33,11 +33,12 @@ pub(super) enum Procedure {
     SubscriptionCountSubscribers,
     SubscriptionRemoveSubscriber,
     SubscriptionGetEvents,
+    AuthorizationForget,
 }
 
 /// What the router itself has registered. The place of each tells its id: from the last there is
 /// downwards, where no other comes.
-const REGISTERED: [&str; 24] = [
+const REGISTERED: [&str; 25] = [
     "wamp.session.count",
     "wamp.session.list",
     "wamp.session.get",
@@ -62,6 +63,7 @@ const REGISTERED: [&str; 24] = [
     "wamp.subscription.count_subscribers",
     "wamp.subscription.remove_subscriber",
     GET_EVENTS,
+    "wamp.authorization.forget",
 ];
 
 pub(super) const GET_EVENTS: &str = "wamp.subscription.get_events";
@@ -105,6 +107,7 @@ impl Procedure {
             "subscription.count_subscribers" => Self::SubscriptionCountSubscribers,
             "subscription.remove_subscriber" => Self::SubscriptionRemoveSubscriber,
             "subscription.get_events" => Self::SubscriptionGetEvents,
+            "authorization.forget" => Self::AuthorizationForget,
             _ => return None,
         })
     }

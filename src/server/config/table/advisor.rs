@@ -5,7 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::message::uri::{UriCheck, is_reserved, is_valid};
-use crate::router::config::{AdvisorConfig, AdvisorKind, HttpTarget, RealmConfig};
+use crate::router::config::{
+    AdvisorConfig, AdvisorKind, AuthenticationConfig, AuthenticatorConfig, HttpTarget, Method,
+    RealmConfig,
+};
 use crate::server::config::key::{Key, Kind, Preset};
 use crate::server::config::nest::{Inner, Misfit, Shape, Table};
 
@@ -27,13 +30,39 @@ pub(super) static AUTHORIZERS: Inner<RealmConfig, Advisor> = Inner {
     },
 };
 
+/// `[[realms.authenticators]]` in its realm.
+pub(super) static AUTHENTICATORS: Inner<RealmConfig, Advisor> = Inner {
+    name: "authenticators",
+    shape: Shape::List,
+    needed: None,
+    table: &AUTHENTICATOR,
+    make: Advisor::default,
+    place: |realm, mut advisor, _| {
+        let mut authentication = AuthenticationConfig::clone(&realm.authentication);
+        let methods = std::mem::take(&mut advisor.methods);
+        let known = |method: &&Method| authentication.authenticator(**method).is_some();
+        if let Some(method) = methods.iter().find(known) {
+            let text = format!("two authenticators are asked about {}", method.name());
+            return Err(Misfit { key: "methods", text });
+        }
+        let advisor = advisor.finish()?;
+        authentication.authenticators.push(AuthenticatorConfig { methods, advisor });
+        realm.authentication = Arc::new(authentication);
+        Ok(())
+    },
+};
+
 static AUTHORIZER: Table<Advisor> =
     Table { path: "realms.authorizers", keys: AUTHORIZER_KEYS, tables: &[] };
+
+static AUTHENTICATOR: Table<Advisor> =
+    Table { path: "realms.authenticators", keys: AUTHENTICATOR_KEYS, tables: &[] };
 
 /// An advisor as it is written.
 #[derive(Default)]
 pub(super) struct Advisor {
     name: String,
+    methods: Vec<Method>,
     procedure: Option<Box<str>>,
     realm: Option<Box<str>>,
     url: Option<Box<str>>,
@@ -67,13 +96,39 @@ impl Advisor {
                 AdvisorKind::Http(Arc::new(HttpTarget { url, authorities: authorities.transpose()? }))
             }
         };
-        let (name, timeout, cache) = (self.name.into(), self.timeout, self.cache);
+        let name = match &kind {
+            _ if !self.name.is_empty() => self.name.into(),
+            AdvisorKind::Procedure { uri, .. } => uri.clone(),
+            AdvisorKind::Http(target) => format!("{target:?}").into(),
+        };
+        let (timeout, cache) = (self.timeout, self.cache);
         Ok(AdvisorConfig { name, kind, timeout, cache, options: self.options })
     }
 }
 
 const AUTHORIZER_KEYS: &[Key<Advisor>] =
     &[NAME, PROCEDURE, REALM, URL, CA, TIMEOUT, CACHE, OPTIONS];
+
+const AUTHENTICATOR_KEYS: &[Key<Advisor>] = &[METHODS, PROCEDURE, REALM, URL, CA, TIMEOUT];
+
+const METHODS: Key<Advisor> = Key {
+    name: "methods",
+    kind: Kind::Words(
+        |advisor| advisor.methods.clear(),
+        &[
+            ("anonymous", |advisor| advisor.methods.push(Method::Anonymous)),
+            ("ticket", |advisor| advisor.methods.push(Method::Ticket)),
+            ("wampcra", |advisor| advisor.methods.push(Method::Cra)),
+            ("scram", |advisor| advisor.methods.push(Method::Scram)),
+            ("wamp-scram", |advisor| advisor.methods.push(Method::WampScram)),
+            ("cryptosign", |advisor| advisor.methods.push(Method::Cryptosign)),
+            ("tls", |advisor| advisor.methods.push(Method::Tls)),
+        ],
+    ),
+    preset: Preset::Required,
+    reload: true,
+    meaning: "It is asked about clients of these methods, unless they are among the principals.",
+};
 
 const NAME: Key<Advisor> = Key {
     name: "name",
