@@ -188,7 +188,6 @@ const AUTHORIZATION_TO_COME: &str = "authorization is to come";
 const REASONS: &[(&str, &str)] = &[
     ("B-ID-12", "a statement about probabilities; publication ids come from a seeded cipher"),
     ("B-URI-13", "names are not restricted: the specification's own examples break the rule"),
-    ("B-ERR-10", "realms are not closed while the process runs"),
     ("B-ERR-14", "there is no authorizer yet that could fail"),
     ("B-ERR-16", "there are no roles to lack yet"),
     ("B-SEC-01", "TLS is to come; listeners that others can reach need an insecure_ option"),

@@ -182,6 +182,8 @@ pub mod close {
     pub const LOGOUT: &str = "wamp.close.logout";
     pub const KILLED: &str = "wamp.close.killed";
     pub const GOODBYE_AND_OUT: &str = "wamp.close.goodbye_and_out";
+    /// Ours: the configuration changed, and what this session may do would not be granted again.
+    pub const ACCESS_CHANGED: &str = "gigawamp.close.access_changed";
     /// Ours: another callee took the procedure over.
     pub const TAKEN_OVER: &str = "gigawamp.close.taken_over";
 }

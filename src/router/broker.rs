@@ -47,7 +47,7 @@ use crate::wire::{Reader, Serializer};
 #[derive(Debug)]
 pub(super) struct Broker {
     realm: u16,
-    shared: Arc<SharedRealm>,
+    pub(super) shared: Arc<SharedRealm>,
     /// Subscriptions with subscribers on this shard.
     local: Map<SubscriptionId, Local>,
     cache: Cache<Subscription>,

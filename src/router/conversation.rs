@@ -357,7 +357,7 @@ impl Router {
         self.flush(id);
     }
 
-    fn say_goodbye(&mut self, id: ConnectionId, reason: &'static str) {
+    pub(super) fn say_goodbye(&mut self, id: ConnectionId, reason: &'static str) {
         let details = GoodbyeDetails::default();
         self.peers.tell(id.slot, Goodbye { details, reason: Text::Borrowed(reason) });
     }
@@ -378,7 +378,7 @@ impl Router {
     }
 
     /// The same, but if `silently` without meta events and testaments.
-    fn end_session_quietly(&mut self, id: ConnectionId, silently: bool) {
+    pub(super) fn end_session_quietly(&mut self, id: ConnectionId, silently: bool) {
         let connection = self.peers.connection(id).expect("the caller found it");
         if !matches!(connection.phase, Phase::Open(_)) {
             return;

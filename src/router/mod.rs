@@ -31,15 +31,17 @@ mod peers;
 mod realm;
 mod registrations;
 mod relay;
+mod reload;
 mod retention;
+mod shared;
 mod subscriptions;
 mod turns;
 
 pub use crate::session::{ClientCertificate, ConnectionId, Origin, ShardId, TlsOrigin};
 pub use relay::Batch;
+pub use shared::{Changes, Shared};
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
 
 use crate::env::{Instant, Map, Random, hash_key};
 use crate::session::{Outbox, Phase};
@@ -51,7 +53,7 @@ use deadline::Wheel;
 use longpoll::LongPoll;
 use meta::{News, Pace};
 use peers::Peers;
-use realm::{Context, Realm, SharedRealm};
+use realm::{Context, Realm};
 use relay::Relays;
 
 /// Everything that can happen to a router.
@@ -99,6 +101,9 @@ pub enum Input<'a> {
     },
     /// The moment of [`Router::next_deadline`] has come.
     DeadlineReached,
+    /// The configuration that all shards share has changed: [`Shared::configure`]. Repeating it
+    /// changes nothing.
+    Configured,
     /// Say goodbye to every session. Repeating it changes nothing.
     ShutDown,
 }
@@ -141,40 +146,11 @@ pub enum Output {
     Ask,
 }
 
-/// What all shards of one process share: the configuration and each realm's index.
-#[derive(Debug)]
-pub struct Shared {
-    /// How many shards there are.
-    pub shards_count: u16,
-    config: Arc<Config>,
-    realms: Vec<Arc<SharedRealm>>,
-    /// Long-poll transports of all shards.
-    longpoll_transports: Arc<AtomicUsize>,
-}
-
-impl Shared {
-    /// For `shards_count` routers that will run `config` from `now` on.
-    #[must_use]
-    pub fn new(config: Arc<Config>, shards_count: u16, seed: [u8; 32], now: Instant) -> Arc<Self> {
-        let mut random = Random::from_seed(seed);
-        let realm =
-            |realm| Arc::new(SharedRealm::new(realm, &hash_key(&mut random), shards_count, now));
-        let realms = config.realms.iter().map(realm).collect();
-        let longpoll_transports = Arc::default();
-        Arc::new(Self { shards_count, config, realms, longpoll_transports })
-    }
-
-    /// Whether no subscription and no registration is left in any realm, but for subscriptions
-    /// without a subscriber that have a history.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.realms.iter().all(|realm| realm.is_empty())
-    }
-}
-
 /// One shard's router.
 #[derive(Debug)]
 pub struct Router {
+    /// The state of things that this shard goes by; there may be a newer one.
+    shared: Arc<Shared>,
     config: Arc<Config>,
     shards_count: u16,
     random: Random,
@@ -208,12 +184,7 @@ impl Router {
         let mut random = Random::from_seed(seed);
         let hash_key = hash_key(&mut random);
         let config = Arc::clone(&shared.config);
-        let indices = 0_u16..;
-        let realms = indices.clone().zip(&shared.realms);
-        let mut realm_names = Map::with_hasher(hash_key.clone());
-        for (index, realm) in indices.zip(&config.realms) {
-            realm_names.insert(realm.name.as_str().into(), index);
-        }
+        let realms = (0_u16..).zip(&shared.realms);
         Self {
             peers: Peers::new(
                 (shard, shared.shards_count),
@@ -224,7 +195,7 @@ impl Router {
             realms: realms
                 .map(|(index, shared)| Realm::new(index, shared, shard, &hash_key))
                 .collect(),
-            realm_names,
+            realm_names: shared.realm_names(&hash_key),
             deadlines: Wheel::new(Instant::default()),
             now: Instant::default(),
             held: false,
@@ -237,6 +208,7 @@ impl Router {
             pace: Pace::default(),
             reply: Vec::new(),
             shards_count: shared.shards_count,
+            shared: Arc::clone(shared),
             config,
             random,
             hash_key,
@@ -255,6 +227,7 @@ impl Router {
             Input::Relayed { from: _, batch } => self.on_relayed(&batch),
             Input::Answered { question, reply } => self.on_answered(question, reply),
             Input::DeadlineReached => self.on_deadlines(),
+            Input::Configured => self.on_configured(),
             Input::ShutDown => self.on_shut_down(),
         }
         loop {
@@ -355,6 +328,10 @@ impl Router {
 
     fn on_relayed(&mut self, batch: &Batch) {
         for (realm, relay) in batch.iter() {
+            if usize::from(realm) >= self.realms.len() {
+                // The other shard was told of a new realm before this one.
+                self.on_configured();
+            }
             if !self.on_poll_relay(&relay) && !self.on_authentication_relay(&relay) {
                 self.in_realm(realm, |realm, context| realm.on_relay(&relay, context));
             }
@@ -410,6 +387,8 @@ pub struct Counters {
     pub messages_in: u64,
     /// Messages queued for peers.
     pub messages_out: u64,
+    /// Sessions ended because their realm was removed, or because what they may do there was.
+    pub reconfigured_sessions_ended: u64,
     /// Sessions ended because their outbox overflowed or stood still.
     pub slow_sessions_ended: u64,
     /// Sessions or connections ended for breaking the protocol.

@@ -235,6 +235,19 @@ impl Peers {
         self.slots.get(slot).filter(|place| place.connection.is_some())
     }
 
+    /// Goes by other limits from here on.
+    pub(super) const fn configure(&mut self, limits: &Limits) {
+        self.outbox_bytes_max = limits.outbox_bytes_max;
+        self.outbox_bytes_pause = limits.outbox_bytes_pause;
+    }
+
+    /// The connections that are in a phase of which `is_meant` says so.
+    pub(super) fn ids_where(&self, is_meant: impl Fn(&Phase) -> bool) -> Vec<ConnectionId> {
+        let phase = |place: &Slot| place.connection.as_ref().is_some_and(|it| is_meant(&it.phase));
+        let meant = self.slots.iter().filter(|(_, place)| phase(place));
+        meant.map(|(slot, place)| ConnectionId { slot, generation: place.generation }).collect()
+    }
+
     /// All connections.
     pub(super) fn ids(&self) -> Vec<ConnectionId> {
         let taken = self.slots.iter().filter(|(_, place)| place.connection.is_some());

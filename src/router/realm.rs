@@ -3,6 +3,7 @@
 //! Each shard has its own half of every realm (a broker, a dealer); all shards share its index.
 
 use std::collections::BTreeMap;
+use std::ops::Deref;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -32,13 +33,21 @@ use crate::message::{
 use crate::session::{CallRef, Session, SessionRef, ShardId};
 use crate::wire::Serializer;
 
-/// What all shards know of a realm.
+/// What all shards know of a realm, as it is configured now.
 #[derive(Debug)]
 pub(super) struct SharedRealm {
     pub(super) uri_check: UriCheck,
     pub(super) options: RealmOptions,
-    /// What sessions may do, as it was when the process started.
+    /// What sessions may do.
     roles: Arc<Roles>,
+    /// Whether clients may join it. One that was removed is never open again.
+    pub(super) is_open: bool,
+    index: Arc<RealmIndex>,
+}
+
+/// What all shards know of a realm, however it is configured.
+#[derive(Debug)]
+pub(super) struct RealmIndex {
     pub(super) subscriptions: Directory<Subscription>,
     pub(super) registrations: Directory<Registration>,
     pub(super) retention: Retention,
@@ -50,18 +59,23 @@ pub(super) struct SharedRealm {
     first_join_ms: AtomicU64,
 }
 
+impl Deref for SharedRealm {
+    type Target = RealmIndex;
+
+    fn deref(&self) -> &RealmIndex {
+        &self.index
+    }
+}
+
 impl SharedRealm {
-    /// The realm of a process of `shards_count` shards that starts `now`.
+    /// A realm that all of `shards_count` shards begin `now`.
     pub(super) fn new(
         config: &RealmConfig,
         hash_key: &RandomState,
         shards_count: u16,
         now: Instant,
     ) -> Self {
-        let mut realm = Self {
-            uri_check: config.uri_check,
-            options: config.options.clone(),
-            roles: Arc::new(Roles::new(config)),
+        let mut index = RealmIndex {
             subscriptions: Directory::new(hash_key),
             registrations: Directory::new(hash_key),
             retention: Retention::new(hash_key),
@@ -71,11 +85,39 @@ impl SharedRealm {
         };
         // Not every realm's first history is to be kept by the same shard.
         let first = hash_key.hash_one(&config.name);
-        realm.archives =
-            Archive::found(&realm, &config.options.history, (first, shards_count), now);
-        realm
+        index.archives =
+            Archive::found(&index, &config.options.history, (first, shards_count), now);
+        Self::of(config, Arc::new(index))
     }
 
+    /// The same realm, configured otherwise.
+    pub(super) fn with(&self, config: &RealmConfig) -> Self {
+        Self::of(config, Arc::clone(&self.index))
+    }
+
+    /// The same realm, removed.
+    pub(super) fn closed(&self) -> Self {
+        Self {
+            uri_check: self.uri_check,
+            options: RealmOptions::default(),
+            roles: Arc::default(),
+            is_open: false,
+            index: Arc::clone(&self.index),
+        }
+    }
+
+    fn of(config: &RealmConfig, index: Arc<RealmIndex>) -> Self {
+        Self {
+            uri_check: config.uri_check,
+            options: config.options.clone(),
+            roles: Arc::new(Roles::new(config)),
+            is_open: true,
+            index,
+        }
+    }
+}
+
+impl RealmIndex {
     /// Whether no subscription is left that has a subscriber, and no registration.
     pub(super) fn is_empty(&self) -> bool {
         let mut held = false;
@@ -169,6 +211,20 @@ impl Realm {
             roles: Arc::clone(&shared.roles),
             sessions: BTreeMap::new(),
         }
+    }
+
+    /// Goes by another configuration of the same realm.
+    pub(super) fn configure(&mut self, shared: &Arc<SharedRealm>) {
+        self.shared = Arc::clone(shared);
+        self.broker.shared = Arc::clone(shared);
+        self.dealer.shared = Arc::clone(shared);
+        self.roles = Arc::clone(&shared.roles);
+    }
+
+    /// Forgets what is kept of events, for nobody will ask for them any more.
+    pub(super) fn forget_events(&mut self) {
+        self.broker.histories.forget();
+        self.shared.retention.forget();
     }
 
     /// Routes a message of the session in `slot`, which was found legal.

@@ -100,6 +100,19 @@ impl Retention {
         true
     }
 
+    /// Forgets all there is.
+    pub(super) fn forget(&self) {
+        let mut names = Vec::new();
+        self.topics.for_each(&mut |_, name: &str, _| names.push(Box::<str>::from(name)));
+        let mut writer = self.topics.write();
+        for name in names {
+            if let Some(topic) = writer.remove(MatchPolicy::Exact, &name) {
+                let left = self.bytes_count.load(Ordering::Relaxed) - topic.bytes_count();
+                self.bytes_count.store(left, Ordering::Relaxed);
+            }
+        }
+    }
+
     /// How many topics have something retained.
     pub(super) fn topics_count(&self) -> usize {
         self.topics.len()

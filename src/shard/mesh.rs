@@ -70,6 +70,8 @@ pub(super) struct Gate {
     /// Turns of its loop.
     turns: AtomicU64,
     shut_down: AtomicBool,
+    /// How often the configuration has changed, and how often the shard has taken note of it.
+    configured: [AtomicU64; 2],
     /// Wakes its task, where it is one.
     pub(super) waker: OnceLock<Waker>,
     counters: ArrayQueue<Counters>,
@@ -86,6 +88,7 @@ impl Gate {
             connections: AtomicUsize::new(0),
             turns: AtomicU64::new(0),
             shut_down: AtomicBool::new(false),
+            configured: Default::default(),
             waker: OnceLock::new(),
             counters: ArrayQueue::new(1),
         })
@@ -117,6 +120,25 @@ impl Gate {
     /// Turns so far.
     pub(super) fn turns(&self) -> u64 {
         self.turns.load(Ordering::Relaxed)
+    }
+
+    /// Tells the shard that the configuration has changed. Whatever was changed before is seen by
+    /// the shard when it takes note.
+    pub(super) fn configure(&self) {
+        self.configured[0].fetch_add(1, Ordering::Release);
+        self.ring();
+    }
+
+    /// How often the configuration has changed, if the shard has not taken note of all of it.
+    pub(super) fn configured(&self) -> Option<u64> {
+        let [told, noted] = &self.configured;
+        let told = told.load(Ordering::Acquire);
+        (told != noted.load(Ordering::Acquire)).then_some(told)
+    }
+
+    /// By the shard: it has taken note of so many changes.
+    pub(super) fn note_configured(&self, count: u64) {
+        self.configured[1].store(count, Ordering::Release);
     }
 
     /// Asks the shard to say goodbye to everyone and to end.

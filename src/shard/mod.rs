@@ -33,7 +33,7 @@ use std::time::Duration;
 
 use crate::limits::SHARDS_MAX;
 use crate::router::config::{Config, Limits};
-use crate::router::{Counters, Router, ShardId, Shared};
+use crate::router::{Changes, Counters, Router, ShardId, Shared};
 
 use acceptor::Acceptor;
 pub use acceptor::Listener;
@@ -99,6 +99,8 @@ pub struct Options {
 #[derive(Debug)]
 pub struct Shards {
     gates: Arc<[Gate]>,
+    /// What the routers go by; none in tests that host something else.
+    shared: Option<Arc<Shared>>,
     /// What the threads say. Each says when it has ended, however that came about.
     reports: Receiver<Report>,
     threads: Vec<JoinHandle<()>>,
@@ -127,9 +129,12 @@ impl Shards {
         let shards_count = u16::try_from(options.shards).unwrap_or(u16::MAX);
         let (config, now) = (Arc::clone(&options.config), Clock::start().now());
         let shared = Shared::new(config, shards_count, clock::seed(), now);
-        Self::start_with(options, MESH_DEPTH, move |shard| {
-            Router::new(shard, &shared, clock::seed())
-        })
+        let first = Arc::clone(&shared);
+        let mut shards = Self::start_with(options, MESH_DEPTH, move |shard| {
+            Router::new(shard, &first, clock::seed())
+        })?;
+        shards.shared = Some(shared);
+        Ok(shards)
     }
 
     /// Starts shards that host what `make` makes; it is called on the thread of each.
@@ -154,6 +159,7 @@ impl Shards {
         let (sender, reports) = mpsc::channel();
         let mut shards = Self {
             gates: Arc::clone(&gates),
+            shared: None,
             reports,
             threads: Vec::new(),
             running_count: 0,
@@ -197,6 +203,26 @@ impl Shards {
             Acceptor::start(options.listeners, gates, options.connections_max, (admission, clock));
         shards.acceptor = Some(acceptor.map_err(named("acceptor"))?);
         Ok(shards)
+    }
+
+    /// Makes `config` what holds from here on; every shard heeds it when it gets to it:
+    /// [`has_configured`](Self::has_configured).
+    ///
+    /// # Errors
+    ///
+    /// As [`Shared::configure`]; nothing is changed then.
+    pub fn configure(&mut self, config: Config) -> Result<Changes, &'static str> {
+        let shared = self.shared.as_ref().ok_or("the shards host no routers")?;
+        let (next, changes) = shared.configure(config, clock::seed(), Clock::start().now())?;
+        self.shared = Some(next);
+        self.gates.iter().for_each(Gate::configure);
+        Ok(changes)
+    }
+
+    /// Whether every shard goes by the configuration that was made last.
+    #[must_use]
+    pub fn has_configured(&self) -> bool {
+        self.gates.iter().all(|gate| gate.configured().is_none())
     }
 
     /// What each shard counted, not older than a second, by shard.

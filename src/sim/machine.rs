@@ -12,7 +12,7 @@ use super::network::Pipe;
 use crate::env::{Instant, Random};
 use crate::router::advice::{Errand, Question, Reply};
 use crate::router::config::Config;
-use crate::router::{Batch, Input, Origin, Output, Router, Shared};
+use crate::router::{Batch, Changes, Input, Origin, Output, Router, Shared};
 use crate::session::{ConnectionId, ShardId};
 
 /// One connection: a peer's end, two pipes, a router's end. An index into [`Machine::links`].
@@ -72,6 +72,8 @@ struct Shard {
     undrained: bool,
     /// Shards for which a batch waits because the queue is full.
     waits_for: Vec<usize>,
+    /// The configuration has changed, and it was not told.
+    untold: bool,
 }
 
 /// Something that can happen to a [`Machine`] on its own.
@@ -94,6 +96,8 @@ pub enum Action {
     Drain(usize),
     /// A shard's deadline has come.
     Wake(usize),
+    /// A shard is told that the configuration has changed.
+    Configure(usize),
     /// Somebody outside answers the question in that place of [`Machine::questions`].
     Answer(usize),
 }
@@ -271,6 +275,9 @@ impl Machine {
             if self.is_due(to) {
                 actions.push(Action::Wake(to));
             }
+            if self.shards[to].untold {
+                actions.push(Action::Configure(to));
+            }
         }
         actions
     }
@@ -285,6 +292,10 @@ impl Machine {
             Action::Close(link) => self.close(link),
             Action::Drain(shard) => self.drain(shard),
             Action::Wake(shard) => self.wake(shard),
+            Action::Configure(shard) => {
+                self.shards[shard].untold = false;
+                self.handle(shard, Input::Configured);
+            }
             Action::Answer(place) => self.answer(place, count),
         }
         0
@@ -297,8 +308,11 @@ impl Machine {
             Action::Receive(link) | Action::Transmit(link) | Action::Close(link) => {
                 self.links[link].shard
             }
+            Action::Relay { to: shard, .. }
+            | Action::Drain(shard)
+            | Action::Wake(shard)
+            | Action::Configure(shard) => shard,
             Action::Answer(place) => self.questions[place].0,
-            Action::Relay { to: shard, .. } | Action::Drain(shard) | Action::Wake(shard) => shard,
         }
     }
 
@@ -349,6 +363,17 @@ impl Machine {
     /// Wakes the router of `shard`.
     pub fn wake(&mut self, shard: usize) {
         self.handle(shard, Input::DeadlineReached);
+    }
+
+    /// Changes the configuration. Each router is told of it in an action of its own.
+    pub fn configure(&mut self, config: Config, random: &mut Random) -> Changes {
+        let mut seed = [0; 32];
+        random.fill(&mut seed);
+        let configured = self.shared.configure(config, seed, self.now);
+        let (shared, changes) = configured.expect("listeners stay, and realms are few");
+        self.shared = shared;
+        self.shards.iter_mut().for_each(|shard| shard.untold = true);
+        changes
     }
 
     /// Answers a question: what with, the number says, and each answer is as likely.

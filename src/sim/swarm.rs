@@ -58,6 +58,8 @@ pub struct Faults {
     pub noise: bool,
     /// Shards are told to stop in the middle.
     pub shutdown: bool,
+    /// The configuration is read again, and realms come and go that nobody joins.
+    pub reloads: bool,
     /// Time passes so that deadlines come.
     pub time: bool,
     /// Bounds of sessions are so small that they are met.
@@ -101,6 +103,7 @@ impl Swarm {
             small_outboxes: fault(5),
             small_mesh: fault(3),
             short_peers: fault(4),
+            reloads: fault(3),
         };
         Self {
             shards_count: shards_count.unwrap_or(drawn),

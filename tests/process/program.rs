@@ -187,6 +187,23 @@ impl Router {
         std::fs::read_dir(format!("/proc/{}/fd", self.id)).unwrap().count()
     }
 
+    /// At how many TCP sockets it listens.
+    pub(crate) fn listening_count(&self) -> usize {
+        let folder = format!("/proc/{}", self.id);
+        let tables =
+            ["tcp", "tcp6"].map(|name| std::fs::read_to_string(format!("{folder}/net/{name}")));
+        let listening: Vec<String> = tables
+            .iter()
+            .flat_map(|table| table.iter().flat_map(|text| text.lines().skip(1)))
+            .map(|line| line.split_ascii_whitespace().collect::<Vec<_>>())
+            .filter(|words| words[3] == "0A")
+            .map(|words| format!("socket:[{}]", words[9]))
+            .collect();
+        let open = std::fs::read_dir(format!("{folder}/fd")).unwrap();
+        let sockets = open.filter_map(|entry| std::fs::read_link(entry.ok()?.path()).ok());
+        sockets.filter(|link| listening.iter().any(|socket| link.as_os_str() == &**socket)).count()
+    }
+
     /// Reads no more of its log, as a log collector that died.
     pub(crate) fn ignore_log(&mut self) {
         self.lines = channel().1;

@@ -52,6 +52,7 @@ fn starts_says_where_and_stops_with_goodbyes() {
     let mut raw = Peer::tcp(&address, Framing::RawSocket);
     let mut web = Peer::tcp(&address, Framing::WebSocket);
     assert_ne!(raw.join("realm1"), web.join("realm1"));
+    assert_eq!(router.listening_count(), 1, "nothing listens but what it says");
     router.signal(Signal::SIGTERM);
     raw.take_goodbye();
     web.take_goodbye();

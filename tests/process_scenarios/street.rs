@@ -8,6 +8,7 @@ use std::os::unix::net::UnixStream;
 use std::thread;
 use std::time::Duration;
 
+use crate::harness::notation::Line;
 use crate::harness::stage::{Brought, Stage};
 use crate::house::{House, scaled};
 use crate::program::PATIENCE;
@@ -131,6 +132,11 @@ impl Stage for Street<'_> {
             thread::sleep(scaled(time));
         }
         is_coarse
+    }
+
+    fn configure(&mut self, _lines: &[Line]) -> bool {
+        // Other peers of the same process play other scenarios.
+        false
     }
 
     fn shut_down(&mut self) -> bool {

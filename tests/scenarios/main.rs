@@ -20,6 +20,7 @@ mod passthru;
 mod pattern;
 mod progress;
 mod publish;
+mod reload;
 mod reroute;
 mod retention;
 mod revocation;

@@ -28,7 +28,7 @@ impl Ground {
     pub(crate) fn prepare(number: usize, group: &Group) -> Self {
         let driver = drivers()[number % drivers().len()];
         let text = format!(
-            "io = \"{driver}\"\nshards = 2\n[[realms]]\nname = \"realm1\"\n\
+            "io = \"{driver}\"\nshards = 2\nshutdown_timeout = \"2m\"\n[[realms]]\nname = \"realm1\"\n\
              [[listeners]]\naddress = \"127.0.0.1:0\"\n{}\n",
             group.tables
         );
@@ -50,6 +50,11 @@ impl Ground {
     /// Where else it listens: what stands behind `text` in its log.
     pub(crate) fn address_after(&self, text: &str) -> String {
         self.router.address(text)
+    }
+
+    /// How many sockets the router listens at.
+    pub(crate) fn listening_count(&self) -> usize {
+        self.router.listening_count()
     }
 
     /// `short` in an ordinary run, `full` in one at full length.

@@ -20,9 +20,14 @@ mod ground;
 mod healthy;
 mod http;
 mod line;
+mod meta;
+mod protocol;
+mod pubsub;
 mod raw;
 mod rawsocket;
+mod rpc;
 mod serializers;
+mod talk;
 mod web;
 mod websocket;
 
@@ -40,10 +45,17 @@ const GROUPS_AT_ONCE: usize = 3;
 
 /// Every group there is.
 fn groups() -> Vec<Group> {
-    [http::groups(), websocket::groups(), rawsocket::groups(), serializers::groups()]
-        .into_iter()
-        .flatten()
-        .collect()
+    let all = [
+        http::groups(),
+        websocket::groups(),
+        rawsocket::groups(),
+        serializers::groups(),
+        protocol::groups(),
+        pubsub::groups(),
+        rpc::groups(),
+        meta::groups(),
+    ];
+    all.into_iter().flatten().collect()
 }
 
 #[test]

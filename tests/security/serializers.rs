@@ -291,7 +291,7 @@ fn nest(ground: &Ground) -> Verdict {
         answers(ground, *serializer, &flat, "wamp.error.no_such_procedure")?;
     }
     let growth = ground.growth(|| aborts(ground, attacks).map(drop))?;
-    if growth > 4 << 20 {
+    if growth > 16 << 20 {
         return Err(format!("{} KiB more than without depth", growth >> 10));
     }
     for serializer in Serializer::ALL {

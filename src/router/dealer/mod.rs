@@ -41,7 +41,7 @@ use queue::Queue;
 #[derive(Debug)]
 pub(super) struct Dealer {
     realm: u16,
-    shared: Arc<SharedRealm>,
+    pub(super) shared: Arc<SharedRealm>,
     cache: Cache<Registration>,
     /// The deadlines of calls of this shard's sessions that have one.
     timeouts: Map<CallRef, Handle>,

@@ -36,7 +36,7 @@ use ring::{Kept, Ring};
 
 use super::config::HistoryRule;
 use super::conversation::Deadline;
-use super::realm::{Context, Refusal, SharedRealm};
+use super::realm::{Context, RealmIndex, Refusal};
 use super::relay::{EventHead, Relay};
 use super::subscriptions::{ShardSet, Subscription};
 use crate::env::{Instant, Map};
@@ -56,7 +56,7 @@ impl Archive {
     /// Puts the subscriptions that `rules` name into the index of `realm`. The first rule of two
     /// for the same subscription counts. Their keepers are drawn in turn, from `first` on.
     pub(super) fn found(
-        realm: &SharedRealm,
+        realm: &RealmIndex,
         rules: &[HistoryRule],
         (first, shards_count): (u64, u16),
         now: Instant,
@@ -190,6 +190,11 @@ impl Histories {
         history.ring.trim(context.now);
         history.ring.shrink();
         history.mind_age((self.realm, id), context);
+    }
+
+    /// Forgets all events.
+    pub(super) fn forget(&mut self) {
+        self.map.values_mut().for_each(|history| history.ring.forget());
     }
 
     /// How many deadlines are set.

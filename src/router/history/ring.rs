@@ -92,6 +92,14 @@ impl Ring {
         }
     }
 
+    /// Forgets all there is.
+    pub(super) fn forget(&mut self) {
+        while !self.events.is_empty() {
+            self.forget_oldest();
+        }
+        self.shrink();
+    }
+
     /// Gives back what was needed for events that are forgotten.
     pub(super) fn shrink(&mut self) {
         self.events.shrink_to(2 * self.events.len());

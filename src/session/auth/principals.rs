@@ -13,7 +13,7 @@ use super::hex::from_hex;
 use super::mock::Mocks;
 
 /// One identity that can be proved.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Principal {
     /// Its name, unique in its realm.
     pub authid: Arc<str>,
@@ -24,7 +24,7 @@ pub struct Principal {
 }
 
 /// What a principal can prove itself by: any of it will do.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Credentials {
     /// For the method `ticket`.
     pub ticket: Option<Ticket>,

@@ -223,6 +223,7 @@ impl Core for Echo {
                     self.outputs.push_back(Output::Close { connection });
                 }
             }
+            Input::Configured => self.counters.late_answers += 1,
             Input::Relayed { .. } => unreachable!("relays have a door of their own"),
             Input::Answered { .. } => unreachable!("it asks nothing"),
         }

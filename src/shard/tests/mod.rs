@@ -12,8 +12,8 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::*;
-use crate::router::config::Limits;
 use crate::env::Random;
+use crate::router::config::Limits;
 use echo::{Echo, Style};
 
 /// How long anything may take before a test gives up.

@@ -19,6 +19,7 @@ use super::workload::{Gossip, Workload};
 use crate::env::Random;
 use crate::limits::FRAGMENTS_MAX;
 use crate::message::uri::close;
+use crate::router::config::{Config, RealmConfig};
 use crate::wire::{Framing, Serializer};
 
 /// Everything that takes part in one run.
@@ -35,6 +36,8 @@ pub struct World {
     workload: Workload,
     schedule: Chance,
     network: Chance,
+    /// What the routers are told.
+    config: Config,
     /// Shards that were told to stop.
     stopped: Vec<bool>,
     outbox_bytes_max: usize,
@@ -70,6 +73,7 @@ impl World {
         for (place, realm) in config.realms.iter_mut().enumerate() {
             realm.options.history = histories(place).collect();
         }
+        let known = config.clone();
         let model = Model::new(config.limits.clone(), swarm.options.clone());
         let outbox_bytes_max = config.limits.outbox_bytes_max;
         let (shards, depth) = (swarm.shards_count, swarm.mesh_depth);
@@ -101,6 +105,7 @@ impl World {
             swarm,
             machine,
             model,
+            config: known,
         }
     }
 
@@ -246,7 +251,8 @@ impl World {
             | Action::Close(_)
             | Action::Relay { .. }
             | Action::Drain(_)
-            | Action::Wake(_) => 1 + self.network.below(self.swarm.cut_max) as usize,
+            | Action::Wake(_)
+            | Action::Configure(_) => 1 + self.network.below(self.swarm.cut_max) as usize,
         };
         let before = self.machine.routers[shard].counters();
         let done = self.machine.perform(action, count);
@@ -270,7 +276,10 @@ impl World {
             }
             // Who had to wait for an answer goes on.
             Action::Wake(_) | Action::Answer(_) => self.process_turns(shard),
-            Action::Transmit(_) | Action::Relay { .. } | Action::Drain(_) => {}
+            Action::Transmit(_)
+            | Action::Relay { .. }
+            | Action::Drain(_)
+            | Action::Configure(_) => {}
         }
         self.compare(shard, slow, matches!(action, Action::Wake(_) | Action::Answer(_)));
         if self.schedule.below(100) >= self.swarm.lazy {
@@ -488,6 +497,7 @@ impl World {
                 self.compare(shard, slow_after > slow_before, false);
                 self.machine.drain(shard);
             }
+            5 if faults.reloads && self.network.one_in(3) => self.reload(),
             4 if faults.time && self.network.one_in(4) => {
                 let next = self.machine.next_deadline().unwrap_or(self.machine.now);
                 self.machine.now = self.machine.now.max(next);
@@ -495,6 +505,20 @@ impl World {
             }
             _ => {}
         }
+    }
+}
+
+impl World {
+    /// The configuration is read again: a realm comes or goes, all else stays.
+    fn reload(&mut self) {
+        let mut config = self.config.clone();
+        if self.network.one_in(2) {
+            let name = "com.comes.and.goes".to_owned();
+            config.realms.push(RealmConfig { name, ..RealmConfig::default() });
+        }
+        self.trace.note(format_args!("{} realms are configured", config.realms.len()));
+        let seed = self.network.below(u64::MAX);
+        self.machine.configure(config, &mut Random::from_number(seed));
     }
 }
 

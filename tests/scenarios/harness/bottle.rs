@@ -7,6 +7,7 @@ use gigawamp::router::Origin;
 use gigawamp::router::config::Config;
 use gigawamp::sim::{LinkId, Machine};
 
+use super::notation::Line;
 use super::stage::{Brought, Stage};
 
 /// The simulator as a stage: whatever can happen happens in an order drawn by chance, until
@@ -106,6 +107,12 @@ impl Stage for Bottle {
             self.machine.now = self.machine.now.max(next);
         }
         self.machine.now = end;
+        self.run_dry();
+        true
+    }
+
+    fn configure(&mut self, lines: &[Line]) -> bool {
+        self.machine.configure(super::reconfigured(lines), &mut self.random);
         self.run_dry();
         true
     }

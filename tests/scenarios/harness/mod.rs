@@ -102,15 +102,30 @@ fn check_once(lines: &[Line], config: &Config, seed: &mut u64, then: &mut impl F
 
 /// What a router is told for a scenario: `realm1`, `realm2`, and what the scenario gives.
 pub(crate) fn config(lines: &[Line]) -> Config {
+    let first = lines.iter().position(|line| matches!(line.act, Act::Reloads(_)));
+    reconfigured(&lines[..first.unwrap_or(lines.len())])
+}
+
+/// The same, once it has been told all of `lines`.
+pub(crate) fn reconfigured(lines: &[Line]) -> Config {
     let mut limits = Limits { handshake: Duration::from_secs(10), ..Limits::default() };
     let mut options = RealmOptions { meta_kill: true, ..RealmOptions::default() };
     let mut people = People::default();
     let (mut uri_check, mut request_ids) = (UriCheck::Loose, RequestIds::Sequential);
+    let mut names = vec!["realm1", "realm2"];
     for line in lines {
-        let Act::Given(given) = &line.act else {
+        let (Act::Given(given) | Act::Reloads(given)) = &line.act else {
             continue;
         };
         let (name, value) = given.split_once(' ').unwrap_or((given, "0"));
+        if name == "without" {
+            names.retain(|name| *name != value);
+            continue;
+        }
+        if name == "with" {
+            names.push(value);
+            continue;
+        }
         if name == "trust" {
             options.trust.push(TrustRule::parse(value).expect("ROLE URI LEVEL"));
             continue;
@@ -153,7 +168,7 @@ pub(crate) fn config(lines: &[Line]) -> Config {
         authentication: people.of(name),
     };
     Config {
-        realms: vec![realm("realm1"), realm("realm2")],
+        realms: names.into_iter().map(realm).collect(),
         listeners: vec![TransportOptions {
             message_bytes_max: 1 << 20,
             paths: vec!["/ws".into()],

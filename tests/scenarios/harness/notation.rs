@@ -17,6 +17,7 @@
 //! ann: bytes 5b5d                          sends one message of these octets
 //! wait 11s                                 time passes; also `wait 500ms`
 //! shut down                                the router is told to stop
+//! reload without realm2                    the router is told more, as by `given`; it may lose realms
 //! ```
 //!
 //! ann: connects {from: "192.0.2.1"}       from that address; `certificate: NAME` by TLS
@@ -53,6 +54,7 @@ pub(crate) enum Term {
 #[derive(Clone, Debug)]
 pub(crate) enum Act {
     Given(String),
+    Reloads(String),
     Connects(Term),
     Joins { realm: String, roles: Option<Term> },
     Says { what: Vec<Term>, replies: Vec<Term> },
@@ -122,6 +124,9 @@ fn line(text: &str) -> Line {
             None => (time.trim_end_matches('s'), Duration::from_secs(1)),
         };
         return world(Act::Waits(unit * number.parse().expect("wait <seconds>s or <number>ms")));
+    }
+    if let Some(given) = text.strip_prefix("reload ") {
+        return world(Act::Reloads(given.into()));
     }
     if text == "shut down" {
         return world(Act::ShutsDown);

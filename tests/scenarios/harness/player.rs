@@ -73,7 +73,14 @@ impl<'s, S: Stage> Player<'s, S> {
                 self.join(&line.peer, self.home, None)?;
             }
         }
-        for line in lines {
+        for (index, line) in lines.iter().enumerate() {
+            if let Act::Reloads(given) = &line.act {
+                assert!(!given.is_empty(), "what is to change?");
+                if !self.stage.configure(&lines[..=index]) {
+                    return Ok(None);
+                }
+                continue;
+            }
             let played = self.line(line).map_err(|why| format!("{}\n  {why}", line.text))?;
             if !played {
                 return Ok(None);
@@ -88,7 +95,7 @@ impl<'s, S: Stage> Player<'s, S> {
     fn line(&mut self, line: &Line) -> Played<bool> {
         let name = &line.peer;
         match &line.act {
-            Act::Given(_) => {}
+            Act::Given(_) | Act::Reloads(_) => {}
             Act::Connects(options) => return self.connect(name, options),
             Act::Joins { realm, roles } => self.join(name, realm, roles.as_ref())?,
             Act::Says { what, replies } => {

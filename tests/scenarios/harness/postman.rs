@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use gigawamp::wire::Serializer;
 
+use super::notation;
 use super::stage::{Brought, Stage};
 
 /// Carries messages between the peers of a play and the HTTP side of a router.
@@ -253,6 +254,10 @@ impl<S: Stage> Stage for Postman<'_, S> {
 
     fn wait(&mut self, time: Duration) -> bool {
         self.stage.wait(time)
+    }
+
+    fn configure(&mut self, lines: &[notation::Line]) -> bool {
+        self.stage.configure(lines)
     }
 
     fn shut_down(&mut self) -> bool {

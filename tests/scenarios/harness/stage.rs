@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use gigawamp::router::Origin;
 
+use super::notation::Line;
+
 /// What a connection brought.
 #[derive(Debug)]
 pub(crate) enum Brought {
@@ -47,6 +49,10 @@ pub(crate) trait Stage {
 
     /// Lets time pass; false if this stage cannot.
     fn wait(&mut self, time: Duration) -> bool;
+
+    /// Has the router read its configuration again: what all `lines` so far give. False if this
+    /// stage cannot.
+    fn configure(&mut self, lines: &[Line]) -> bool;
 
     /// Has the router say goodbye to everybody; false if this stage cannot.
     fn shut_down(&mut self) -> bool;

@@ -284,6 +284,11 @@ impl<C: Core, D: Driver> Engine<C, D> {
             self.core.handle(now, Input::ShutDown);
             return true;
         }
+        if let Some(count) = self.gate().configured() {
+            self.core.handle(now, Input::Configured);
+            self.gate().note_configured(count);
+            return true;
+        }
         if self.core.next_deadline().is_some_and(|deadline| deadline <= now) {
             self.core.handle(now, Input::DeadlineReached);
             return true;
@@ -492,6 +497,7 @@ impl<C: Core, D: Driver> Engine<C, D> {
             || !self.gate().answers.is_empty()
             || self.congested.iter().any(|&to| self.mesh.has_room(me, to))
             || (self.gate().is_shutting_down() && !self.is_shutting_down)
+            || self.gate().configured().is_some()
             || (self.has_left && self.mesh.is_over())
     }
 
