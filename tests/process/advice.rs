@@ -129,7 +129,8 @@ fn nobody_else_waits_for_a_server_that_hangs() {
             peer.join("realm1");
             peer
         };
-        let (mut waiting, mut free): (Vec<Peer>, Peer) = ((0..40).map(&mut join).collect(), join(0));
+        let (mut waiting, mut free): (Vec<Peer>, Peer) =
+            ((0..40).map(&mut join).collect(), join(0));
         for peer in &mut waiting {
             peer.send(&json!([48, 1, {}, "com.asked.hung"]));
             peer.send(&json!([48, 2, {}, "com.free.x"]));

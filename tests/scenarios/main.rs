@@ -5,6 +5,8 @@
 mod harness;
 
 mod authentication;
+mod authorization;
+mod authorizer;
 mod call;
 mod cancel;
 mod concurrency;

@@ -149,6 +149,8 @@ pub(super) struct Loaded {
     pub(super) settings: Settings,
     /// Where it came from.
     pub(super) source: Source,
+    /// How it is written there.
+    pub(super) text: Option<String>,
     /// What an operator should know although it is allowed, in no particular order.
     pub(super) warnings: Vec<String>,
 }
@@ -185,7 +187,7 @@ pub(super) fn load(flags: &Flags, environment: Environment<'_>) -> Result<Loaded
     if !problems.is_empty() {
         return Err(Refused::Config(problems));
     }
-    Ok(Loaded { settings, source, warnings: warnings.into_inner() })
+    Ok(Loaded { settings, source, text, warnings: warnings.into_inner() })
 }
 
 impl Settings {

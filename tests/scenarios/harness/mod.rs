@@ -14,8 +14,8 @@ use std::time::Duration;
 
 use bottle::Bottle;
 use gigawamp::router::config::{
-    Config, Disclosure, HistoryRule, Limits, RealmConfig, RealmOptions, RequestIds, TrustRule,
-    UriCheck,
+    AdvisorConfig, Config, Disclosure, HistoryRule, Limits, RealmConfig, RealmOptions, RequestIds,
+    RoleConfig, Rule, TrustRule, UriCheck, parse_ask, parse_disclose,
 };
 use gigawamp::wire::{Framing, Serializer, TransportOptions};
 use notation::{Act, Bindings, Line};
@@ -134,7 +134,7 @@ pub(crate) fn reconfigured(lines: &[Line]) -> Config {
             options.history.push(history(value).expect("URI events=COUNT bytes=OCTETS age_ms=MS"));
             continue;
         }
-        if people.give(name, value) {
+        if people.give(name, value) || authorize(&mut options, (name, value)) {
             continue;
         }
         let value = value.parse().expect("a number is given");
@@ -159,6 +159,9 @@ pub(crate) fn reconfigured(lines: &[Line]) -> Config {
             "invocations_pending_max" => limits.invocations_pending_max = value,
             _ => panic!("nothing is called {name}"),
         }
+    }
+    if !options.roles.is_empty() {
+        people.admit_anonymous();
     }
     let realm = |name: &str| RealmConfig {
         name: name.into(),
@@ -185,6 +188,34 @@ pub(crate) fn reconfigured(lines: &[Line]) -> Config {
         admission: vec![people.admission.clone()],
         hide_realms: people.hides_realms,
     }
+}
+
+/// Takes over what is given of roles: rules are those of the role given last, or of that of
+/// anonymous clients.
+fn authorize(options: &mut RealmOptions, (name, value): (&str, &str)) -> bool {
+    if name == "authorizer" {
+        let (name, uri) = value.split_once(' ').expect("NAME PROCEDURE");
+        let advisor =
+            AdvisorConfig { cache: Duration::ZERO, ..AdvisorConfig::procedure(name, uri) };
+        options.authorizers.push(advisor);
+        return true;
+    }
+    if !["role", "allow", "deny", "disclose", "ask"].contains(&name) {
+        return false;
+    }
+    if name == "role" || options.roles.is_empty() {
+        let name = if name == "role" { value } else { "anonymous" };
+        options.roles.push(RoleConfig { name: name.into(), ..RoleConfig::default() });
+    }
+    let role = options.roles.last_mut().expect("there is one by now");
+    match name {
+        "allow" => role.allow.push(Rule::parse(value).expect("ACTIONS URI")),
+        "role" => {}
+        "deny" => role.deny.push(Rule::parse(value).expect("ACTIONS URI")),
+        "disclose" => role.disclose.push(parse_disclose(value).expect("ACTIONS URI WORD")),
+        _ => role.ask.push(parse_ask(value).expect("ACTIONS URI AUTHORIZER")),
+    }
+    true
 }
 
 /// The rule that `text` stands for.

@@ -63,6 +63,12 @@ impl People {
         true
     }
 
+    /// Lets those who prove nothing join where there are roles, with the role for anonymous clients
+    /// unless another one is given.
+    pub(super) fn admit_anonymous(&mut self) {
+        self.anonymous.get_or_insert_with(|| "anonymous".into());
+    }
+
     /// Who may join the realm of that name. All of it is about the first; the second knows nobody
     /// but an authenticator, so there is always a place for one.
     pub(super) fn of(&self, realm: &str) -> Arc<AuthenticationConfig> {

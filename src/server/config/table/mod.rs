@@ -25,6 +25,7 @@
 mod limits;
 mod listener;
 mod realm;
+mod role;
 mod top;
 
 pub(super) use limits::LIMITS;

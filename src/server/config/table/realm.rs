@@ -1,6 +1,7 @@
 //! `[[realms]]`: what clients meet in.
 
 use std::ops::RangeInclusive;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::limits::{URI_BYTES_MAX, URI_COMPONENTS_MAX};
@@ -13,7 +14,7 @@ use crate::server::config::value::{duration, size};
 
 /// `[[realms]]`: at least one.
 pub(in crate::server::config) static REALM: Table<RealmConfig> =
-    Table { path: "realms", keys: KEYS, tables: &[] };
+    Table { path: "realms", keys: KEYS, tables: &[&super::role::ROLES] };
 
 /// A realm at its presets, without a name.
 pub(in crate::server::config) fn preset_realm() -> RealmConfig {
@@ -32,6 +33,19 @@ const KEYS: &[Key<RealmConfig>] = &[
         preset: Preset::Required,
         reload: true,
         meaning: "What clients say in HELLO. Two realms cannot share a name.",
+    },
+    Key {
+        name: "anonymous",
+        kind: Kind::Text("the name of a role", |realm, text| {
+            let is_name = !text.is_empty() && !text.contains(char::is_whitespace);
+            let role = is_name.then(|| text.into());
+            role.map(|role| Arc::make_mut(&mut realm.authentication).anonymous = Some(role))
+        }),
+        preset: Preset::Unset(
+            "\"anonymous\" where nothing is said of roles and of who may join; else nobody",
+        ),
+        reload: true,
+        meaning: "The role of clients that prove nothing. In a realm with roles it is one of these.",
     },
     Key {
         name: "uri_check",

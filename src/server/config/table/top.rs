@@ -28,6 +28,9 @@ pub(in crate::server::config) static TOP: Table<Settings> = Table {
                     let text = format!("two realms are called {:?}", realm.name);
                     return Err(Misfit { key: "name", text });
                 }
+                if let Some((key, text)) = super::role::misfit(&realm) {
+                    return Err(Misfit { key, text });
+                }
                 settings.realms.push(realm);
                 Ok(())
             },
