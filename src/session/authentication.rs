@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::auth::{Method, Ticket, cra, scram};
+use super::auth::{Method, Ticket, cra, cryptosign, scram};
 use crate::message::{ClientRoles, HelloExtra, SessionId};
 
 /// What the conversation waits for.
@@ -70,8 +70,12 @@ pub enum Proof {
     Ticket(Ticket),
     /// The ticket is a question to the authenticator of that index in the realm.
     Authenticator(usize),
+    /// It is to be a JSON Web Token that fits the rules of the realm.
+    Token,
     /// A signature by a secret.
     Cra(cra::Challenge),
     /// A proof of SCRAM.
     Scram(Box<scram::Challenge>),
+    /// A signature by a key.
+    Cryptosign(Box<cryptosign::Challenge>),
 }

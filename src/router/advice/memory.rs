@@ -5,8 +5,6 @@
 //! two decisions want the same one, the later has it. Nothing needs to be taken out when a session
 //! ends, for no other session has its id.
 
-use std::time::Duration;
-
 use ahash::RandomState;
 
 use crate::env::Instant;
@@ -74,23 +72,22 @@ impl Memory {
         is_it.then_some(kept.decision)
     }
 
-    /// Keeps a decision, asked for in `epoch`, from `now` on for so long. What was asked before
-    /// something was forgotten is not kept.
+    /// Keeps a decision, asked for in `epoch`, until then. What was asked before something was
+    /// forgotten is not kept.
     pub(in super::super) fn keep(
         &mut self,
         (matter, epoch): (&Matter<'_>, u64),
         decision: Decision,
-        now: Instant,
-        lifetime: Duration,
+        until: Instant,
     ) {
-        if lifetime.is_zero() || epoch != self.epoch {
+        if epoch != self.epoch {
             return;
         }
         if self.places.is_empty() {
             self.places.resize_with(PLACES, || None);
         }
         let place = self.place(matter);
-        let (uri, until) = (matter.uri.into(), now + lifetime);
+        let uri = matter.uri.into();
         let matter = Matter { uri: "", ..*matter };
         self.places[place] = Some(Kept { matter, uri, until, decision });
     }
@@ -108,6 +105,12 @@ impl Memory {
         }
     }
 
+    /// Forgets all decisions, as when others may decide.
+    pub(in super::super) fn forget_all(&mut self) {
+        self.epoch += 1;
+        self.places = Vec::new();
+    }
+
     fn place(&self, matter: &Matter<'_>) -> usize {
         // The remainder is far below 2^32.
         (self.hash_key.hash_one(matter) % PLACES as u64) as usize
@@ -116,6 +119,8 @@ impl Memory {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::env::{Random, hash_key};
 
@@ -137,7 +142,7 @@ mod tests {
     fn a_decision_counts_for_its_matter_and_its_time() {
         let (mut memory, now) = (memory(), Instant::default());
         let asked = matter(1, "com.a");
-        memory.keep((&asked, memory.epoch()), YES, now, SECOND);
+        memory.keep((&asked, memory.epoch()), YES, now + SECOND);
         assert_eq!(memory.recall(&asked, now), Some(YES));
         assert_eq!(memory.recall(&asked, now + SECOND / 2), Some(YES));
         assert_eq!(memory.recall(&asked, now + SECOND), None);
@@ -151,22 +156,22 @@ mod tests {
         ] {
             assert_eq!(memory.recall(&other, now), None, "{other:?}");
         }
-        memory.keep((&matter(1, "com.b"), memory.epoch()), YES, now, Duration::ZERO);
-        assert_eq!(memory.recall(&matter(1, "com.b"), now), None);
+        memory.forget_all();
+        assert_eq!(memory.recall(&asked, now), None);
     }
 
     #[test]
     fn what_was_asked_before_all_was_forgotten_is_not_kept() {
         let (mut memory, now) = (memory(), Instant::default());
         let (asked, before) = (matter(1, "com.a"), memory.epoch());
-        memory.keep((&asked, before), YES, now, SECOND);
+        memory.keep((&asked, before), YES, now + SECOND);
         memory.forget(1);
         assert_eq!(memory.recall(&asked, now), Some(YES));
         memory.forget(0);
         assert_eq!(memory.recall(&asked, now), None);
-        memory.keep((&asked, before), YES, now, SECOND);
+        memory.keep((&asked, before), YES, now + SECOND);
         assert_eq!(memory.recall(&asked, now), None);
-        memory.keep((&asked, memory.epoch()), NO, now, SECOND);
+        memory.keep((&asked, memory.epoch()), NO, now + SECOND);
         assert_eq!(memory.recall(&asked, now), Some(NO));
     }
 
@@ -174,7 +179,7 @@ mod tests {
     fn there_are_only_so_many_places() {
         let (mut memory, now) = (memory(), Instant::default());
         for session in 0..3 * PLACES as u64 {
-            memory.keep((&matter(session, "com.a"), 0), YES, now, SECOND);
+            memory.keep((&matter(session, "com.a"), 0), YES, now + SECOND);
             assert_eq!(memory.recall(&matter(session, "com.a"), now), Some(YES));
         }
         assert_eq!(memory.places.len(), PLACES);

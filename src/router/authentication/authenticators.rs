@@ -17,8 +17,8 @@ use crate::limits::AUTHID_BYTES_MAX;
 use crate::message::AuthenticatorAnswer;
 use crate::message::layout::Element;
 use crate::session::auth::hex::to_hex;
-use crate::session::auth::{Cra, Method, Salted, Scram, Secret};
-use crate::session::authentication::{Authentication, Grant};
+use crate::session::auth::{Cra, Method, Salted, Scram, Secret, cryptosign};
+use crate::session::authentication::{Authentication, Grant, Proof};
 use crate::session::{ClientCertificate, Origin};
 use crate::wire::json::{JsonReader, JsonWriter};
 use crate::wire::{Kind, Reader, Serializer, Writer};
@@ -52,6 +52,22 @@ impl Router {
         }
     }
 
+    /// Asks somebody who has the time whether a ticket is the one with that hash.
+    pub(super) fn ask_hash(
+        &mut self,
+        id: ConnectionId,
+        candidate: Authentication,
+        hash: &Arc<str>,
+        ticket: &str,
+    ) {
+        let timeout = self.config.limits.authenticate;
+        let question = self.compare(hash, ticket.into(), timeout, Asked::Authentication(id));
+        self.wait(id, candidate, self.config.limits.handshake);
+        if let Some(slot) = self.peers.slot(id) {
+            slot.question = Some(question);
+        }
+    }
+
     /// Goes on with a client of which an authenticator has told something.
     pub(in crate::router) fn on_authentication_advice(
         &mut self,
@@ -66,6 +82,12 @@ impl Router {
         slot.question = None;
         let Some(candidate) = self.take_authentication(id) else { return };
         match advice {
+            Advice::Answer(answer) if matches!(candidate.proof, Some(Proof::Ticket(_))) => {
+                match answer.as_str() {
+                    "true" => self.on_right_proof(id, candidate, None),
+                    _ => self.deny(id, candidate),
+                }
+            }
             Advice::Answer(answer) => self.on_answer(id, candidate, &answer),
             Advice::Refused { .. } => self.deny(id, candidate),
             Advice::Failed(_) => self.fail(id, candidate),
@@ -99,11 +121,8 @@ impl Router {
         let credential = match candidate.method {
             Method::Cra => cra(&answer).map(Credential::Cra),
             Method::Scram | Method::WampScram => scram(&answer).map(Credential::Scram),
-            Method::Anonymous
-            | Method::Ticket
-            | Method::Cryptosign
-            | Method::Tls
-            | Method::Cookie => None,
+            Method::Anonymous | Method::Ticket | Method::Tls | Method::Cookie => None,
+            Method::Cryptosign => key(&answer, &candidate).map(Credential::Key),
         };
         let Some(credential) = credential else { return self.fail(id, candidate) };
         let role = Arc::clone(&grant.role);
@@ -231,4 +250,12 @@ fn cra(answer: &AuthenticatorAnswer<'_>) -> Option<Cra> {
 
 fn scram(answer: &AuthenticatorAnswer<'_>) -> Option<Scram> {
     Scram::from_line(&answer.scram.as_ref()?.0).ok()
+}
+
+/// The key that a client signs with: the one it has announced, if it has.
+fn key(answer: &AuthenticatorAnswer<'_>, candidate: &Authentication) -> Option<[u8; 32]> {
+    let key = cryptosign::public_key_from_hex(answer.pubkey.as_deref()?)?;
+    let announced = candidate.claim.extra.pubkey.as_deref();
+    let announced = announced.map(cryptosign::public_key_from_hex);
+    announced.is_none_or(|announced| announced == Some(key)).then_some(key)
 }

@@ -6,7 +6,8 @@ use super::super::config::{AuthenticationConfig, RealmConfig};
 use super::super::{ConnectionId, Origin, Router};
 use crate::env::{Instant, Random};
 use crate::message::{Authenticate, ChallengeExtra};
-use crate::session::auth::hex::{from_hex, to_hex};
+use crate::session::auth::cryptosign::{self, RouterKey};
+use crate::session::auth::hex::to_hex;
 use crate::session::auth::ticket::Verdict;
 use crate::session::auth::{Candidate, Cra, Method, Principal, Scram, Ticket, cra, scram};
 use crate::session::authentication::{Authentication, Claim, Grant, Proof};
@@ -18,6 +19,9 @@ pub(super) const STATIC: &str = "static";
 
 /// Who vouches for those that an authenticator knows.
 pub(super) const DYNAMIC: &str = "dynamic";
+
+/// Who vouches for those that a token tells of.
+pub(super) const JWT: &str = "jwt";
 
 /// Who vouches for those that have shown their cookie.
 pub(super) const COOKIE: &str = "cookie";
@@ -53,8 +57,12 @@ pub(super) enum Credential {
     Ticket(Ticket),
     /// The authenticator of that index in the realm judges the ticket.
     Authenticator(usize),
+    /// The ticket is a token.
+    Token,
     Cra(Cra),
     Scram(Scram),
+    /// The key that the client signs with.
+    Key([u8; 32]),
 }
 
 /// What a challenge is made of.
@@ -63,6 +71,8 @@ pub(super) struct Asking<'a> {
     pub(super) now: Instant,
     /// What TLS exports for channel binding.
     pub(super) exporter: Option<[u8; 32]>,
+    /// By which the router proves itself.
+    pub(super) router: Option<&'a RouterKey>,
 }
 
 /// What an answer to a challenge comes to.
@@ -72,8 +82,8 @@ pub(super) enum Judgement {
     Wrong,
     /// The authenticator of that index in the realm knows.
     Ask(usize),
-    /// Nobody here has the time to find out.
-    TooSlow,
+    /// Somebody who has the time must hash the ticket by that PHC string, and compare.
+    Hash(Arc<str>),
 }
 
 impl Asking<'_> {
@@ -93,6 +103,7 @@ impl Asking<'_> {
             Credential::Authenticator(index) => {
                 Some((Proof::Authenticator(*index), ChallengeExtra::default()))
             }
+            Credential::Token => Some((Proof::Token, ChallengeExtra::default())),
             Credential::Cra(cra) => {
                 let asked = cra::Asked {
                     authid: authid?,
@@ -120,6 +131,17 @@ impl Asking<'_> {
                 let challenge = scram::Challenge::new(scram, &asked, random).ok()?;
                 let extra = scram_extra(&challenge);
                 Some((Proof::Scram(Box::new(challenge)), extra))
+            }
+            Credential::Key(public_key) => {
+                let asked = cryptosign::Asked {
+                    public_key: *public_key,
+                    channel_binding: extra.channel_binding.as_deref(),
+                    exporter: self.exporter,
+                    challenge: extra.challenge.as_deref(),
+                };
+                let made = cryptosign::Challenge::new(&asked, self.router, random).ok()?;
+                let extra = cryptosign_extra(&made);
+                Some((Proof::Cryptosign(Box::new(made)), extra))
             }
         }
     }
@@ -149,6 +171,18 @@ fn scram_extra(challenge: &scram::Challenge) -> ChallengeExtra<'static> {
     }
 }
 
+// spec: advanced/authentication_cryptosign#client-authentication
+fn cryptosign_extra(challenge: &cryptosign::Challenge) -> ChallengeExtra<'static> {
+    let router = challenge.router.as_ref();
+    ChallengeExtra {
+        challenge: Some(challenge.challenge.clone().into()),
+        channel_binding: challenge.channel_binding.map(Into::into),
+        signature: router.map(|router| router.signature.clone().into()),
+        pubkey: router.map(|router| router.public_key.clone().into()),
+        ..ChallengeExtra::default()
+    }
+}
+
 /// What AUTHENTICATE comes to.
 pub(super) fn judge(proof: &Proof, message: &Authenticate<'_>) -> Judgement {
     let (signature, extra) = (&*message.signature.0, &message.extra);
@@ -157,9 +191,12 @@ pub(super) fn judge(proof: &Proof, message: &Authenticate<'_>) -> Judgement {
         Proof::Ticket(ticket) => match ticket.check(signature) {
             Verdict::Right => true,
             Verdict::Wrong => false,
-            Verdict::Slow(_) => return Judgement::TooSlow,
+            Verdict::Slow(hash) => return Judgement::Hash(hash),
         },
+        // What was a token is judged already.
+        Proof::Token => false,
         Proof::Cra(challenge) => challenge.check(signature),
+        Proof::Cryptosign(challenge) => challenge.check(signature),
         Proof::Scram(challenge) => {
             let answer = scram::Answer {
                 proof: signature,
@@ -247,7 +284,12 @@ fn plan_anonymous(realm: &RealmConfig, random: &mut Random) -> Plan {
 
 /// Methods by which a client says who it is and proves it by a secret.
 fn plan_by_authid(method: Method, config: &AuthenticationConfig, claim: &Claim) -> Plan {
-    let Some(authid) = claim.authid.as_deref() else { return Plan::Unfit };
+    let Some(authid) = claim.authid.as_deref() else {
+        // A token says itself whose it is.
+        let takes_tokens = method == Method::Ticket && config.jwt.is_some();
+        let offer = takes_tokens.then(|| unknown(JWT, Credential::Token));
+        return offer.map_or(Plan::Unfit, Plan::Challenge);
+    };
     let principals = &config.principals;
     let offer = if method == Method::Ticket {
         principals.ticket(authid).map(|it| offer(it, Credential::Ticket))
@@ -256,17 +298,18 @@ fn plan_by_authid(method: Method, config: &AuthenticationConfig, claim: &Claim) 
     } else {
         principals.scram(authid).map(|it| offer(it, Credential::Scram))
     };
+    let is_ticket = method == Method::Ticket;
     match (offer, config.authenticator(method)) {
         (Some(offer), None) => Plan::Challenge(offer),
         (Some(offer), Some(_)) if offer.grant.is_some() => Plan::Challenge(offer),
         // What a ticket is worth can only be asked with the ticket in hand.
-        (_, Some(authenticator)) if method == Method::Ticket => Plan::Challenge(Offer {
-            grant: None,
-            role: "".into(),
-            provider: DYNAMIC,
-            credential: Credential::Authenticator(authenticator),
-        }),
+        (_, Some(authenticator)) if is_ticket => {
+            Plan::Challenge(unknown(DYNAMIC, Credential::Authenticator(authenticator)))
+        }
         (_, Some(authenticator)) => Plan::Ask(authenticator),
+        (None, None) if is_ticket && config.jwt.is_some() => {
+            Plan::Challenge(unknown(JWT, Credential::Token))
+        }
         (None, None) => Plan::Unfit,
     }
 }
@@ -288,12 +331,16 @@ fn plan_tls(config: &AuthenticationConfig, claim: &Claim, origin: &Origin) -> Pl
 
 // spec: advanced/authentication_cryptosign#client-authentication
 fn plan_cryptosign(config: &AuthenticationConfig, claim: &Claim) -> Plan {
-    let key = claim.extra.pubkey.as_deref().and_then(from_hex::<32>);
+    let key = claim.extra.pubkey.as_deref().and_then(cryptosign::public_key_from_hex);
     let Some(key) = key else { return Plan::Unfit };
-    let known = config.principals.by_public_key(&key);
-    match (known.filter(|known| is_claimed(claim, known)), config.authenticator(Method::Cryptosign))
-    {
-        (Some(_), _) => Plan::Unfit,
+    let known = config.principals.by_public_key(&key).filter(|known| is_claimed(claim, known));
+    match (known, config.authenticator(Method::Cryptosign)) {
+        (Some(known), _) => Plan::Challenge(Offer {
+            grant: Some(grant(known)),
+            role: Arc::clone(&known.role),
+            provider: STATIC,
+            credential: Credential::Key(key),
+        }),
         (None, Some(authenticator)) => Plan::Ask(authenticator),
         (None, None) if config.principals.has_public_keys() => Plan::Stranger,
         (None, None) => Plan::Unfit,
@@ -312,6 +359,11 @@ fn grant(principal: &Principal) -> Grant {
         provider: STATIC.into(),
         extra: None,
     }
+}
+
+/// What somebody is to prove of whom only the proof will tell who it is.
+fn unknown(provider: &'static str, credential: Credential) -> Offer {
+    Offer { grant: None, role: "".into(), provider, credential }
 }
 
 fn offer<C>(candidate: Candidate<C>, credential: impl FnOnce(C) -> Credential) -> Offer {

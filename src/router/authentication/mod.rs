@@ -31,7 +31,7 @@ use std::time::Duration;
 
 use self::methods::{Asking, Judgement, Offer, Plan};
 use super::announcement::announced;
-use super::config::RequestIds;
+use super::config::{JwtConfig, RequestIds};
 use super::conversation::Deadline;
 use super::peers::is_poll;
 use super::relay::{Head, Relay};
@@ -42,7 +42,7 @@ use crate::message::{
     Attributes, Authenticate, Challenge, Extra, Hello, HelloDetails, HelloExtra, Text, UriCheck,
     Welcome, WelcomeDetails,
 };
-use crate::session::auth::Method;
+use crate::session::auth::{Method, jwt};
 use crate::session::authentication::{Authentication, Awaited, Claim, Grant};
 use crate::session::{Identity, Phase, Session, Violation};
 use crate::wire::Serializer;
@@ -108,21 +108,58 @@ impl Router {
     pub(super) fn on_authenticate(&mut self, id: ConnectionId, message: &Authenticate<'_>) {
         let Some(mut known) = self.take_authentication(id) else { return };
         let Some(proof) = known.proof.take() else { return self.fail(id, known) };
+        let signature = &*message.signature.0;
+        if known.method == Method::Ticket && jwt::is_token(signature) {
+            let config = Arc::clone(&self.config);
+            let realm = &config.realms[usize::from(known.realm)].authentication;
+            if let Some(tokens) = &realm.jwt {
+                return match self.bearer(&known, tokens, signature) {
+                    Some(grant) => self.admit(id, known, grant),
+                    None => self.deny(id, known),
+                };
+            }
+        }
         match methods::judge(&proof, message) {
-            Judgement::Right(extra) => match known.grant.take() {
-                Some(grant) => {
-                    let extra = extra.or_else(|| grant.extra.clone());
-                    self.admit(id, known, Grant { extra, ..grant });
-                }
-                None => self.deny(id, known),
-            },
+            Judgement::Right(extra) => self.on_right_proof(id, known, extra),
             Judgement::Wrong => self.deny(id, known),
             Judgement::Ask(authenticator) => {
                 known.proof = Some(proof);
-                self.ask_authenticator(id, known, authenticator, Some(&message.signature.0));
+                self.ask_authenticator(id, known, authenticator, Some(signature));
             }
-            Judgement::TooSlow => self.fail(id, known),
+            Judgement::Hash(hash) => {
+                known.proof = Some(proof);
+                self.ask_hash(id, known, &hash, signature);
+            }
         }
+    }
+
+    /// Opens the session of a client whose proof is right, if it can prove anything.
+    fn on_right_proof(
+        &mut self,
+        id: ConnectionId,
+        mut known: Authentication,
+        extra: Option<Arc<[u8]>>,
+    ) {
+        let Some(grant) = known.grant.take() else { return self.deny(id, known) };
+        let extra = extra.or_else(|| grant.extra.clone());
+        self.admit(id, known, Grant { extra, ..grant });
+    }
+
+    /// Who bears a token, if it is right; with the first of its roles that the realm has.
+    fn bearer(&self, known: &Authentication, tokens: &JwtConfig, token: &str) -> Option<Grant> {
+        let bearer = tokens.rules.check(token, self.now).ok()?;
+        let claimed = known.claim.authid.as_deref();
+        if bearer.authid.len() > AUTHID_BYTES_MAX
+            || claimed.is_some_and(|claimed| *claimed != *bearer.authid)
+        {
+            return None;
+        }
+        let roles = &self.realms[usize::from(known.realm)].roles;
+        let role = bearer.roles.iter().find(|role| roles.find(role).is_some());
+        let role = role.map(|role| role.as_str().into());
+        let role = role.or_else(|| tokens.role.as_ref().map(Arc::clone))?;
+        let (authid, provider) = (bearer.authid.into(), methods::JWT.into());
+        Some(Grant { authid, role, provider, extra: None })
     }
 
     /// The client or its judge took too long.
@@ -210,7 +247,9 @@ impl Router {
         offer: Offer,
     ) -> Result<(), Box<Authentication>> {
         let exporter = self.peers.slot(id).and_then(|slot| slot.origin.tls.as_ref()?.exporter);
-        let asking = Asking { candidate: &candidate, now: self.now, exporter };
+        let config = &self.config.realms[usize::from(candidate.realm)].authentication;
+        let router = config.router_key.as_ref();
+        let asking = Asking { candidate: &candidate, now: self.now, exporter, router };
         let Some((proof, extra)) = asking.challenge(&offer, &mut self.random) else {
             return Err(Box::new(candidate));
         };

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::{AdvisorConfig, RealmConfig};
 pub use crate::session::auth::Method;
-use crate::session::auth::Principals;
+use crate::session::auth::{Principals, cryptosign, jwt};
 
 /// Who may join a realm.
 #[derive(Clone, Debug, Default)]
@@ -16,6 +16,11 @@ pub struct AuthenticationConfig {
     pub principals: Arc<Principals>,
     /// Who is asked about those who are not.
     pub authenticators: Vec<AuthenticatorConfig>,
+    /// Which JSON Web Tokens are good for a ticket.
+    pub jwt: Option<JwtConfig>,
+    /// By which the router proves itself to clients that ask it to.
+    // spec: advanced/authentication_cryptosign#router-authentication
+    pub router_key: Option<cryptosign::RouterKey>,
     /// How long a cookie stands for whoever has proved itself; zero: cookies stand for nobody.
     pub cookie: Duration,
 }
@@ -29,6 +34,15 @@ pub struct AuthenticatorConfig {
     pub advisor: AdvisorConfig,
 }
 
+/// Which JSON Web Tokens are good for a ticket.
+#[derive(Clone, Debug, Default)]
+pub struct JwtConfig {
+    /// What they must be like.
+    pub rules: jwt::Rules,
+    /// The role of those whose token names none that there is.
+    pub role: Option<Arc<str>>,
+}
+
 impl AuthenticationConfig {
     /// The authenticator that is asked about clients of that method, by its place.
     #[must_use]
@@ -38,7 +52,7 @@ impl AuthenticationConfig {
 
     /// Whether nothing is said of who may join.
     fn is_unsaid(&self) -> bool {
-        self.principals.is_empty() && self.authenticators.is_empty()
+        self.principals.is_empty() && self.authenticators.is_empty() && self.jwt.is_none()
     }
 }
 

@@ -13,7 +13,9 @@ pub use crate::session::RequestIds;
 pub use crate::session::authorization::Disclosure;
 use crate::wire::TransportOptions;
 pub use advisors::{AdvisorConfig, AdvisorKind, HttpTarget};
-pub use authentication::{AdmissionConfig, AuthenticationConfig, AuthenticatorConfig, Method};
+pub use authentication::{
+    AdmissionConfig, AuthenticationConfig, AuthenticatorConfig, JwtConfig, Method,
+};
 pub use authorization::{Action, Actions, Effect, RoleConfig, Rule, parse_ask, parse_disclose};
 
 /// Everything a router must be told.

@@ -31,7 +31,7 @@ use crate::wire::msgpack::MsgPackWriter;
 use answers::{answer, finish, give, in_msgpack, write_ids};
 use arguments::Arguments;
 use lists::{Lists, Pages, Scan};
-use procedures::{GET_EVENTS, Procedure, own_procedure, own_registration};
+use procedures::{FORGET, GET_EVENTS, Procedure, own_procedure, own_registration};
 
 /// What a shard is asked. The arguments of the call travel as the relay's payload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -451,9 +451,13 @@ impl Realm {
     }
 
     /// Whether a procedure of the router's is there: histories can only be asked for where there
-    /// are any.
+    /// are any, and authorizers have said nothing where there are none.
     fn provides(&self, procedure: &str) -> bool {
-        procedure != GET_EVENTS || !self.shared.archives.is_empty()
+        match procedure {
+            GET_EVENTS => !self.shared.archives.is_empty(),
+            FORGET => !self.shared.options.authorizers.is_empty(),
+            _ => true,
+        }
     }
 
     // spec: advanced/meta_api_registrations

@@ -63,8 +63,10 @@ const REGISTERED: [&str; 25] = [
     "wamp.subscription.count_subscribers",
     "wamp.subscription.remove_subscriber",
     GET_EVENTS,
-    "wamp.authorization.forget",
+    FORGET,
 ];
+
+pub(super) const FORGET: &str = "wamp.authorization.forget";
 
 pub(super) const GET_EVENTS: &str = "wamp.subscription.get_events";
 
@@ -112,7 +114,7 @@ impl Procedure {
         })
     }
 
-    /// Whether it takes something from other sessions.
+    /// Whether it takes something from other sessions, or has others asked anew about them.
     pub(super) const fn is_forceful(self) -> bool {
         matches!(
             self,
@@ -122,6 +124,7 @@ impl Procedure {
                 | Self::SessionKillByAuthid
                 | Self::SessionKillByAuthrole
                 | Self::SessionKillAll
+                | Self::AuthorizationForget
         )
     }
 }

@@ -4,7 +4,6 @@
 //! hashing, the same cost, a salt of the same length), always the same for one authid, and keys
 //! that nobody knows. All of it is derived from a seed by HMAC-SHA256.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use base64::Engine as _;
@@ -21,12 +20,15 @@ const SHAPES_MAX: usize = 64;
 #[derive(Clone, Debug)]
 pub(super) struct Mocks {
     seed: Secret,
-    tickets: Box<[(Role, TicketShape)]>,
-    cra: Box<[(Role, CraShape)]>,
-    scram: Box<[(Role, ScramShape)]>,
+    tickets: Shapes<TicketShape>,
+    cra: Shapes<CraShape>,
+    scram: Shapes<ScramShape>,
 }
 
 type Role = Arc<str>;
+
+/// Each shape once, beside the role of whoever has it; in order.
+type Shapes<T> = Vec<(Role, T)>;
 
 /// What all can see of a ticket's hash: how long it takes. `None`: not long.
 type TicketShape = Option<Arc<str>>;
@@ -39,16 +41,22 @@ type CraShape = Option<(usize, u32, u32)>;
 type ScramShape = (Kdf, usize, u32, u32, usize);
 
 impl Mocks {
-    /// Learns the shapes of what `principals` have.
-    pub(super) fn new<'p>(principals: impl Iterator<Item = &'p Principal>, seed: Secret) -> Self {
-        let (mut tickets, mut cra, mut scram) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
-        for Principal { role, credentials, .. } in principals {
-            let role = || Arc::clone(role);
-            tickets.extend(credentials.ticket.iter().map(|one| (role(), ticket_shape(one))));
-            cra.extend(credentials.cra.iter().map(|one| (role(), cra_shape(one))));
-            scram.extend(credentials.scram.iter().map(|one| (role(), scram_shape(one))));
+    /// Nothing is learned yet.
+    pub(super) const fn new(seed: Secret) -> Self {
+        Self { seed, tickets: Vec::new(), cra: Vec::new(), scram: Vec::new() }
+    }
+
+    /// Learns the shapes of what somebody has.
+    pub(super) fn learn(&mut self, Principal { role, credentials, .. }: &Principal) {
+        if let Some(ticket) = &credentials.ticket {
+            add(&mut self.tickets, (Arc::clone(role), ticket_shape(ticket)));
         }
-        Self { seed, tickets: first(tickets), cra: first(cra), scram: first(scram) }
+        if let Some(cra) = &credentials.cra {
+            add(&mut self.cra, (Arc::clone(role), cra_shape(cra)));
+        }
+        if let Some(scram) = &credentials.scram {
+            add(&mut self.scram, (Arc::clone(role), scram_shape(scram)));
+        }
     }
 
     /// A ticket that nobody has, if there are tickets at all.
@@ -125,8 +133,12 @@ fn scram_shape(scram: &Scram) -> ScramShape {
     (scram.kdf, scram.salt.len(), scram.iterations, scram.memory, scram.keys.len())
 }
 
-fn first<T>(shapes: BTreeSet<T>) -> Box<[T]> {
-    shapes.into_iter().take(SHAPES_MAX).collect()
+fn add<T: Ord>(shapes: &mut Shapes<T>, shape: (Role, T)) {
+    if let Err(place) = shapes.binary_search(&shape)
+        && shapes.len() < SHAPES_MAX
+    {
+        shapes.insert(place, shape);
+    }
 }
 
 /// Octets that look random and are always the same for one authid.

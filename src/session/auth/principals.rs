@@ -189,8 +189,7 @@ pub struct Principals {
 }
 
 impl Principals {
-    /// Takes `principals` in. From `seed` come the parameters that unknown identities are shown:
-    /// while it stays the same, they do, across reloads and processes.
+    /// Takes `principals` in; the rest is as [`Self::seeded`] has it.
     ///
     /// # Errors
     ///
@@ -199,30 +198,54 @@ impl Principals {
         principals: impl IntoIterator<Item = Principal>,
         seed: Secret,
     ) -> Result<Self, DuplicatePrincipal> {
-        let mut by_authid = BTreeMap::new();
-        let mut by_public_key: BTreeMap<_, Arc<Principal>> = BTreeMap::new();
-        let mut by_certificate: BTreeMap<_, Arc<Principal>> = BTreeMap::new();
-        for principal in principals {
-            let principal = Arc::new(principal);
-            let authid = || Arc::clone(&principal.authid);
-            for key in &principal.credentials.public_keys {
-                if let Some(other) = by_public_key.insert(*key, Arc::clone(&principal)) {
-                    return Err(DuplicatePrincipal::PublicKey(Arc::clone(&other.authid), authid()));
-                }
-            }
-            for certificate in &principal.credentials.certificates {
-                let before = by_certificate.insert(certificate.clone(), Arc::clone(&principal));
-                if let Some(other) = before {
-                    let other = Arc::clone(&other.authid);
-                    return Err(DuplicatePrincipal::Certificate(other, authid()));
-                }
-            }
-            if by_authid.insert(authid(), Arc::clone(&principal)).is_some() {
-                return Err(DuplicatePrincipal::Authid(authid()));
-            }
+        let mut all = Self::seeded(seed);
+        principals.into_iter().try_for_each(|principal| all.insert(principal))?;
+        Ok(all)
+    }
+
+    /// Nobody yet. From `seed` come the parameters that unknown identities are shown: while it
+    /// stays the same, they do, across reloads and processes.
+    #[must_use]
+    pub fn seeded(seed: Secret) -> Self {
+        Self {
+            by_authid: BTreeMap::new(),
+            by_public_key: BTreeMap::new(),
+            by_certificate: BTreeMap::new(),
+            mocks: Mocks::new(seed),
         }
-        let mocks = Mocks::new(by_authid.values().map(|principal| &**principal), seed);
-        Ok(Self { by_authid, by_public_key, by_certificate, mocks })
+    }
+
+    /// Takes another one in.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be told apart from one that is there, and is not taken in.
+    pub fn insert(&mut self, principal: Principal) -> Result<(), DuplicatePrincipal> {
+        let authid = &principal.authid;
+        if self.by_authid.contains_key(authid) {
+            return Err(DuplicatePrincipal::Authid(Arc::clone(authid)));
+        }
+        let Credentials { public_keys, certificates, .. } = &principal.credentials;
+        let other = public_keys.iter().find_map(|key| self.by_public_key.get(key));
+        if let Some(other) = other {
+            let (other, authid) = (Arc::clone(&other.authid), Arc::clone(authid));
+            return Err(DuplicatePrincipal::PublicKey(other, authid));
+        }
+        let other = certificates.iter().find_map(|known| self.by_certificate.get(known));
+        if let Some(other) = other {
+            let (other, authid) = (Arc::clone(&other.authid), Arc::clone(authid));
+            return Err(DuplicatePrincipal::Certificate(other, authid));
+        }
+        let principal = Arc::new(principal);
+        self.mocks.learn(&principal);
+        for key in &principal.credentials.public_keys {
+            self.by_public_key.insert(*key, Arc::clone(&principal));
+        }
+        for certificate in &principal.credentials.certificates {
+            self.by_certificate.insert(certificate.clone(), Arc::clone(&principal));
+        }
+        self.by_authid.insert(Arc::clone(&principal.authid), principal);
+        Ok(())
     }
 
     /// The principal of that name.
@@ -320,10 +343,10 @@ impl fmt::Debug for Principals {
     }
 }
 
-/// Nobody.
+/// Nobody, and a seed that is none.
 impl Default for Principals {
     fn default() -> Self {
-        Self::new([], Secret::default()).expect("nobody is there twice")
+        Self::seeded(Secret::default())
     }
 }
 

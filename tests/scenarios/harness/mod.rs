@@ -14,8 +14,8 @@ use std::time::Duration;
 
 use bottle::Bottle;
 use gigawamp::router::config::{
-    AdvisorConfig, Config, Disclosure, HistoryRule, Limits, RealmConfig, RealmOptions, RequestIds,
-    RoleConfig, Rule, TrustRule, UriCheck, parse_ask, parse_disclose,
+    AdvisorConfig, AdvisorKind, Config, Disclosure, HistoryRule, Limits, RealmConfig, RealmOptions,
+    RequestIds, RoleConfig, Rule, TrustRule, UriCheck, parse_ask, parse_disclose,
 };
 use gigawamp::wire::{Framing, Serializer, TransportOptions};
 use notation::{Act, Bindings, Line};
@@ -151,6 +151,7 @@ pub(crate) fn reconfigured(lines: &[Line]) -> Config {
             "call_timeout_max_ms" => options.call_timeout_max = Duration::from_millis(value as u64),
             "calls_queued_max" => limits.calls_queued_max = value,
             "attempts_max" => limits.attempts_max = value as u32,
+            "advice_pending_max" => limits.advice_pending_max = value,
             "testaments_max" => limits.testaments_max = value,
             "outbox_bytes_max" => limits.outbox_bytes_max = value,
             "subscriptions_max" => limits.subscriptions_max = value,
@@ -190,14 +191,32 @@ pub(crate) fn reconfigured(lines: &[Line]) -> Config {
     }
 }
 
+/// The authorizer that `NAME PROCEDURE [realm=NAME] [cache_s=SECONDS] [brief]` means.
+fn authorizer(text: &str) -> Option<AdvisorConfig> {
+    let mut words = text.split(' ');
+    let mut advisor = AdvisorConfig::procedure(words.next()?, words.next()?);
+    advisor.cache = Duration::ZERO;
+    for word in words {
+        match word.split_once('=') {
+            Some(("realm", name)) => {
+                let AdvisorKind::Procedure { realm, .. } = &mut advisor.kind else { return None };
+                *realm = Some(name.into());
+            }
+            Some(("cache_s", seconds)) => {
+                advisor.cache = Duration::from_secs(seconds.parse().ok()?);
+            }
+            None if word == "brief" => advisor.options = false,
+            Some(_) | None => return None,
+        }
+    }
+    Some(advisor)
+}
+
 /// Takes over what is given of roles: rules are those of the role given last, or of that of
 /// anonymous clients.
 fn authorize(options: &mut RealmOptions, (name, value): (&str, &str)) -> bool {
     if name == "authorizer" {
-        let (name, uri) = value.split_once(' ').expect("NAME PROCEDURE");
-        let advisor =
-            AdvisorConfig { cache: Duration::ZERO, ..AdvisorConfig::procedure(name, uri) };
-        options.authorizers.push(advisor);
+        options.authorizers.push(authorizer(value).expect("NAME PROCEDURE WORDS"));
         return true;
     }
     if !["role", "allow", "deny", "disclose", "ask"].contains(&name) {

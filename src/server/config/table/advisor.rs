@@ -93,7 +93,10 @@ impl Advisor {
                         text: format!("{}: {error}", path.display()),
                     })
                 });
-                AdvisorKind::Http(Arc::new(HttpTarget { url, authorities: authorities.transpose()? }))
+                AdvisorKind::Http(Arc::new(HttpTarget {
+                    url,
+                    authorities: authorities.transpose()?,
+                }))
             }
         };
         let name = match &kind {
@@ -104,6 +107,22 @@ impl Advisor {
         let (timeout, cache) = (self.timeout, self.cache);
         Ok(AdvisorConfig { name, kind, timeout, cache, options: self.options })
     }
+}
+
+/// Checks that each authorizer is there that a rule of `realm` leaves something to.
+pub(super) fn find_authorizers(realm: &RealmConfig) -> Result<(), Misfit> {
+    for role in &realm.options.roles {
+        for (_, name) in &role.ask {
+            if !realm.options.authorizers.iter().any(|known| known.name == *name) {
+                let text = format!(
+                    "a rule of the role {:?} asks {name:?}, which is no authorizer",
+                    role.name
+                );
+                return Err(Misfit { key: "roles", text });
+            }
+        }
+    }
+    Ok(())
 }
 
 const AUTHORIZER_KEYS: &[Key<Advisor>] =
@@ -188,10 +207,9 @@ const CA: Key<Advisor> = Key {
 
 const TIMEOUT: Key<Advisor> = Key {
     name: "timeout",
-    kind: Kind::Duration(
-        Duration::from_millis(10)..=Duration::from_mins(5),
-        |advisor| &mut advisor.timeout,
-    ),
+    kind: Kind::Duration(Duration::from_millis(10)..=Duration::from_mins(5), |advisor| {
+        &mut advisor.timeout
+    }),
     preset: Preset::Literal("\"5s\""),
     reload: true,
     meaning: "How long its answer is awaited. Without one in time nothing is granted.",

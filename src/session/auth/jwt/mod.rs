@@ -21,11 +21,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use crate::env::Instant;
-use crate::limits::SIGNATURE_BYTES_MAX;
+use crate::limits::{AUTHID_BYTES_MAX, SIGNATURE_BYTES_MAX};
 use token::{Claims, Head};
-
-/// Octets of a name that a token may give its bearer.
-const AUTHID_BYTES_MAX: usize = 1_000;
 
 /// What the tokens of a realm must be like.
 #[derive(Clone, Debug)]
