@@ -95,8 +95,8 @@ impl RouterOptions {
         });
         let rules: String = rules.collect();
         format!(
-            "anonymous = \"anonymous\"\n[[realms.roles]]\nname = \"anonymous\"\nallow = [\n    \"* load.*\", \
-             \"call wamp.*\",\n{rules}]\n"
+            "anonymous = \"load\"\n[[realms.roles]]\nname = \"load\"\n\
+             allow = [\n    \"* load.*\", \"call wamp.*\",\n{rules}]\n"
         )
     }
 }

@@ -108,6 +108,7 @@ impl Router {
             }
         }
         for id in &open {
+            self.cancel_waiting(*id);
             if let Some(realm) = self.peers.session(id.slot).map(|session| session.realm) {
                 self.in_realm(realm, |realm, context| realm.cancel_calls(id.slot, context));
             }

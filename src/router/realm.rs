@@ -238,7 +238,9 @@ impl Realm {
         context: &mut Context<'_>,
     ) -> Option<u16> {
         let done = match self.authorize(slot, message, context) {
-            Ok(Some(authorizer)) if context.granted.is_none() => return Some(authorizer),
+            Ok(Some(it)) if context.granted.is_none_or(|granted| granted.authorizer != it) => {
+                return Some(it);
+            }
             Ok(_) => self.route(slot, message, context),
             Err(refusal) => Err(refusal),
         };

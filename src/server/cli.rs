@@ -57,8 +57,7 @@ Options:
 
 Most keys may also come from the environment, such as GIGAWAMP_LOG_LEVEL=debug.
 Exit codes: 0 stopped in good order, 1 failed, 2 wrong usage, 78 wrong
-configuration; explain: 0 allowed, 1 denied, 3 an authorizer would be asked.
-SIGTERM or SIGINT stops it after goodbyes, a second one at once.
+configuration. SIGTERM or SIGINT stops it after goodbyes, a second one at once.
 ";
 
 /// Flags that stand for a key of the configuration's top level, and that key.

@@ -125,8 +125,25 @@ fn bad_configurations_are_refused_with_their_line() {
     );
     check_refused(
         &format!("{LEAST}[[realms]]\nname = \"realm1\"\n"),
-        "5: two realms are called \"realm1\"",
+        "6: two realms are called \"realm1\"",
     );
+    check_refused(
+        &format!(
+            "{LEAST}[[realms]]\nname = \"r\"\nanonymous = \"joe\"\n[[realms.roles]]\nname = \"guest\"\n"
+        ),
+        "7: there is no role \"joe\", but guest",
+    );
+    let rule = |rule: &str| {
+        format!(
+            "{LEAST}[[realms]]\nname = \"r\"\n[[realms.roles]]\nname = \"guest\"\nallow = [{rule:?}]\n"
+        )
+    };
+    assert_eq!(gigawamp(&["check", "-"], &rule("call com.a")).code, Some(0));
+    for wrong in ["call", "fly com.a", "call com.x${authid}"] {
+        let ended = gigawamp(&["check", "-"], &rule(wrong));
+        let expected = "standard input:9: realms.roles.allow: this is no rule";
+        assert!(ended.err.starts_with(expected), "{}", ended.err);
+    }
     let ended = gigawamp(&["check", "-"], &format!("{LEAST}backlog =\n"));
     assert_eq!(ended.code, Some(78));
     assert!(ended.err.starts_with("standard input:5: "), "{}", ended.err);

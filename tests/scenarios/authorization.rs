@@ -238,3 +238,91 @@ fn what_is_no_uri_is_refused_as_such() {
     "#,
     );
 }
+
+// spec: A-AUZ-01, A-AUZ-02, A-AUZ-09
+#[test]
+fn rules_are_about_roles_and_people() {
+    let join = "HELLO realm1 {authmethods: [ticket], authid: NAME, roles: {caller: {}, publisher: {}, subscriber: {}}} -> CHALLENGE ticket {}";
+    let join = |peer: &str, name: &str| {
+        let hello = join.replace("NAME", name);
+        format!(
+            "{peer}: connects\n{peer}: {hello}\n{peer}: AUTHENTICATE t0p {{}} -> WELCOME * {{..}}\n"
+        )
+    };
+    let (joe, moe, dot) = (join("joe", "joe"), join("moe", "joe"), join("dot", "d.ot"));
+    check(&format!(
+        r#"
+        given: principal joe guest ticket=t0p
+        given: principal d.ot guest ticket=t0p
+        given: role guest
+        given: allow publish,subscribe com.chat.${{authid}}
+        given: allow publish com.wall.*
+        given: deny publish com.wall.${{authid}}.*
+        given: allow call com.${{realm}}.${{authrole}}
+        given: role anonymous
+        given: allow register,subscribe *
+        ann: REGISTER 1 {{match: prefix}} com. -> REGISTERED 1 $r
+        ann: SUBSCRIBE 2 {{match: prefix}} com. -> SUBSCRIBED 2 $s
+        {joe}
+        {moe}
+        joe: SUBSCRIBE 1 {{}} com.chat.joe -> SUBSCRIBED 1 $j
+        joe: SUBSCRIBE 2 {{}} com.chat.moe -> ERROR SUBSCRIBE 2 {{}} wamp.error.not_authorized
+        moe: PUBLISH 1 {{}} com.chat.joe [1]
+        joe: <- EVENT $j * {{}} [1]
+        ann: <- EVENT $s * {{topic: com.chat.joe}} [1]
+        moe: PUBLISH 2 {{acknowledge}} com.wall.joe.x -> ERROR PUBLISH 2 {{}} wamp.error.not_authorized
+        moe: PUBLISH 3 {{acknowledge}} com.wall.d.ot.x -> PUBLISHED 3 *
+        ann: <- EVENT $s * {{topic: com.wall.d.ot.x}}
+        moe: CALL 4 {{}} com.realm1.guest
+        ann: <- INVOCATION 1 $r {{procedure: com.realm1.guest}}
+        moe: CALL 5 {{}} com.realm1.anonymous -> ERROR CALL 5 {{}} wamp.error.not_authorized
+        {dot}
+        dot: PUBLISH 1 {{acknowledge}} com.chat.d.ot -> ERROR PUBLISH 1 {{}} wamp.error.not_authorized
+        dot: PUBLISH 2 {{acknowledge}} com.wall.d.ot.x -> ERROR PUBLISH 2 {{}} wamp.error.not_authorized
+        ann: silent
+    "#
+    ));
+}
+
+// spec: B-ERR-16
+#[test]
+fn nobody_joins_with_a_role_that_is_not_there() {
+    check(
+        r#"
+        given: role other
+        given: principal joe guest ticket=t0p
+        ann: connects
+        ann: HELLO realm1 {roles: {caller: {}}} -> ABORT {message: *} wamp.error.no_such_role
+        ann: closed
+        joe: connects
+        joe: HELLO realm1 {authmethods: [ticket], authid: joe, roles: {caller: {}}} -> CHALLENGE ticket {}
+        joe: AUTHENTICATE t0p {} -> ABORT {message: *} wamp.error.no_such_role
+        joe: closed
+    "#,
+    );
+}
+
+// spec: A-AUZ-01, A-SRV-01, A-REV-01
+#[test]
+fn what_may_not_be_had_any_more_is_taken_back() {
+    check(
+        r#"
+        given: allow * com.*
+        ann: joins realm1 {subscriber: {features: {subscription_revocation}}, callee: {features: {registration_revocation}}}
+        ann: SUBSCRIBE 1 {} com.a -> SUBSCRIBED 1 $a
+        ann: SUBSCRIBE 2 {match: prefix} com.b -> SUBSCRIBED 2 $b
+        ann: REGISTER 3 {} com.p -> REGISTERED 3 $p
+        bob: PUBLISH 1 {} com.b [1]
+        ann: <- EVENT $b * {topic: com.b} [1]
+        reload deny * com.b
+        ann: <- UNSUBSCRIBED 0 {subscription: $b, reason: wamp.error.not_authorized}
+        bob: PUBLISH 2 {acknowledge} com.b -> ERROR PUBLISH 2 {} wamp.error.not_authorized
+        bob: PUBLISH 3 {} com.a [3]
+        ann: <- EVENT $a * {} [3]
+        reload deny register com.*
+        ann: <- UNREGISTERED 0 {registration: $p, reason: wamp.error.not_authorized}
+        bob: CALL 4 {} com.p -> ERROR CALL 4 {} wamp.error.no_such_procedure
+        ann: silent
+    "#,
+    );
+}

@@ -134,3 +134,19 @@ fn who_leaves_waits_for_nothing() {
     "#
     ));
 }
+
+// spec: A-AUZ-07
+#[test]
+fn who_waits_hears_of_it_before_the_end() {
+    check(&format!(
+        r#"{GIVEN}
+        // not by long-poll
+        ann: REGISTER 1 {{}} com.judge -> REGISTERED 1 $j
+        bob: CALL 1 {{}} com.asked.p
+        ann: <- INVOCATION 1 $j {{}} *
+        shut down
+        bob: <- ERROR CALL 1 {{}} wamp.error.canceled
+        bob: <- GOODBYE {{}} wamp.close.system_shutdown
+    "#
+    ));
+}

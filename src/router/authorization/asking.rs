@@ -10,6 +10,7 @@ use std::time::Duration;
 use super::super::advice::memory::Decision;
 use super::super::advice::{Advice, Asked, QuestionId};
 use super::super::notice::Notice;
+use super::super::peers::Peers;
 use super::super::realm::{Realm, Refusal};
 use super::super::{ConnectionId, Router};
 use super::Action;
@@ -54,12 +55,14 @@ impl Router {
         let advisor = realm_config.options.authorizers.get(usize::from(place));
         let wish = Wish::of(message, session);
         let (Some(advisor), Some(wish)) = (advisor, wish) else {
-            return self.decide(id, message, None);
+            self.decide(id, (message, None), None);
+            return self.peers.go_on(id);
         };
         let known =
             self.questions.memory.recall(&wish.matter((realm, place), session.id), self.now);
         if known.is_some() {
-            return self.decide(id, message, known);
+            self.decide(id, (message, Some(place)), known);
+            return self.peers.go_on(id);
         }
         let arguments = question((&realm_config.name, advisor.options), session, &wish);
         let question = self.consult(realm, advisor, &arguments, Asked::Authorization(id));
@@ -105,30 +108,61 @@ impl Router {
             let notice = || Notice::Undecided { authorizer, reason: reason.into() };
             self.peers.notices.note(now, notice);
         }
-        self.decide(id, &message, verdict);
-        self.peers.go_on(id);
+        // Whose answer it is, if that authorizer is still there.
+        let authorizers = &self.config.realms[usize::from(realm)].options.authorizers;
+        let place = authorizers.iter().position(|known| known.name == waiting.authorizer);
+        let place = place.and_then(|place| u16::try_from(place).ok());
+        let asks = self.decide(id, (&message, place), verdict);
+        match asks {
+            // The rules have changed meanwhile, and another authorizer is to be asked.
+            Some(authorizer) => self.seek_advice(id, authorizer, (&message, &waiting.message)),
+            None => self.peers.go_on(id),
+        }
     }
 
-    /// Does with a request what an authorizer says.
-    fn decide(&mut self, id: ConnectionId, message: &Message<'_>, verdict: Verdict) {
-        let Some(realm) = self.peers.session(id.slot).map(|session| session.realm) else { return };
-        self.in_realm(realm, |realm, context| match verdict {
-            Some(Decision { allows: true, discloses }) => {
-                context.granted = Some(Granted { discloses });
-                realm.on_message(id.slot, message, context);
-            }
-            Some(Decision { allows: false, .. }) => {
-                let session = context.peers.session(id.slot);
-                if let Some(wish) = session.and_then(|session| Wish::of(message, session)) {
-                    let refusal = realm.deny(id.slot, &wish, context);
-                    Realm::refuse(id.slot, message, refusal, context);
+    /// Does with a request what the authorizer in that place says. If the rules leave it to another
+    /// one by now, that is to be asked.
+    fn decide(
+        &mut self,
+        id: ConnectionId,
+        (message, place): (&Message<'_>, Option<u16>),
+        verdict: Verdict,
+    ) -> Option<u16> {
+        let realm = self.peers.session(id.slot)?.realm;
+        self.in_realm(realm, |realm, context| {
+            let refusal = match verdict {
+                Some(Decision { allows: true, discloses }) => {
+                    context.granted = place.map(|authorizer| Granted { authorizer, discloses });
+                    return realm.on_message(id.slot, message, context);
                 }
-            }
-            None => {
-                let failed = Refusal::new(uri::error::AUTHORIZATION_FAILED);
-                Realm::refuse(id.slot, message, failed, context);
-            }
-        });
+                Some(Decision { allows: false, .. }) => {
+                    let session = context.peers.session(id.slot)?;
+                    let wish = Wish::of(message, session)?;
+                    realm.deny(id.slot, &wish, context)
+                }
+                None => Refusal::new(uri::error::AUTHORIZATION_FAILED),
+            };
+            Realm::refuse(id.slot, message, refusal, context);
+            None
+        })
+    }
+
+    /// Tells the peer on `id` that its request will not be decided any more: the router shuts down.
+    pub(in super::super) fn cancel_waiting(&mut self, id: ConnectionId) {
+        let Some(slot) = self.peers.slot(id) else { return };
+        let Some(waiting) = slot.waiting.take() else { return };
+        self.withdraw(waiting.question);
+        let session = self.peers.session(id.slot).map(|session| session.realm);
+        let negotiated = self.peers.negotiated(id.slot);
+        if let (Some(realm), Some(negotiated)) = (session, negotiated) {
+            let message = Message::parse(negotiated.serializer, &waiting.message);
+            let message = message.expect("it was understood when it came");
+            self.in_realm(realm, |_, context| {
+                let canceled = Refusal::new(uri::error::CANCELED);
+                Realm::refuse(id.slot, &message, canceled, context);
+            });
+        }
+        self.peers.go_on(id);
     }
 
     /// The session on `id` ends: nothing of it waits any more.
@@ -138,6 +172,25 @@ impl Router {
             self.withdraw(waiting.question);
             self.peers.go_on(id);
         }
+    }
+}
+
+impl Peers {
+    /// Processes nothing more of `id` until the request that is `waiting` is decided.
+    pub(in super::super) fn wait(&mut self, id: ConnectionId, waiting: Waiting) {
+        if let Some(slot) = self.slot(id) {
+            slot.waiting = Some(Box::new(waiting));
+            self.mind_reading(id);
+        }
+    }
+
+    /// Goes on with what `id` has sent since it waits no more.
+    pub(in super::super) fn go_on(&mut self, id: ConnectionId) {
+        let Some(slot) = self.slot(id) else { return };
+        if slot.behind && !slot.full && slot.waiting.is_none() {
+            self.turns.push_back(id);
+        }
+        self.mind_reading(id);
     }
 }
 

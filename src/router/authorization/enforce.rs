@@ -6,12 +6,14 @@ use super::super::realm::{Context, Realm, Refusal};
 use super::super::subscriptions::Subscription;
 use super::{Action, Effect, Role};
 use crate::message::uri::{self, MatchPolicy};
-use crate::message::{Message, Register, SessionId};
+use crate::message::{Call, Message, Register, SessionId};
 use crate::session::{Identity, Session};
 
 /// What an authorizer has granted beyond what was asked.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub(in super::super) struct Granted {
+    /// Who it was, by its index in the realm.
+    pub(in super::super) authorizer: u16,
     /// The peer is told of, whatever the rules say.
     pub(in super::super) discloses: bool,
 }
@@ -34,7 +36,7 @@ impl<'m> Wish<'m> {
     pub(super) fn of(message: &'m Message<'_>, session: &Session) -> Option<Self> {
         let exact = Self::exact;
         Some(match message {
-            Message::Call(call) if session.calls.contains_key(&call.request) => return None,
+            Message::Call(call) if continues(call, session) => return None,
             Message::Call(call) => exact(Action::Call, &call.procedure),
             Message::Publish(publish) => exact(Action::Publish, &publish.topic),
             Message::Subscribe(subscribe) => Self {
@@ -64,6 +66,12 @@ impl<'m> Wish<'m> {
     fn captures_all(&self) -> bool {
         self.action == Action::Register && fits_all(self.policy, self.uri)
     }
+}
+
+/// Whether a CALL is another part of one that is under way.
+fn continues(call: &Call<'_>, session: &Session) -> bool {
+    session.caller_has(|features| features.progressive_call_invocations)
+        && session.calls.contains_key(&call.request)
 }
 
 /// Whether a pattern says nothing of what it is for: `takeover` is needed to register it.

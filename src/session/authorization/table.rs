@@ -1,11 +1,11 @@
 //! The rules for one action, ready to be looked up: no memory is taken and no lock held for it.
 //!
-//! | rules                     | where they lie                                    | a look-up costs   |
-//! |---------------------------|---------------------------------------------------|-------------------|
-//! | exact                     | a hash table                                      | one hash          |
-//! | prefixes                  | sorted, each with the longest other one before it | a binary search   |
-//! | wildcards, and all others | a trie by components                              | a hash per branch |
-//! | with `${authid}`          |                                                   |                   |
+//! | rules                      | where they lie                                | a look-up costs |
+//! |----------------------------|-----------------------------------------------|-----------------|
+//! | exact                      | a hash table                                  | one hash        |
+//! | prefixes                   | sorted, each with the longest one in it       | a binary search |
+//! | wildcards, and all others  | a trie by components                          | hashes          |
+//! | with `${authid}`           |                                               |                 |
 //!
 //! What does not simply allow is also in a list of its own, through which patterns are held
 //! against it: see [`Table::judge`].

@@ -126,15 +126,7 @@ pub(crate) fn reconfigured(lines: &[Line]) -> Config {
             names.push(value);
             continue;
         }
-        if name == "trust" {
-            options.trust.push(TrustRule::parse(value).expect("ROLE URI LEVEL"));
-            continue;
-        }
-        if name == "history" {
-            options.history.push(history(value).expect("URI events=COUNT bytes=OCTETS age_ms=MS"));
-            continue;
-        }
-        if people.give(name, value) || authorize(&mut options, (name, value)) {
+        if people.give(name, value) || take_rule(&mut options, (name, value)) {
             continue;
         }
         let value = value.parse().expect("a number is given");
@@ -173,17 +165,7 @@ pub(crate) fn reconfigured(lines: &[Line]) -> Config {
     };
     Config {
         realms: names.into_iter().map(realm).collect(),
-        listeners: vec![TransportOptions {
-            message_bytes_max: 1 << 20,
-            paths: vec!["/ws".into()],
-            serializers: Serializer::ALL.to_vec(),
-            websocket: true,
-            rawsocket: true,
-            deflate: true,
-            longpoll: true,
-            longpoll_path: "/lp".into(),
-            ..TransportOptions::default()
-        }],
+        listeners: vec![listener()],
         limits,
         agent: "gigawamp-under-test".into(),
         admission: vec![people.admission.clone()],
@@ -212,9 +194,31 @@ fn authorizer(text: &str) -> Option<AdvisorConfig> {
     Some(advisor)
 }
 
-/// Takes over what is given of roles: rules are those of the role given last, or of that of
-/// anonymous clients.
-fn authorize(options: &mut RealmOptions, (name, value): (&str, &str)) -> bool {
+/// Where all transports are to be had.
+fn listener() -> TransportOptions {
+    TransportOptions {
+        message_bytes_max: 1 << 20,
+        paths: vec!["/ws".into()],
+        serializers: Serializer::ALL.to_vec(),
+        websocket: true,
+        rawsocket: true,
+        deflate: true,
+        longpoll: true,
+        longpoll_path: "/lp".into(),
+        ..TransportOptions::default()
+    }
+}
+
+/// Takes over rules; those of roles are of the role given last, or of that of anonymous clients.
+fn take_rule(options: &mut RealmOptions, (name, value): (&str, &str)) -> bool {
+    if name == "trust" {
+        options.trust.push(TrustRule::parse(value).expect("ROLE URI LEVEL"));
+        return true;
+    }
+    if name == "history" {
+        options.history.push(history(value).expect("URI events=COUNT bytes=OCTETS age_ms=MS"));
+        return true;
+    }
     if name == "authorizer" {
         options.authorizers.push(authorizer(value).expect("NAME PROCEDURE WORDS"));
         return true;

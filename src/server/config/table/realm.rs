@@ -48,7 +48,8 @@ const KEYS: &[Key<RealmConfig>] = &[
             "\"anonymous\" where nothing is said of roles and of who may join; else nobody",
         ),
         reload: true,
-        meaning: "The role of clients that prove nothing. In a realm with roles it is one of these.",
+        meaning: "The role of clients that prove nothing. In a realm with roles it is one of \
+                  these.",
     },
     Key {
         name: "uri_check",

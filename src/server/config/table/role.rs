@@ -71,8 +71,8 @@ const KEYS: &[Key<RoleConfig>] = &[
         ),
         preset: Preset::Unset("no authorizer decides"),
         reload: true,
-        meaning: "What the authorizer of that name in `[[realms.authorizers]]` decides. It is asked \
-                  where no rule that allows or denies is more specific.",
+        meaning: "What the authorizer of that name in `[[realms.authorizers]]` decides. It is \
+                  asked where no rule that allows or denies is more specific.",
     },
     Key {
         name: "disclose",
@@ -106,8 +106,14 @@ pub(super) fn misfit(realm: &RealmConfig) -> Option<(&'static str, String)> {
         return None;
     }
     let is_known = |name: &str| roles.iter().any(|role| role.name == name);
-    let anonymous = realm.authentication.anonymous.as_deref();
-    let unknown = anonymous.filter(|name| !is_known(name))?;
     let names: Vec<_> = roles.iter().map(|role| role.name.as_str()).collect();
-    Some(("anonymous", format!("there is no role {unknown:?}, but {}", names.join(", "))))
+    let names = names.join(", ");
+    let anonymous = realm.authentication.anonymous.as_deref();
+    if let Some(unknown) = anonymous.filter(|name| !is_known(name)) {
+        return Some(("anonymous", format!("there is no role {unknown:?}, but {names}")));
+    }
+    let lost = realm.authentication.principals.iter().find(|known| !is_known(&known.role))?;
+    let (authid, role) = (&lost.authid, &lost.role);
+    let text = format!("{authid:?} has the role {role:?}, which is not there, but {names}");
+    Some(("principals", text))
 }
