@@ -10,6 +10,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use ed25519_dalek::{Signer as _, SigningKey};
+use gigawamp::session::auth::hex::to_hex;
 use serde_json::{Value, json};
 
 #[path = "../../src/shard/tests/certificates.rs"]
@@ -234,6 +235,7 @@ fn passwords() -> Vec<Value> {
 }
 
 fn signatures() -> Vec<Value> {
+    let router = SigningKey::from_bytes(&[4; 32]);
     let kim = json!({"role": "member", "authid": "kim", "method": "cryptosign"});
     vec![
         case(
@@ -242,6 +244,12 @@ fn signatures() -> Vec<Value> {
             json!({"authid": "kim", "private_key": KIM, "expect": kim}),
         ),
         case("cryptosign.nameless", "cryptosign", json!({"private_key": KIM, "expect": kim})),
+        case(
+            "cryptosign.router",
+            "cryptosign",
+            json!({"authid": "kim", "private_key": KIM, "challenge": "05".repeat(32),
+                   "router_key": to_hex(&router.verifying_key().to_bytes()), "expect": kim}),
+        ),
         case(
             "cryptosign.wrong",
             "cryptosign",

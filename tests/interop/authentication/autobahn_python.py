@@ -40,11 +40,15 @@ class Applicant(ApplicationSession):
                 known["authid"] = authid
             self.way = auth.create_authenticator(method, **known)
         extra = getattr(self.way, "authextra", None) or None
+        if "challenge" in self.case:
+            extra = {**extra, "challenge": self.case["challenge"]}
         methods = [*self.case.get("before", []), method]
         self.join(self.config.realm, authmethods=methods, authid=authid, authextra=extra)
 
     def onChallenge(self, challenge):
         expect(challenge.method, self.case["method"], "the method of the challenge")
+        if "challenge" in self.case:
+            check_router(self.case, challenge.extra)
         return self.way.on_challenge(self, challenge)
 
     def onWelcome(self, msg):
@@ -116,6 +120,16 @@ async def check(url, make_serializers, realm, case, jar):
         jar[case["keeps"]] = cookie.split(";")[0]
     for name, value in case["expect"].items():
         expect(outcome.get(name), value, f"{name} in {outcome}")
+
+
+def check_router(case, extra):
+    """The router signs what the client wants, by the key that the client knows."""
+    from nacl.signing import VerifyKey
+
+    expect(extra.get("pubkey"), case["router_key"], "the router's public key")
+    signed = bytes.fromhex(extra["signature"])
+    message = VerifyKey(bytes.fromhex(extra["pubkey"])).verify(signed[64:], signed[:64])
+    expect(message.hex(), case["challenge"], "what the router has signed")
 
 
 def has_cryptosign():

@@ -41,6 +41,7 @@ exports.authenticate = async (join, realm, path, steps) => {
         throw new Skip("wampy.js says how it proves itself only with an authid");
       }
       if (before) throw new Skip("wampy.js has one way at a time here");
+      if (given.challenge) throw new Skip("wampy.js does not ask the router who it is");
       judge(given, await outcome(join(given.realm ?? realm, options)));
     });
   }

@@ -32,7 +32,7 @@ async def authenticate(url, serializer, realm, path, steps):
 
 
 async def check(url, serializer, realm, case):
-    if {"url", "cookie", "keeps", "shows", "before"} & case.keys():
+    if {"url", "cookie", "keeps", "shows", "before", "challenge"} & case.keys():
         raise Skip("xconn's own options do not go so far")
     client = AsyncClient(way_of(case), serializer())
     try:
