@@ -97,6 +97,10 @@ pub const ADVICE_BYTES_MAX: usize = 64 * 1024;
 /// Roles by which one question to the meta API may choose sessions.
 pub const ROLES_MAX: usize = 32;
 
+/// Long-poll transports that are opened over one connection before it is closed: who wants more has
+/// to connect again, and is counted again.
+pub const LONGPOLL_OPENS_MAX: u16 = 64;
+
 /// Shards one process may have: the width of a subscription's set of interested shards.
 pub const SHARDS_MAX: usize = 256;
 
@@ -119,3 +123,6 @@ pub const KDF_PASSES_MAX: u32 = 1 << 20;
 /// The least that Argon2 must write to make a hash, in KiB times passes: a password is not worth
 /// less work than the weakest parameters in use (7 MiB five times over) make of it.
 pub const KDF_WORK_KIB_MIN: u64 = 32 * 1024;
+
+/// What a shard tells an operator in a second; more is only counted.
+pub const NOTICES_PER_SECOND: usize = 10;

@@ -26,6 +26,7 @@ mod filter;
 mod history;
 mod longpoll;
 mod meta;
+pub mod notice;
 pub mod pattern;
 mod peers;
 mod realm;
@@ -35,6 +36,7 @@ mod reload;
 mod retention;
 mod shared;
 mod subscriptions;
+mod throttle;
 mod turns;
 
 pub use crate::session::{ClientCertificate, ConnectionId, Origin, ShardId, TlsOrigin};
@@ -42,6 +44,7 @@ pub use relay::Batch;
 pub use shared::{Changes, Shared};
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use crate::env::{Instant, Map, Random, hash_key};
 use crate::session::{Outbox, Phase};
@@ -171,6 +174,8 @@ pub struct Router {
     attempts: Attempts,
     cookies: Cookies,
     pace: Pace,
+    /// New sessions are refused.
+    memory_is_short: Arc<AtomicBool>,
     /// What the transport in hand has to say; empty between two inputs.
     reply: Vec<u8>,
 }
@@ -206,6 +211,7 @@ impl Router {
             attempts: Attempts::new(&hash_key),
             cookies: Cookies::new(&hash_key),
             pace: Pace::default(),
+            memory_is_short: Arc::clone(&shared.memory_is_short),
             reply: Vec::new(),
             shards_count: shared.shards_count,
             shared: Arc::clone(shared),
@@ -291,6 +297,11 @@ impl Router {
         self.peers.counters
     }
 
+    /// What an operator should hear of since this was asked last.
+    pub fn take_notices(&mut self) -> Vec<notice::Notice> {
+        self.peers.notices.take()
+    }
+
     /// Whether nothing is left of any session, connection or message, but for what is kept of
     /// messages on purpose: retained events and histories.
     #[must_use]
@@ -321,6 +332,7 @@ impl Router {
             #[rustfmt::skip]
             let context = &mut Context {
                 peers, relays, random, limits, deadlines, now, news, pace, questions,
+                granted: None,
             };
             realm.check(context);
         }
@@ -350,6 +362,7 @@ impl Router {
         #[rustfmt::skip]
         let context = &mut Context {
             peers, relays, random, limits, deadlines, now, news, pace, questions,
+            granted: None,
         };
         act(&mut self.realms[usize::from(realm)], context)
     }
@@ -398,6 +411,12 @@ pub struct Counters {
     /// EVENTs that were too long for their receiver, or had no form in its serializer, and were
     /// dropped.
     pub undeliverable_events: u64,
+    /// Requests of sessions that may not do that.
+    pub denials: u64,
+    /// Times that a session did more than its rates allow and was held back.
+    pub throttlings: u64,
+    /// Sessions that were refused because memory was short.
+    pub sessions_refused: u64,
     /// Events that were to be retained but were not, for lack of room.
     pub retentions_refused: u64,
 }

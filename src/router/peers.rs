@@ -8,10 +8,12 @@ use std::collections::VecDeque;
 use bytes::Bytes;
 
 use super::advice::QuestionId;
+use super::authorization::Waiting;
 use super::config::Limits;
 use super::deadline::Handle;
 use super::longpoll::{Asked, Poll};
 use super::meta::Condemned;
+use super::notice::Notices;
 use super::{Counters, Origin, Output};
 use crate::env::{Instant, Map};
 use crate::message::uri::close;
@@ -46,8 +48,12 @@ pub(super) struct Slot {
     pub(super) full: bool,
     /// Some of what it has sent waits for its turn.
     pub(super) behind: bool,
-    /// Nothing is read from it: it is full, behind or held back.
+    /// Its session has done more than its rates allow: when it may go on.
+    pub(super) throttle: Option<Handle>,
+    /// Nothing is read from it: it is full, behind, throttled or held back.
     pub(super) paused: bool,
+    /// A request that an authorizer decides; nothing after it is processed before.
+    pub(super) waiting: Option<Box<Waiting>>,
     /// A request of it must be answered first.
     pub(super) held_back: bool,
     /// In [`Peers::doomed`]; nothing more is queued.
@@ -60,6 +66,15 @@ pub(super) struct Slot {
     pub(super) welcome_by: Instant,
     /// What an advisor was asked about it.
     pub(super) question: Option<QuestionId>,
+}
+
+impl Slot {
+    /// Whether what it has sent may be processed, as far as its outbox, its rates and an authorizer
+    /// go.
+    #[inline]
+    pub(super) const fn may_go_on(&self) -> bool {
+        !self.full && self.throttle.is_none() && self.waiting.is_none()
+    }
 }
 
 /// All slots: those that the driver gave a socket, and those of transports that have none, which
@@ -136,6 +151,7 @@ pub(super) struct Peers {
     pub(super) sessions: Map<SessionId, u32>,
     pub(super) outputs: VecDeque<Output>,
     pub(super) counters: Counters,
+    pub(super) notices: Notices,
     /// Connections that are known.
     pub(super) count: usize,
     /// Connections whose outbox was written to since the last drain, each once.
@@ -171,6 +187,7 @@ impl Peers {
             sessions,
             outputs: VecDeque::new(),
             counters: Counters::default(),
+            notices: Notices::default(),
             count: 0,
             dirty: VecDeque::new(),
             turns: VecDeque::new(),
@@ -420,18 +437,36 @@ impl Peers {
         }
         slot.full = false;
         let (behind, held_back) = (slot.behind, slot.held_back);
-        if behind {
+        let is_throttled = slot.throttle.is_some();
+        if behind && !is_throttled {
             self.turns.push_back(id);
         }
         self.mind_reading(id);
-        held_back && !behind
+        held_back && !behind && !is_throttled
     }
 
     /// Notes that some of what `id` has sent waits for its turn.
     pub(super) fn fall_behind(&mut self, id: ConnectionId) {
         let Some(slot) = self.slot(id) else { return };
         slot.behind = true;
-        if !slot.full {
+        if slot.may_go_on() {
+            self.turns.push_back(id);
+        }
+        self.mind_reading(id);
+    }
+
+    /// Processes nothing more of `id` until the request that is `waiting` is decided.
+    pub(super) fn wait(&mut self, id: ConnectionId, waiting: Waiting) {
+        if let Some(slot) = self.slot(id) {
+            slot.waiting = Some(Box::new(waiting));
+            self.mind_reading(id);
+        }
+    }
+
+    /// Goes on with what `id` has sent since it waits no more.
+    pub(super) fn go_on(&mut self, id: ConnectionId) {
+        let Some(slot) = self.slot(id) else { return };
+        if slot.behind && slot.may_go_on() {
             self.turns.push_back(id);
         }
         self.mind_reading(id);
@@ -439,7 +474,7 @@ impl Peers {
 
     /// Takes what waits of `id`, if it is its turn.
     pub(super) fn take_turn(&mut self, id: ConnectionId) -> Option<Vec<u8>> {
-        let slot = self.slot(id).filter(|slot| slot.behind && !slot.full)?;
+        let slot = self.slot(id).filter(|slot| slot.behind && slot.may_go_on())?;
         slot.behind = false;
         slot.connection.as_mut().map(|connection| std::mem::take(&mut connection.rest))
     }
@@ -455,7 +490,7 @@ impl Peers {
     /// Has `id` read from as long as there is no reason not to.
     pub(super) fn mind_reading(&mut self, id: ConnectionId) {
         let Some(slot) = self.slot(id) else { return };
-        let paused = slot.full || slot.behind || slot.held_back;
+        let paused = slot.behind || slot.held_back || !slot.may_go_on();
         if std::mem::replace(&mut slot.paused, paused) == paused {
             return;
         }
@@ -491,7 +526,7 @@ impl Peers {
 
     /// Whether another message of this peer may be processed now.
     pub(super) fn has_turn(&mut self, id: ConnectionId) -> bool {
-        let Some(slot) = self.slot(id).filter(|slot| !slot.doomed && !slot.full) else {
+        let Some(slot) = self.slot(id).filter(|slot| !slot.doomed && slot.may_go_on()) else {
             return false;
         };
         let connection = slot.connection.as_ref();

@@ -8,6 +8,7 @@
 mod commands;
 mod compressed;
 mod crowd;
+mod edge;
 mod flood;
 mod greeting;
 mod late;
@@ -19,5 +20,7 @@ mod program;
 mod race;
 mod restricted;
 mod running;
+mod secure;
 mod slow;
 mod starved;
+mod tls;

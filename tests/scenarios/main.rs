@@ -5,6 +5,9 @@
 mod harness;
 
 mod authentication;
+mod authentication_methods;
+mod authorization;
+mod authorizer;
 mod call;
 mod cancel;
 mod concurrency;
@@ -20,6 +23,7 @@ mod passthru;
 mod pattern;
 mod progress;
 mod publish;
+mod rates;
 mod reload;
 mod reroute;
 mod retention;

@@ -4,12 +4,13 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use crate::limits::MESSAGE_BYTES_CAP;
+use crate::router::config::{AdmissionConfig, Method};
 use crate::server::config::key::{Key, Kind, Preset};
 use crate::server::config::nest::Table;
 use crate::server::config::{Address, ListenerSettings};
 use crate::server::tls::{DoorSettings, TlsMode};
 use crate::shard::ClientCertificates;
-use crate::wire::{Serializer, TransportOptions};
+use crate::wire::{OriginPattern, Serializer, TransportOptions};
 
 /// `[[listeners]]`: at least one.
 pub(in crate::server::config) static LISTENER: Table<ListenerSettings> =
@@ -32,6 +33,7 @@ pub(super) fn blank() -> ListenerSettings {
         line: None,
         door: DoorSettings::default(),
         transport: TransportOptions::default(),
+        admission: AdmissionConfig::default(),
     }
 }
 
@@ -159,6 +161,38 @@ const KEYS: &[Key<ListenerSettings>] = &[
                   (`net.core.somaxconn`).",
     },
     Key {
+        name: "realms",
+        kind: Kind::Texts(
+            "names of realms",
+            |listener| listener.admission.realms.clear(),
+            |listener, text| {
+                (!text.is_empty()).then(|| listener.admission.realms.push(text.to_owned()))
+            },
+        ),
+        preset: Preset::Unset("all"),
+        reload: true,
+        meaning: "Realms that can be joined from here; of others it looks as if there were none.",
+    },
+    Key {
+        name: "methods",
+        kind: Kind::Words(
+            |listener| listener.admission.methods.clear(),
+            &[
+                ("anonymous", |listener| listener.admission.methods.push(Method::Anonymous)),
+                ("ticket", |listener| listener.admission.methods.push(Method::Ticket)),
+                ("wampcra", |listener| listener.admission.methods.push(Method::Cra)),
+                ("scram", |listener| listener.admission.methods.push(Method::Scram)),
+                ("wamp-scram", |listener| listener.admission.methods.push(Method::WampScram)),
+                ("cryptosign", |listener| listener.admission.methods.push(Method::Cryptosign)),
+                ("tls", |listener| listener.admission.methods.push(Method::Tls)),
+                ("cookie", |listener| listener.admission.methods.push(Method::Cookie)),
+            ],
+        ),
+        preset: Preset::Unset("all that a realm has"),
+        reload: true,
+        meaning: "By which methods clients may join from here.",
+    },
+    Key {
         name: "transports",
         kind: Kind::Words(
             |listener| {
@@ -234,6 +268,46 @@ const KEYS: &[Key<ListenerSettings>] = &[
         preset: Preset::Literal("\"1 MiB\""),
         reload: false,
         meaning: "The longest message that clients may send.",
+    },
+    Key {
+        name: "origins",
+        kind: Kind::ParsedList(
+            "origins such as \"https://app.example.com\" or \"https://*.example.com\"",
+            |listener| listener.transport.origins.listed.clear(),
+            |listener, text| {
+                let pattern = OriginPattern::parse(text)
+                    .ok_or_else(|| format!("\"{text}\" is no scheme, host and perhaps port"))?;
+                listener.transport.origins.listed.push(pattern);
+                Ok(())
+            },
+        ),
+        preset: Preset::Unset("pages loaded from the host and port that they connect to"),
+        reload: false,
+        meaning: "Web pages whose browsers may open a WebSocket or long-poll here; others get 403. \
+                  One `*` stands for any subdomain or port. What is listed counts alone: a page \
+                  of the router's own host has to be listed too. Clients that are no browsers \
+                  send no `Origin` and are not asked for one.",
+    },
+    Key {
+        name: "insecure_any_origin",
+        kind: Kind::Switch(|listener| &mut listener.transport.origins.any),
+        preset: Preset::Literal("false"),
+        reload: false,
+        meaning: "Let browsers come on behalf of any page on the web. A page can then do all that \
+                  its visitor's browser could do here, with the visitor's cookies and from inside \
+                  of the visitor's network.",
+    },
+    Key {
+        name: "forwarded_for",
+        kind: Kind::Networks(|listener| &mut listener.transport.forwarded_for),
+        preset: Preset::Literal("[]"),
+        reload: false,
+        meaning: "Networks of HTTP proxies that are believed when `X-Forwarded-For` or `Forwarded` \
+                  says for whom they speak: the rightmost address there that is in none of these \
+                  networks is the client's, for limits, logs and session details. \
+                  `X-Forwarded-Proto` and `X-Forwarded-Host` are believed as well. On a Unix \
+                  socket every network means: whoever connects. If both headers are there and say \
+                  different things, neither counts.",
     },
 ];
 

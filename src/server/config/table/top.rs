@@ -9,7 +9,8 @@ use super::{LIMITS, LISTENER, REALM};
 use crate::limits::SHARDS_MAX;
 use crate::server::config::key::{Key, Kind, Preset};
 use crate::server::config::nest::{Inner, Misfit, Shape, Table};
-use crate::server::config::{LogFormat, Settings};
+use crate::server::config::value::size;
+use crate::server::config::{LogFormat, MemoryHigh, Settings};
 use crate::shard::Io;
 
 /// The whole file.
@@ -27,6 +28,9 @@ pub(in crate::server::config) static TOP: Table<Settings> = Table {
                 if settings.realms.iter().any(|other| other.name == realm.name) {
                     let text = format!("two realms are called {:?}", realm.name);
                     return Err(Misfit { key: "name", text });
+                }
+                if let Some((key, text)) = super::role::misfit(&realm) {
+                    return Err(Misfit { key, text });
                 }
                 settings.realms.push(realm);
                 Ok(())
@@ -135,6 +139,23 @@ const KEYS: &[Key<Settings>] = &[
                   many as the limit of open files allows, at most 100000.",
     },
     Key {
+        name: "memory_high",
+        kind: Kind::Text("a size such as \"2 GiB\", \"auto\" or \"off\"", |top, text| {
+            top.memory_high = match text {
+                "auto" => MemoryHigh::Auto,
+                "off" => MemoryHigh::Off,
+                text => MemoryHigh::At(size(text)?),
+            };
+            Some(())
+        }),
+        preset: Preset::Literal("\"auto\""),
+        reload: false,
+        meaning: "Resident memory above which new sessions are refused with \
+                  `gigawamp.error.overloaded`, until it is a sixteenth lower; sessions that are \
+                  open live on. `\"auto\"`: four fifths of the control group's limit or of the \
+                  machine's memory, whichever is less.",
+    },
+    Key {
         name: "shutdown_timeout",
         kind: Kind::Duration(DRAIN, |top| &mut top.shutdown_timeout),
         preset: Preset::Literal("\"10s\""),
@@ -147,8 +168,16 @@ const KEYS: &[Key<Settings>] = &[
         kind: Kind::Switch(|top| &mut top.insecure_allow_anonymous_remote),
         preset: Preset::Literal("false"),
         reload: true,
-        meaning: "Allows listeners that other machines can reach. Every client is admitted \
-                  without authentication so far, hence the name.",
+        meaning: "Allows listeners that other machines can reach and from which clients may join a \
+                  realm without authentication.",
+    },
+    Key {
+        name: "hide_realms",
+        kind: Kind::Switch(|top| &mut top.hide_realms),
+        preset: Preset::Literal("false"),
+        reload: true,
+        meaning: "Whether a realm looks as if it were not there to clients that offer no method by \
+                  which they could join it.",
     },
 ];
 
