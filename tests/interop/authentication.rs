@@ -226,9 +226,6 @@ fn passwords() -> Vec<Value> {
         let wrong = json!({"authid": authid, member: "something else", "expect": denied()});
         cases.push(case(&format!("{step}.wrong"), method, wrong));
     }
-    let pbkdf2 = json!({"authid": "ann-pbkdf2", "password": password, "kdf": "pbkdf2",
-                        "expect": known("ann-pbkdf2", "scram")});
-    cases.push(case("scram.pbkdf2", "scram", pbkdf2));
     let ghost = json!({"authid": "ghost", "password": password, "expect": denied()});
     cases.push(case("scram.unknown", "scram", ghost));
     cases

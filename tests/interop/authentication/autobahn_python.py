@@ -106,8 +106,6 @@ async def check(url, make_serializers, realm, case, jar):
     method = case["method"]
     if method == "wamp-scram":
         raise Skip("autobahn-python has `scram`, a dialect of it")
-    if case.get("kdf") == "pbkdf2":
-        raise Skip("autobahn-python gives its own PBKDF2 a text, which it refuses")
     if method == "scram" and not getattr(auth, "HAS_ARGON", False):
         raise Skip("autobahn-python is installed without its extra `scram`")
     if method == "cryptosign" and not has_cryptosign():
