@@ -39,6 +39,7 @@ Scenarios:
   storm      sessions opened and dropped, --window of them at once
   idle       --sessions open sessions that do nothing, and their memory
   churn      --sessions opened and dropped, --cycles times, and their memory
+  attack     calls and events at --rate, before and beside clients that mean no good
 
 Where:
   --url URL              tcp://H:P, unix:///PATH (RawSocket), ws://H:P/PATH or
@@ -46,6 +47,7 @@ Where:
   --router FILE          start this router for the run, on a CPU of its own
   --router-shards N      its shards (default: 1)
   --router-io MODE       auto, uring or epoll (default: auto)
+  --rules N              its sessions have a role with so many rules (default: none)
   --busy-poll SECONDS    router and relay look for work before they sleep
   --router-pid PID       a running router's process, for its CPU and memory
   --relay                then the same over a bare relay, and the ratio
@@ -58,7 +60,7 @@ How much:
   --window N             requests each client has under way
   --rate N               requests per second of all clients: an open loop
   --payload BYTES        text in each payload, at least 32 (default: 64)
-  --duration SECONDS     (default: 5)
+  --duration SECONDS     (default: 5); 10m and 1h are understood too
   --warmup SECONDS       (default: 1)
   --exact N  --prefix N  --wildcard N  --cycles N
   --flood publish|call|meta
@@ -95,6 +97,7 @@ pub struct Options {
     pub router: Option<PathBuf>,
     pub router_shards: usize,
     pub router_io: String,
+    pub rules: usize,
     pub busy_poll: Duration,
     pub router_pid: Option<u32>,
     pub relay: bool,
@@ -249,12 +252,14 @@ impl Options {
             Scenario::Slow => (0, 0, 1, 2, 64),
             Scenario::Storm => (0, 0, 0, 0, 32),
             Scenario::Idle | Scenario::Churn => (0, 0, 0, 0, 1),
+            Scenario::Attack => (8, 1, 2, 8, 4),
         };
         Self {
             url: rig::default_url(false),
             router: None,
             router_shards: if scenario == Scenario::Crossing { 2 } else { 1 },
             router_io: "auto".to_owned(),
+            rules: 0,
             busy_poll: Duration::ZERO,
             router_pid: None,
             relay: false,
@@ -268,7 +273,7 @@ impl Options {
             subscribers,
             sessions: if scenario == Scenario::Idle { 10_000 } else { 1_000 },
             window,
-            rate: None,
+            rate: (scenario == Scenario::Attack).then_some(500),
             payload: if scenario == Scenario::Slow { 1_024 } else { 64 },
             duration: Duration::from_secs(5),
             warmup: Duration::from_secs(1),
@@ -288,6 +293,7 @@ impl Options {
             "router" => self.router = Some(parser.value()?.into()),
             "router-shards" => self.router_shards = parser.value()?.parse()?,
             "router-io" => self.router_io = parser.value()?.string()?,
+            "rules" => self.rules = parser.value()?.parse()?,
             "busy-poll" => self.busy_poll = parser.value()?.parse_with(seconds)?,
             "router-pid" => self.router_pid = Some(parser.value()?.parse()?),
             "relay" => self.relay = true,
@@ -432,8 +438,14 @@ fn read_relay(mut parser: Parser) -> Result<Command, lexopt::Error> {
     Ok(Command::Relay(options))
 }
 
+/// `5`, `0.5`, `30s`, `10m` or `1h`.
 fn seconds(text: &str) -> Result<Duration, String> {
-    let seconds: f64 = text.parse().map_err(|_| "a number of seconds is wanted".to_owned())?;
+    let units = [("h", 3_600.0), ("m", 60.0), ("s", 1.0)];
+    let unit =
+        units.into_iter().find_map(|(unit, length)| Some((text.strip_suffix(unit)?, length)));
+    let (number, length) = unit.unwrap_or((text, 1.0));
+    let wanted = |_| "a number of seconds is wanted, or one with s, m or h".to_owned();
+    let seconds = number.parse::<f64>().map_err(wanted)? * length;
     Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string())
 }
 

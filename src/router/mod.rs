@@ -26,6 +26,7 @@ mod filter;
 mod history;
 mod longpoll;
 mod meta;
+pub mod notice;
 pub mod pattern;
 mod peers;
 mod realm;
@@ -296,6 +297,11 @@ impl Router {
         self.peers.counters
     }
 
+    /// What an operator should hear of since this was asked last.
+    pub fn take_notices(&mut self) -> Vec<notice::Notice> {
+        self.peers.notices.take()
+    }
+
     /// Whether nothing is left of any session, connection or message, but for what is kept of
     /// messages on purpose: retained events and histories.
     #[must_use]
@@ -326,6 +332,7 @@ impl Router {
             #[rustfmt::skip]
             let context = &mut Context {
                 peers, relays, random, limits, deadlines, now, news, pace, questions,
+                granted: None,
             };
             realm.check(context);
         }
@@ -355,6 +362,7 @@ impl Router {
         #[rustfmt::skip]
         let context = &mut Context {
             peers, relays, random, limits, deadlines, now, news, pace, questions,
+            granted: None,
         };
         act(&mut self.realms[usize::from(realm)], context)
     }
@@ -407,6 +415,8 @@ pub struct Counters {
     pub throttlings: u64,
     /// Sessions that were refused because memory was short.
     pub sessions_refused: u64,
+    /// Requests of sessions that may not do that.
+    pub denials: u64,
     /// Events that were to be retained but were not, for lack of room.
     pub retentions_refused: u64,
 }

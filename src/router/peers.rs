@@ -8,10 +8,12 @@ use std::collections::VecDeque;
 use bytes::Bytes;
 
 use super::advice::QuestionId;
+use super::authorization::Waiting;
 use super::config::Limits;
 use super::deadline::Handle;
 use super::longpoll::{Asked, Poll};
 use super::meta::Condemned;
+use super::notice::Notices;
 use super::{Counters, Origin, Output};
 use crate::env::{Instant, Map};
 use crate::message::uri::close;
@@ -50,6 +52,8 @@ pub(super) struct Slot {
     pub(super) throttle: Option<Handle>,
     /// Nothing is read from it: it is full, behind, throttled or held back.
     pub(super) paused: bool,
+    /// A request that an authorizer decides; nothing after it is processed before.
+    pub(super) waiting: Option<Box<Waiting>>,
     /// A request of it must be answered first.
     pub(super) held_back: bool,
     /// In [`Peers::doomed`]; nothing more is queued.
@@ -65,10 +69,11 @@ pub(super) struct Slot {
 }
 
 impl Slot {
-    /// Whether what it has sent may be processed, as far as its outbox and its rates go.
+    /// Whether what it has sent may be processed: its outbox has room, it keeps to its rates, and
+    /// no decision is awaited.
     #[inline]
     pub(super) const fn may_go_on(&self) -> bool {
-        !self.full && self.throttle.is_none()
+        !self.full && self.throttle.is_none() && self.waiting.is_none()
     }
 }
 
@@ -146,6 +151,7 @@ pub(super) struct Peers {
     pub(super) sessions: Map<SessionId, u32>,
     pub(super) outputs: VecDeque<Output>,
     pub(super) counters: Counters,
+    pub(super) notices: Notices,
     /// Connections that are known.
     pub(super) count: usize,
     /// Connections whose outbox was written to since the last drain, each once.
@@ -181,6 +187,7 @@ impl Peers {
             sessions,
             outputs: VecDeque::new(),
             counters: Counters::default(),
+            notices: Notices::default(),
             count: 0,
             dirty: VecDeque::new(),
             turns: VecDeque::new(),
@@ -429,20 +436,33 @@ impl Peers {
             return false;
         }
         slot.full = false;
-        let (behind, held_back) = (slot.behind, slot.held_back);
-        let is_throttled = slot.throttle.is_some();
-        if behind && !is_throttled {
-            self.turns.push_back(id);
-        }
-        self.mind_reading(id);
-        held_back && !behind && !is_throttled
+        let is_held_back = slot.held_back && !slot.behind && slot.may_go_on();
+        self.go_on(id);
+        is_held_back
     }
 
     /// Notes that some of what `id` has sent waits for its turn.
     pub(super) fn fall_behind(&mut self, id: ConnectionId) {
         let Some(slot) = self.slot(id) else { return };
         slot.behind = true;
-        if !slot.full && slot.throttle.is_none() {
+        if slot.may_go_on() {
+            self.turns.push_back(id);
+        }
+        self.mind_reading(id);
+    }
+
+    /// Processes nothing more of `id` until the request that is `waiting` is decided.
+    pub(super) fn wait(&mut self, id: ConnectionId, waiting: Waiting) {
+        if let Some(slot) = self.slot(id) {
+            slot.waiting = Some(Box::new(waiting));
+            self.mind_reading(id);
+        }
+    }
+
+    /// Goes on with what `id` has sent since it waits no more.
+    pub(super) fn go_on(&mut self, id: ConnectionId) {
+        let Some(slot) = self.slot(id) else { return };
+        if slot.behind && slot.may_go_on() {
             self.turns.push_back(id);
         }
         self.mind_reading(id);

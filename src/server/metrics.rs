@@ -20,6 +20,7 @@ pub(super) fn total(shards: &[Counters]) -> Counters {
             violations,
             late_answers,
             undeliverable_events,
+            denials,
             retentions_refused,
             throttlings,
             sessions_refused,
@@ -37,6 +38,7 @@ pub(super) fn total(shards: &[Counters]) -> Counters {
             violations: sum.violations + violations,
             late_answers: sum.late_answers + late_answers,
             undeliverable_events: sum.undeliverable_events + undeliverable_events,
+            denials: sum.denials + denials,
             retentions_refused: sum.retentions_refused + retentions_refused,
             throttlings: sum.throttlings + throttlings,
             sessions_refused: sum.sessions_refused + sessions_refused,
@@ -59,6 +61,7 @@ pub(super) fn log_summary(shards: &[Counters], stalls: u64) {
         violations = sum.violations,
         late_answers = sum.late_answers,
         undeliverable_events = sum.undeliverable_events,
+        denials = sum.denials,
         retentions_refused = sum.retentions_refused,
         throttlings = sum.throttlings,
         sessions_refused = sum.sessions_refused,
@@ -88,6 +91,7 @@ mod tests {
             retentions_refused: 9,
             throttlings: 10,
             sessions_refused: 11,
+            denials: 12,
         };
         let sum = total(&[one, one]);
         assert_eq!((sum.sessions, sum.authentications_failed), (4, 20));

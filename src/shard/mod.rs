@@ -34,6 +34,7 @@ use std::time::Duration;
 
 use crate::limits::SHARDS_MAX;
 use crate::router::config::{Config, Limits};
+use crate::router::notice::Notice;
 use crate::router::{Changes, Counters, Router, ShardId, Shared};
 
 use acceptor::Acceptor;
@@ -239,6 +240,11 @@ impl Shards {
     /// Has all shards refuse new sessions for as long as memory is short.
     pub fn note_memory(&self, is_short: bool) {
         self.memory_is_short.store(is_short, Ordering::Relaxed);
+    }
+
+    /// What an operator should hear of since this was asked last.
+    pub fn take_notices(&self) -> impl Iterator<Item = Notice> + '_ {
+        self.gates.iter().flat_map(Gate::take_notices)
     }
 
     /// Has whoever connects to the listener `index` from now on pass through `door`: other
