@@ -411,12 +411,12 @@ pub struct Counters {
     /// EVENTs that were too long for their receiver, or had no form in its serializer, and were
     /// dropped.
     pub undeliverable_events: u64,
+    /// Requests of sessions that may not do that.
+    pub denials: u64,
     /// Times that a session did more than its rates allow and was held back.
     pub throttlings: u64,
     /// Sessions that were refused because memory was short.
     pub sessions_refused: u64,
-    /// Requests of sessions that may not do that.
-    pub denials: u64,
     /// Events that were to be retained but were not, for lack of room.
     pub retentions_refused: u64,
 }

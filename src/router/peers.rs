@@ -69,8 +69,8 @@ pub(super) struct Slot {
 }
 
 impl Slot {
-    /// Whether what it has sent may be processed: its outbox has room, it keeps to its rates, and
-    /// no decision is awaited.
+    /// Whether what it has sent may be processed, as far as its outbox, its rates and an authorizer
+    /// go.
     #[inline]
     pub(super) const fn may_go_on(&self) -> bool {
         !self.full && self.throttle.is_none() && self.waiting.is_none()

@@ -89,15 +89,15 @@ mod tests {
             late_answers: 7,
             undeliverable_events: 8,
             retentions_refused: 9,
-            throttlings: 10,
-            sessions_refused: 11,
-            denials: 12,
+            denials: 10,
+            throttlings: 11,
+            sessions_refused: 12,
         };
         let sum = total(&[one, one]);
         assert_eq!((sum.sessions, sum.authentications_failed), (4, 20));
         assert_eq!(sum.authentications_blocked, 22);
         assert_eq!((sum.undeliverable_events, sum.retentions_refused), (16, 18));
-        assert_eq!((sum.throttlings, sum.sessions_refused), (20, 22));
+        assert_eq!((sum.throttlings, sum.sessions_refused), (22, 24));
         assert_eq!(total(&[]), Counters::default());
     }
 }

@@ -63,7 +63,7 @@ const KEYS: &[Key<Limits>] = &[
         kind: Kind::Duration(PATIENCE, |limits| &mut limits.hello),
         preset: Preset::Core,
         reload: true,
-        meaning: "How long a client may take for HELLO once its transport is open.",
+        meaning: "From the transport's handshake to HELLO.",
     },
     Key {
         name: "authenticate",
