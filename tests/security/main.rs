@@ -14,6 +14,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 #![expect(clippy::disallowed_methods, reason = "a test of a process waits for it")]
 
+mod authentication;
 mod cargo;
 mod case;
 mod ground;
@@ -30,6 +31,7 @@ mod serializers;
 mod talk;
 mod web;
 mod websocket;
+mod websocket_suite;
 
 #[path = "../process/peer.rs"]
 #[expect(dead_code, reason = "what only the tests of the process need")]
@@ -48,8 +50,10 @@ fn groups() -> Vec<Group> {
     let all = [
         http::groups(),
         websocket::groups(),
+        websocket_suite::groups(),
         rawsocket::groups(),
         serializers::groups(),
+        authentication::groups(),
         protocol::groups(),
         pubsub::groups(),
         rpc::groups(),
