@@ -119,3 +119,6 @@ pub const KDF_PASSES_MAX: u32 = 1 << 20;
 /// The least that Argon2 must write to make a hash, in KiB times passes: a password is not worth
 /// less work than the weakest parameters in use (7 MiB five times over) make of it.
 pub const KDF_WORK_KIB_MIN: u64 = 32 * 1024;
+
+/// What a shard tells an operator in a second; more is only counted.
+pub const NOTICES_PER_SECOND: usize = 10;

@@ -167,7 +167,7 @@ const AUTHENTICATION: &[Area] = &[
     area("A-CST", "Cryptosign: certificates", &[(1, 5)]).to_come(AUTHENTICATION_TO_COME),
     area("A-CSA", "Cryptosign: remote attestation", &[(1, 1)]).to_come(AUTHENTICATION_TO_COME),
     area("A-DYN", "Dynamic authentication", &[(1, 2)]).to_come(AUTHENTICATION_TO_COME),
-    area("A-AUZ", "Authorization", &[(1, 9)]).to_come(AUTHORIZATION_TO_COME),
+    area("A-AUZ", "Authorization", &[(1, 9)]),
 ];
 
 const OUTSIDE: &[Area] = &[
@@ -182,14 +182,11 @@ const OUTSIDE: &[Area] = &[
 ];
 
 const AUTHENTICATION_TO_COME: &str = "authentication is to come";
-const AUTHORIZATION_TO_COME: &str = "authorization is to come";
 
 /// Requirements that no test can show, and why.
 const REASONS: &[(&str, &str)] = &[
     ("B-ID-12", "a statement about probabilities; publication ids come from a seeded cipher"),
     ("B-URI-13", "names are not restricted: the specification's own examples break the rule"),
-    ("B-ERR-14", "there is no authorizer yet that could fail"),
-    ("B-ERR-16", "there are no roles to lack yet"),
     ("B-SEC-01", "TLS is to come; listeners that others can reach need an insecure_ option"),
     ("B-SEC-02", "TLS is to come"),
     ("B-SEC-03", "a statement about what the specification does not have"),
@@ -201,7 +198,6 @@ const REASONS: &[(&str, &str)] = &[
     ("A-CAN-12", "there is no order between two sessions that one of them could tell"),
     ("A-PPT-15", "a chapter that is yet to be written"),
     ("A-PEX-03", "no two sessions have one identity before there is authentication"),
-    ("A-HIS-09", AUTHORIZATION_TO_COME),
     ("A-RET-09", "there is no way to clear what is retained; a new event takes its place"),
     ("A-META-07", "a statement about schemas that contradict the text, which is followed"),
     ("A-SMA-20", "the text has no such event"),
@@ -209,8 +205,8 @@ const REASONS: &[(&str, &str)] = &[
     ("A-ERR-20", AUTHENTICATION_TO_COME),
     ("A-ERR-21", AUTHENTICATION_TO_COME),
     ("A-ERR-22", AUTHENTICATION_TO_COME),
-    ("A-ERR-23", AUTHORIZATION_TO_COME),
-    ("A-ERR-24", AUTHORIZATION_TO_COME),
+    ("A-ERR-23", "another name for what is answered with wamp.error.not_authorized"),
+    ("A-ERR-24", "rights come by roles alone, there are no capabilities to show"),
     ("A-ERR-28", "a router is one process, with no network within it that could fail"),
     ("A-SER-11", "a statement about what the text does not define; what is in use is X-SER-12"),
     ("X-SER-13", "FlatBuffers is not offered: neither text nor schemas say what goes on the wire"),

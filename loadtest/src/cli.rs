@@ -47,6 +47,7 @@ Where:
   --router FILE          start this router for the run, on a CPU of its own
   --router-shards N      its shards (default: 1)
   --router-io MODE       auto, uring or epoll (default: auto)
+  --rules N              its sessions have a role with so many rules (default: none)
   --busy-poll SECONDS    router and relay look for work before they sleep
   --router-pid PID       a running router's process, for its CPU and memory
   --relay                then the same over a bare relay, and the ratio
@@ -96,6 +97,7 @@ pub struct Options {
     pub router: Option<PathBuf>,
     pub router_shards: usize,
     pub router_io: String,
+    pub rules: usize,
     pub busy_poll: Duration,
     pub router_pid: Option<u32>,
     pub relay: bool,
@@ -257,6 +259,7 @@ impl Options {
             router: None,
             router_shards: if scenario == Scenario::Crossing { 2 } else { 1 },
             router_io: "auto".to_owned(),
+            rules: 0,
             busy_poll: Duration::ZERO,
             router_pid: None,
             relay: false,
@@ -290,6 +293,7 @@ impl Options {
             "router" => self.router = Some(parser.value()?.into()),
             "router-shards" => self.router_shards = parser.value()?.parse()?,
             "router-io" => self.router_io = parser.value()?.string()?,
+            "rules" => self.rules = parser.value()?.parse()?,
             "busy-poll" => self.busy_poll = parser.value()?.parse_with(seconds)?,
             "router-pid" => self.router_pid = Some(parser.value()?.parse()?),
             "relay" => self.relay = true,

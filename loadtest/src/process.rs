@@ -29,6 +29,8 @@ pub struct RouterOptions {
     pub shards: usize,
     /// How its sockets are driven: `auto`, `uring` or `epoll`.
     pub io: String,
+    /// Rules of the role that all sessions have; 0: there are no roles.
+    pub rules: usize,
     /// How long a shard looks for work before it sleeps.
     pub busy_poll: Duration,
     /// The CPUs it may use; empty: all.
@@ -71,11 +73,30 @@ impl RouterOptions {
         };
         format!(
             "shards = {}\nio = {:?}\nbusy_poll = \"{}us\"\nlog_level = \"warn\"\n\n\
-             [[realms]]\nname = {realm:?}\nmeta_kill = true\n\n\
+             [[realms]]\nname = {realm:?}\nmeta_kill = true\n{}\n\
              [[listeners]]\naddress = {address:?}\nmessage_bytes_max = \"16 MiB\"\n{paths}",
             self.shards,
             self.io,
             self.busy_poll.as_micros(),
+            self.roles(),
+        )
+    }
+
+    /// A role with as many rules as are wanted, a third each of them exact, prefixes and wildcards;
+    /// what the load does is allowed by a prefix.
+    fn roles(&self) -> String {
+        if self.rules == 0 {
+            return String::new();
+        }
+        let rules = (1..self.rules).map(|number| match number % 3 {
+            0 => format!("    \"* org.rule{number}.exact\",\n"),
+            1 => format!("    \"* org.rule{number}.*\",\n"),
+            _ => format!("    \"* org.rule{number}..wild\",\n"),
+        });
+        let rules: String = rules.collect();
+        format!(
+            "anonymous = \"load\"\n[[realms.roles]]\nname = \"load\"\n\
+             allow = [\n    \"* load.*\", \"call wamp.*\",\n{rules}]\n"
         )
     }
 }

@@ -50,6 +50,7 @@ impl<'o> Rig<'o> {
                 binary: binary.clone(),
                 shards: options.router_shards,
                 io: options.router_io.clone(),
+                rules: options.rules,
                 busy_poll: options.busy_poll,
                 cpus: server_cpus.clone(),
             };

@@ -323,6 +323,13 @@ attributes! { <'a>
         /// Checked, otherwise ignored.
         forward_for: Vec<ForwardFor<'a>>,
     }
+    /// What an authorizer may answer instead of a boolean.
+    AuthorizerAnswer {
+        /// Whether the request may be made.
+        allow: bool,
+        /// Whether its receivers are told whose it is, unasked.
+        disclose: bool,
+    }
     /// `UNREGISTERED.Details` of a revocation.
     UnregisteredDetails<'a> {
         /// What was revoked.

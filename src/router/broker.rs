@@ -21,7 +21,7 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 
 use super::broadcast::Broadcast;
-use super::config::Disclosure;
+use super::config::{Action, Disclosure, Effect};
 use super::filter::Filter;
 use super::history::Histories;
 use super::meta::News;
@@ -178,11 +178,17 @@ impl Broker {
         let Some(session) = context.peers.session(slot) else { return Ok(()) };
         let publisher = session.id;
         let identity = session.identity.clone();
-        if options.disclose_me == Some(true) && self.shared.options.disclosure == Disclosure::Deny {
+        let granted = context.granted.take().is_some_and(|granted| granted.discloses);
+        let disclosure = match granted {
+            true => Disclosure::Always,
+            false => identity.disclosure(Action::Publish, topic, self.shared.options.disclosure),
+        };
+        if options.disclose_me == Some(true) && disclosure == Disclosure::Deny {
             return Err(Refusal::new(uri::error::DISCLOSURE_NOT_ALLOWED));
         }
         let event = (topic, publish.payload);
-        let publication = self.publish((publisher, &identity), options, event, context);
+        let publisher = (publisher, &identity, disclosure);
+        let publication = self.publish(publisher, options, event, context);
         if options.acknowledge == Some(true) {
             context.peers.tell(slot, Published { request: publish.request, publication });
         }
@@ -192,7 +198,7 @@ impl Broker {
     /// Publishes for a session, whether it is still there or not.
     fn publish(
         &mut self,
-        (publisher, identity): (SessionId, &Identity),
+        (publisher, identity, disclosure): (SessionId, &Identity, Disclosure),
         options: &PublishOptions<'_>,
         (topic, payload): (&str, Payload<'_>),
         context: &mut Context<'_>,
@@ -200,7 +206,7 @@ impl Broker {
         let realm = &self.shared.options;
         let mut details = EventDetails { passthru: options.passthru.clone(), ..Default::default() };
         details.trustlevel = realm.trust_level(&identity.authrole, topic);
-        let disclosed = match realm.disclosure {
+        let disclosed = match disclosure {
             Disclosure::Allow => options.disclose_me == Some(true),
             Disclosure::Deny => false,
             Disclosure::Always => true,
@@ -311,8 +317,17 @@ impl Broker {
         for testament in session.testaments.iter().flatten() {
             let options = PublishOptions::read(&mut MsgPackReader::open(&testament.options));
             let options = options.expect("written when the testament was added");
-            let publisher = (session.id, &session.identity);
-            let event = (&*testament.topic, testament.payload.payload());
+            let (identity, topic) = (&session.identity, &*testament.topic);
+            // Its rights may have changed since it was set.
+            let ruling = identity.role.decide(Action::Publish, topic, &identity.authid);
+            if ruling.effect != Effect::Allow {
+                context.peers.counters.denials += 1;
+                continue;
+            }
+            let disclosure = self.shared.options.disclosure;
+            let disclosure = identity.disclosure(Action::Publish, topic, disclosure);
+            let publisher = (session.id, identity, disclosure);
+            let event = (topic, testament.payload.payload());
             self.publish(publisher, &options, event, context);
         }
     }

@@ -108,6 +108,7 @@ impl Router {
             }
         }
         for id in &open {
+            self.cancel_waiting(*id);
             if let Some(realm) = self.peers.session(id.slot).map(|session| session.realm) {
                 self.in_realm(realm, |realm, context| realm.cancel_calls(id.slot, context));
             }
@@ -195,7 +196,11 @@ impl Router {
             Ok(Admitted::Routed) => {
                 let session = connection.session().expect("only an open session is routed for");
                 let realm = session.realm;
-                self.in_realm(realm, |realm, context| realm.on_message(id.slot, &message, context));
+                let asks = self
+                    .in_realm(realm, |realm, context| realm.on_message(id.slot, &message, context));
+                if let Some(authorizer) = asks {
+                    self.seek_advice(id, authorizer, (&message, bytes));
+                }
             }
             Ok(Admitted::Ignored) => {}
             Ok(Admitted::Hello) => {
@@ -386,6 +391,8 @@ impl Router {
         let Phase::Open(session) = std::mem::replace(&mut connection.phase, Phase::Leaving) else {
             unreachable!("it was open a line ago")
         };
+        self.end_waiting(id);
+        let connection = self.peers.connection(id).expect("it was there some lines ago");
         connection.request_before = Some(session.request_last());
         self.peers.sessions.remove(&session.id);
         shrink(&mut self.peers.sessions);

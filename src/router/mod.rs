@@ -26,6 +26,7 @@ mod filter;
 mod history;
 mod longpoll;
 mod meta;
+pub mod notice;
 pub mod pattern;
 mod peers;
 mod realm;
@@ -291,6 +292,11 @@ impl Router {
         self.peers.counters
     }
 
+    /// What an operator should hear of since this was asked last.
+    pub fn take_notices(&mut self) -> Vec<notice::Notice> {
+        self.peers.notices.take()
+    }
+
     /// Whether nothing is left of any session, connection or message, but for what is kept of
     /// messages on purpose: retained events and histories.
     #[must_use]
@@ -321,6 +327,7 @@ impl Router {
             #[rustfmt::skip]
             let context = &mut Context {
                 peers, relays, random, limits, deadlines, now, news, pace, questions,
+                granted: None,
             };
             realm.check(context);
         }
@@ -350,6 +357,7 @@ impl Router {
         #[rustfmt::skip]
         let context = &mut Context {
             peers, relays, random, limits, deadlines, now, news, pace, questions,
+            granted: None,
         };
         act(&mut self.realms[usize::from(realm)], context)
     }
@@ -398,6 +406,8 @@ pub struct Counters {
     /// EVENTs that were too long for their receiver, or had no form in its serializer, and were
     /// dropped.
     pub undeliverable_events: u64,
+    /// Requests of sessions that may not do that.
+    pub denials: u64,
     /// Events that were to be retained but were not, for lack of room.
     pub retentions_refused: u64,
 }

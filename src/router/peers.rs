@@ -8,10 +8,12 @@ use std::collections::VecDeque;
 use bytes::Bytes;
 
 use super::advice::QuestionId;
+use super::authorization::Waiting;
 use super::config::Limits;
 use super::deadline::Handle;
 use super::longpoll::{Asked, Poll};
 use super::meta::Condemned;
+use super::notice::Notices;
 use super::{Counters, Origin, Output};
 use crate::env::{Instant, Map};
 use crate::message::uri::close;
@@ -48,6 +50,8 @@ pub(super) struct Slot {
     pub(super) behind: bool,
     /// Nothing is read from it: it is full, behind or held back.
     pub(super) paused: bool,
+    /// A request that an authorizer decides; nothing after it is processed before.
+    pub(super) waiting: Option<Box<Waiting>>,
     /// A request of it must be answered first.
     pub(super) held_back: bool,
     /// In [`Peers::doomed`]; nothing more is queued.
@@ -136,6 +140,7 @@ pub(super) struct Peers {
     pub(super) sessions: Map<SessionId, u32>,
     pub(super) outputs: VecDeque<Output>,
     pub(super) counters: Counters,
+    pub(super) notices: Notices,
     /// Connections that are known.
     pub(super) count: usize,
     /// Connections whose outbox was written to since the last drain, each once.
@@ -171,6 +176,7 @@ impl Peers {
             sessions,
             outputs: VecDeque::new(),
             counters: Counters::default(),
+            notices: Notices::default(),
             count: 0,
             dirty: VecDeque::new(),
             turns: VecDeque::new(),
@@ -431,7 +437,24 @@ impl Peers {
     pub(super) fn fall_behind(&mut self, id: ConnectionId) {
         let Some(slot) = self.slot(id) else { return };
         slot.behind = true;
-        if !slot.full {
+        if !slot.full && slot.waiting.is_none() {
+            self.turns.push_back(id);
+        }
+        self.mind_reading(id);
+    }
+
+    /// Processes nothing more of `id` until the request that is `waiting` is decided.
+    pub(super) fn wait(&mut self, id: ConnectionId, waiting: Waiting) {
+        if let Some(slot) = self.slot(id) {
+            slot.waiting = Some(Box::new(waiting));
+            self.mind_reading(id);
+        }
+    }
+
+    /// Goes on with what `id` has sent since it waits no more.
+    pub(super) fn go_on(&mut self, id: ConnectionId) {
+        let Some(slot) = self.slot(id) else { return };
+        if slot.behind && !slot.full && slot.waiting.is_none() {
             self.turns.push_back(id);
         }
         self.mind_reading(id);
@@ -439,7 +462,8 @@ impl Peers {
 
     /// Takes what waits of `id`, if it is its turn.
     pub(super) fn take_turn(&mut self, id: ConnectionId) -> Option<Vec<u8>> {
-        let slot = self.slot(id).filter(|slot| slot.behind && !slot.full)?;
+        let is_next = |slot: &&mut Slot| slot.behind && !slot.full && slot.waiting.is_none();
+        let slot = self.slot(id).filter(is_next)?;
         slot.behind = false;
         slot.connection.as_mut().map(|connection| std::mem::take(&mut connection.rest))
     }
@@ -455,7 +479,7 @@ impl Peers {
     /// Has `id` read from as long as there is no reason not to.
     pub(super) fn mind_reading(&mut self, id: ConnectionId) {
         let Some(slot) = self.slot(id) else { return };
-        let paused = slot.full || slot.behind || slot.held_back;
+        let paused = slot.full || slot.behind || slot.held_back || slot.waiting.is_some();
         if std::mem::replace(&mut slot.paused, paused) == paused {
             return;
         }
@@ -491,7 +515,8 @@ impl Peers {
 
     /// Whether another message of this peer may be processed now.
     pub(super) fn has_turn(&mut self, id: ConnectionId) -> bool {
-        let Some(slot) = self.slot(id).filter(|slot| !slot.doomed && !slot.full) else {
+        let is_free = |slot: &&mut Slot| !slot.doomed && !slot.full && slot.waiting.is_none();
+        let Some(slot) = self.slot(id).filter(is_free) else {
             return false;
         };
         let connection = slot.connection.as_ref();

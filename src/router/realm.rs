@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use ahash::RandomState;
 
 use super::advice::Questions;
-use super::authorization::Roles;
+use super::authorization::{Granted, Roles};
 use super::broker::Broker;
 use super::config::{Limits, RealmConfig, RealmOptions};
 use super::conversation::Deadline;
@@ -158,6 +158,8 @@ pub(super) struct Context<'c> {
     pub(super) news: &'c mut Vec<News>,
     /// How much of this shard's time long answers may take.
     pub(super) pace: &'c mut Pace,
+    /// What an authorizer has said of the request in hand.
+    pub(super) granted: Option<Granted>,
     /// What the router itself has asked.
     pub(super) questions: &'c mut Questions,
 }
@@ -227,55 +229,59 @@ impl Realm {
         self.shared.retention.forget();
     }
 
-    /// Routes a message of the session in `slot`, which was found legal.
-    #[expect(clippy::wildcard_enum_match_arm, reason = "the session admits nothing else")]
+    /// Routes a message of the session in `slot`, which was found legal. Gives the authorizer that
+    /// must be asked before, if there is one.
     pub(super) fn on_message(
         &mut self,
         slot: u32,
         message: &Message<'_>,
         context: &mut Context<'_>,
-    ) {
-        let (refused, request) = match message {
-            Message::Publish(publish) => {
-                let refused = self.broker.on_publish(slot, publish, context);
-                // spec: basic/publish_subscribe#publishing — silence unless asked
-                let asked = publish.options.acknowledge == Some(true);
-                (
-                    refused.or_else(|refusal| if asked { Err(refusal) } else { Ok(()) }),
-                    publish.request,
-                )
+    ) -> Option<u16> {
+        let done = match self.authorize(slot, message, context) {
+            Ok(Some(it)) if context.granted.is_none_or(|granted| granted.authorizer != it) => {
+                return Some(it);
             }
-            Message::Subscribe(subscribe) => {
-                (self.broker.on_subscribe(slot, subscribe, context), subscribe.request)
-            }
-            Message::Unsubscribe(unsubscribe) => {
-                (self.broker.on_unsubscribe(slot, unsubscribe, context), unsubscribe.request)
-            }
-            Message::Call(call) => {
-                // What is reserved is ours alone, whatever patterns others have registered.
-                let answered = match uri::is_reserved(&call.procedure) {
-                    true => self.on_meta_call(slot, call, context),
-                    false => self.dealer.on_call(slot, call, context),
-                };
-                (answered, call.request)
-            }
-            Message::Cancel(cancel) => {
-                (self.dealer.on_cancel(slot, cancel, context), cancel.request)
-            }
-            Message::Register(register) => {
-                (self.dealer.on_register(slot, register, context), register.request)
-            }
-            Message::Unregister(unregister) => {
-                (self.dealer.on_unregister(slot, unregister, context), unregister.request)
-            }
-            Message::Yield(answer) => return self.dealer.on_yield(slot, answer, context),
-            Message::Error(error) => return self.dealer.on_error(slot, error, context),
-            _ => unreachable!("the session admits nothing else"),
+            Ok(_) => self.route(slot, message, context),
+            Err(refusal) => Err(refusal),
         };
-        if let Err(Refusal(error)) = refused {
-            context.peers.tell(slot, error_of(message.code(), request, error));
+        if let Err(refusal) = done {
+            Self::refuse(slot, message, refusal, context);
         }
         self.publish_news(context);
+        None
+    }
+
+    #[expect(clippy::wildcard_enum_match_arm, reason = "the session admits nothing else")]
+    fn route(
+        &mut self,
+        slot: u32,
+        message: &Message<'_>,
+        context: &mut Context<'_>,
+    ) -> Result<(), Refusal> {
+        match message {
+            Message::Publish(publish) => self.broker.on_publish(slot, publish, context),
+            Message::Subscribe(subscribe) => self.broker.on_subscribe(slot, subscribe, context),
+            Message::Unsubscribe(unsubscribe) => {
+                self.broker.on_unsubscribe(slot, unsubscribe, context)
+            }
+            // What is reserved is ours alone, whatever patterns others have registered.
+            Message::Call(call) if uri::is_reserved(&call.procedure) => {
+                self.on_meta_call(slot, call, context)
+            }
+            Message::Call(call) => self.dealer.on_call(slot, call, context),
+            Message::Cancel(cancel) => self.dealer.on_cancel(slot, cancel, context),
+            Message::Register(register) => self.dealer.on_register(slot, register, context),
+            Message::Unregister(unregister) => self.dealer.on_unregister(slot, unregister, context),
+            Message::Yield(answer) => {
+                self.dealer.on_yield(slot, answer, context);
+                Ok(())
+            }
+            Message::Error(error) => {
+                self.dealer.on_error(slot, error, context);
+                Ok(())
+            }
+            _ => unreachable!("the session admits nothing else"),
+        }
     }
 
     /// A session has joined: others are told.

@@ -76,14 +76,14 @@ impl Router {
         let mut ended = Vec::new();
         for slot in slots {
             let Some(session) = self.peers.session(slot) else { continue };
-            let identity = &mut session.identity;
-            let role = roles.find(&identity.authrole);
-            match role.filter(|_| is_still_admitted(identity, before, now)) {
-                Some(role) => identity.role = role,
-                None => ended.push(self.peers.id_of(slot)),
+            let identity = &session.identity;
+            let is_known = roles.find(&identity.authrole).is_some();
+            if !is_known || !is_still_admitted(identity, before, now) {
+                ended.push(self.peers.id_of(slot));
             }
         }
         self.end_sessions(&ended, close::ACCESS_CHANGED);
+        self.apply_roles(realm, &roles);
     }
 
     /// Ends sessions by no fault of theirs.

@@ -6,7 +6,10 @@ use std::path::PathBuf;
 use lexopt::{Arg, Parser, ValueExt};
 
 use super::config::Flags;
+use super::explain::Question;
 use super::identity::{Keygen, Passwd};
+use crate::message::MatchPolicy;
+use crate::router::authorization::Action;
 
 /// What to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,6 +18,8 @@ pub(super) enum Command {
     Serve(Flags),
     /// Check the configuration and say whether it will do.
     Check(Flags),
+    /// Say whether a session may do something, and which rule says so.
+    Explain(Flags, Question),
     /// Make a key pair for WAMP-Cryptosign.
     Keygen(Keygen),
     /// Print what a configuration keeps of a password.
@@ -33,9 +38,9 @@ gigawamp: a WAMP router that runs one independent router per core
 
 Usage: gigawamp [OPTIONS]      run the router
        gigawamp check [FILE]   check a configuration: \"ok\" or what is wrong
+       gigawamp explain REALM ROLE ACTION URI    whether it may, by which rule
        gigawamp keygen FILE    make a key pair: FILE gets the private key
        gigawamp passwd         what to keep of a password (--method, --authid)
-       gigawamp version        print the version
 
 Without a configuration it runs for development: realm1 on 127.0.0.1:8080, for
 every client on this machine, at ws://127.0.0.1:8080/ws or by RawSocket.
@@ -72,11 +77,20 @@ pub(super) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Com
 fn read(mut parser: Parser) -> Result<Command, lexopt::Error> {
     let mut flags = Flags::default();
     let mut verb = None;
+    let (mut words, mut policy, mut authid) = (Vec::new(), MatchPolicy::Exact, String::new());
     while let Some(argument) = parser.next()? {
         match argument {
             Arg::Short('h') | Arg::Long("help") => return Ok(Command::Help),
             Arg::Short('V') | Arg::Long("version") => return Ok(Command::Version),
             Arg::Long("config") => flags.config = Some(PathBuf::from(parser.value()?)),
+            Arg::Long("match") if verb.as_deref() == Some("explain") => {
+                let text = parser.value()?.string()?;
+                let known = MatchPolicy::ALL.into_iter().find(|policy| policy.name() == text);
+                policy = known.ok_or("--match takes exact, prefix or wildcard")?;
+            }
+            Arg::Long("authid") if verb.as_deref() == Some("explain") => {
+                authid = parser.value()?.string()?;
+            }
             Arg::Long(name) => {
                 let Some((_, key)) = KEYS.iter().find(|(flag, _)| *flag == name) else {
                     return Err(argument.unexpected());
@@ -93,12 +107,24 @@ fn read(mut parser: Parser) -> Result<Command, lexopt::Error> {
             Arg::Value(file) if verb.as_deref() == Some("check") && flags.config.is_none() => {
                 flags.config = Some(PathBuf::from(file));
             }
+            Arg::Value(word) if verb.as_deref() == Some("explain") && words.len() < 4 => {
+                words.push(word.string()?);
+            }
             Arg::Short(_) | Arg::Value(_) => return Err(argument.unexpected()),
         }
     }
     match verb.as_deref() {
         None | Some("serve") => Ok(Command::Serve(flags)),
         Some("check") => Ok(Command::Check(flags)),
+        Some("explain") => {
+            let words: Result<[String; 4], _> = words.try_into();
+            let [realm, role, action, uri] =
+                words.map_err(|_| "explain takes REALM ROLE ACTION URI")?;
+            let action = Action::from_name(&action);
+            let action =
+                action.ok_or("ACTION is call, register, publish, subscribe or takeover")?;
+            Ok(Command::Explain(flags, Question { realm, role, action, policy, uri, authid }))
+        }
         Some("options") => Ok(Command::Options),
         Some("version") => Ok(Command::Version),
         Some("help") => Ok(Command::Help),

@@ -7,12 +7,14 @@ use std::fmt;
 use std::io::{self, IsTerminal};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use tracing::warn;
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::time::FormatTime;
 use tracing_subscriber::layer::SubscriberExt;
 
 use super::config::LogFormat;
+use crate::router::notice::Notice;
 
 /// Starts logging. To be called once in a process; a second call changes nothing.
 pub(super) fn start(level: LevelFilter, format: LogFormat) {
@@ -40,6 +42,20 @@ pub(super) fn start(level: LevelFilter, format: LogFormat) {
     };
     // Only tests start it twice, and there the first one will do.
     let _ = result;
+}
+
+/// Logs what a shard has to tell. Whatever clients have made up of it is quoted.
+pub(super) fn note(notice: &Notice) {
+    match notice {
+        Notice::Denied { authid, authrole, action, uri } => {
+            let (authid, authrole, action) = (&**authid, &**authrole, action.name());
+            warn!(?authid, ?authrole, action, ?uri, "denied");
+        }
+        Notice::Undecided { authorizer, reason } => {
+            warn!(?authorizer, ?reason, "an authorizer did not decide, so it was denied");
+        }
+        Notice::Suppressed { count } => warn!(count, "more like this was not logged"),
+    }
 }
 
 /// The time of day.

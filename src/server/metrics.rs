@@ -20,6 +20,7 @@ pub(super) fn total(shards: &[Counters]) -> Counters {
             violations,
             late_answers,
             undeliverable_events,
+            denials,
             retentions_refused,
         } = *shard;
         Counters {
@@ -35,6 +36,7 @@ pub(super) fn total(shards: &[Counters]) -> Counters {
             violations: sum.violations + violations,
             late_answers: sum.late_answers + late_answers,
             undeliverable_events: sum.undeliverable_events + undeliverable_events,
+            denials: sum.denials + denials,
             retentions_refused: sum.retentions_refused + retentions_refused,
         }
     })
@@ -55,6 +57,7 @@ pub(super) fn log_summary(shards: &[Counters], stalls: u64) {
         violations = sum.violations,
         late_answers = sum.late_answers,
         undeliverable_events = sum.undeliverable_events,
+        denials = sum.denials,
         retentions_refused = sum.retentions_refused,
         stalls,
         "served"
@@ -80,6 +83,7 @@ mod tests {
             late_answers: 7,
             undeliverable_events: 8,
             retentions_refused: 9,
+            denials: 10,
         };
         let sum = total(&[one, one]);
         assert_eq!((sum.sessions, sum.authentications_failed), (4, 20));

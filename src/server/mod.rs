@@ -11,6 +11,7 @@
 mod cli;
 mod config;
 mod counsel;
+mod explain;
 mod identity;
 mod logging;
 mod metrics;
@@ -28,7 +29,7 @@ use tracing::{debug, error, info, warn};
 
 pub use config::options_markdown;
 
-use crate::router::config::Config;
+use crate::router::config::{Effect, RealmConfig};
 use crate::shard::{self, Listener, Shards};
 use cli::Command;
 use config::{Address, Flags, ListenerSettings, Loaded, Refused, Settings, Source};
@@ -41,6 +42,9 @@ const FAILED: u8 = 1;
 
 /// The command line is wrong.
 const USAGE: u8 = 2;
+
+/// `explain`: an authorizer would be asked.
+const ASKED: u8 = 3;
 
 /// The configuration is wrong: `EX_CONFIG` of sysexits.
 const CONFIG: u8 = 78;
@@ -74,6 +78,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             }
             Err(code) => code,
         },
+        Command::Explain(flags, question) => explain(&flags, &question),
         Command::Keygen(keygen) => finish(keygen.run()),
         Command::Passwd(passwd) => finish(passwd.run()),
         Command::Options => print(&options_markdown()),
@@ -82,13 +87,31 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     }
 }
 
+/// Says whether a session may do something, and by which rule.
+fn explain(flags: &Flags, question: &explain::Question) -> ExitCode {
+    let loaded = match load(flags) {
+        Ok(loaded) => loaded,
+        Err(code) => return code,
+    };
+    let answer = match explain::answer(&loaded, question) {
+        Ok(answer) => answer,
+        Err(text) => return refuse_usage(&text),
+    };
+    let code = match answer.effect {
+        Effect::Allow => ExitCode::SUCCESS,
+        Effect::Deny => ExitCode::from(FAILED),
+        Effect::Ask(_) => ExitCode::from(ASKED),
+    };
+    if print(&answer.text) == ExitCode::SUCCESS { code } else { ExitCode::from(FAILED) }
+}
+
 /// Runs the router until it is told to stop.
 fn serve(flags: &Flags, started: SystemTime) -> ExitCode {
     let signals = match Signals::block() {
         Ok(signals) => signals,
         Err(error) => return fail(&format!("signals cannot be waited for: {error}")),
     };
-    let Loaded { settings, source, warnings } = match load(flags) {
+    let Loaded { settings, source, text: _, warnings } = match load(flags) {
         Ok(loaded) => loaded,
         Err(code) => return code,
     };
@@ -142,13 +165,7 @@ fn start(
     if lowered {
         warn!(connections_max, "connections_max was lowered to fit the limit of open files");
     }
-    let config = Config {
-        realms: settings.realms.clone(),
-        listeners: transports.iter().map(|settings| settings.transport.clone()).collect(),
-        limits: settings.limits.clone(),
-        agent: format!("gigawamp-{VERSION}"),
-        ..Config::default()
-    };
+    let config = settings.config(&transports, &format!("gigawamp-{VERSION}"));
     let lines: Vec<_> = listeners
         .iter()
         .zip(&transports)
@@ -189,8 +206,11 @@ fn log_start(settings: &Settings, source: &Source, shards: usize) {
     if settings.insecure_allow_anonymous_remote {
         warn!("insecure_allow_anonymous_remote: clients elsewhere need no authentication");
     }
-    let names: Vec<_> = settings.realms.iter().map(|realm| realm.name.as_str()).collect();
-    info!("realms {} (anonymous)", names.join(" "));
+    let name = |realm: &RealmConfig| match realm.anonymous_role() {
+        Some(_) => format!("{} (anonymous)", realm.name),
+        None => realm.name.clone(),
+    };
+    info!("realms {}", settings.realms.iter().map(name).collect::<Vec<_>>().join(" "));
 }
 
 /// Opens what was asked for, and says which those are: an optional listener may be left out.
@@ -270,6 +290,7 @@ fn watch(shards: &mut Shards, mut doors: Doors, signals: &Signals) -> Result<(),
             }
             None => doors.look(shards),
         }
+        shards.take_notices().for_each(|notice| logging::note(&notice));
         if let Some(text) = shards.failure() {
             return Err(text);
         }
@@ -288,6 +309,7 @@ fn drain(shards: &mut Shards, signals: &Signals, at_most: Duration) -> Result<()
         }
         shards.wait(TURN)
     });
+    shards.take_notices().for_each(|notice| logging::note(&notice));
     metrics::log_summary(&shards.counters(), shards.stalls());
     if let Some(text) = shards.failure() {
         return Err(text);

@@ -59,7 +59,7 @@ pub enum RequestIds {
 }
 
 /// Who a peer is, as far as this router is concerned.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Identity {
     /// The principal.
     pub authid: Arc<str>,
@@ -73,6 +73,20 @@ pub struct Identity {
     pub authprovider: Arc<str>,
     /// What WELCOME says beyond that, as a dict in MessagePack.
     pub authextra: Option<Arc<[u8]>>,
+}
+
+impl Identity {
+    /// Whether the peer tells who it is if it does that with the URI, where `otherwise` is what
+    /// the realm has to say about it.
+    #[must_use]
+    pub fn disclosure(
+        &self,
+        action: authorization::Action,
+        uri: &str,
+        otherwise: authorization::Disclosure,
+    ) -> authorization::Disclosure {
+        self.role.disclosure(action, uri, &self.authid).unwrap_or(otherwise)
+    }
 }
 
 /// A call that waits for its final answer, as the caller's shard knows it.

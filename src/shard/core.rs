@@ -4,6 +4,7 @@
 
 use crate::env::Instant;
 use crate::router::advice::Question;
+use crate::router::notice::Notice;
 use crate::router::{ConnectionId, Counters, Input, Output, Router, ShardId};
 use crate::session::Outbox;
 
@@ -32,6 +33,10 @@ pub(super) trait Core: 'static {
     fn connections_count(&self) -> usize;
     /// What happened so far, counted.
     fn counters(&self) -> Counters;
+    /// What an operator should hear of since this was asked last.
+    fn take_notices(&mut self) -> Vec<Notice> {
+        Vec::new()
+    }
 }
 
 impl Core for Router {
@@ -75,5 +80,9 @@ impl Core for Router {
 
     fn counters(&self) -> Counters {
         Self::counters(self)
+    }
+
+    fn take_notices(&mut self) -> Vec<Notice> {
+        Self::take_notices(self)
     }
 }

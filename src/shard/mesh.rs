@@ -24,6 +24,7 @@ use super::line::{Line, Sleeper};
 use super::vestibule::Door;
 use super::vestibule::admission::Permit;
 use crate::router::advice::{Question, QuestionId, Reply};
+use crate::router::notice::Notice;
 use crate::router::{Counters, Origin, ShardId};
 
 /// Batches that one shard may have under way to another.
@@ -39,6 +40,9 @@ const LINE_BYTES_MAX: usize = 4 << 20;
 
 /// Connections that were accepted but not yet seen by their shard.
 const NEWCOMERS_MAX: usize = 1_024;
+
+/// What one shard may have to tell an operator before anybody listens.
+const NOTICES_MAX: usize = 64;
 
 /// Answers from outside that one shard has not taken yet.
 const ANSWERS_MAX: usize = 1_024;
@@ -75,6 +79,8 @@ pub(super) struct Gate {
     /// Wakes its task, where it is one.
     pub(super) waker: OnceLock<Waker>,
     counters: ArrayQueue<Counters>,
+    /// What an operator should hear of; the latest is lost if nobody takes any.
+    notices: ArrayQueue<Notice>,
 }
 
 impl Gate {
@@ -91,6 +97,7 @@ impl Gate {
             configured: Default::default(),
             waker: OnceLock::new(),
             counters: ArrayQueue::new(1),
+            notices: ArrayQueue::new(NOTICES_MAX),
         })
     }
 
@@ -155,6 +162,17 @@ impl Gate {
     /// By the shard: shows `counters` to the others.
     pub(super) fn publish(&self, counters: Counters) {
         self.counters.force_push(counters);
+    }
+
+    /// By the shard: has an operator hear of something.
+    pub(super) fn tell(&self, notice: Notice) {
+        // Who does not listen misses it.
+        let _ = self.notices.push(notice);
+    }
+
+    /// What an operator should hear of since this was asked last.
+    pub(super) fn take_notices(&self) -> impl Iterator<Item = Notice> + '_ {
+        std::iter::from_fn(|| self.notices.pop())
     }
 
     /// What the shard showed last; nothing but zeroes before it is up.

@@ -33,6 +33,7 @@ use std::time::Duration;
 
 use crate::limits::SHARDS_MAX;
 use crate::router::config::{Config, Limits};
+use crate::router::notice::Notice;
 use crate::router::{Changes, Counters, Router, ShardId, Shared};
 
 use acceptor::Acceptor;
@@ -229,6 +230,11 @@ impl Shards {
     #[must_use]
     pub fn counters(&self) -> Vec<Counters> {
         self.gates.iter().map(Gate::counters).collect()
+    }
+
+    /// What an operator should hear of since this was asked last.
+    pub fn take_notices(&self) -> impl Iterator<Item = Notice> + '_ {
+        self.gates.iter().flat_map(Gate::take_notices)
     }
 
     /// Has whoever connects to the listener `index` from now on pass through `door`: other

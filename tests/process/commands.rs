@@ -125,8 +125,25 @@ fn bad_configurations_are_refused_with_their_line() {
     );
     check_refused(
         &format!("{LEAST}[[realms]]\nname = \"realm1\"\n"),
-        "5: two realms are called \"realm1\"",
+        "6: two realms are called \"realm1\"",
     );
+    check_refused(
+        &format!(
+            "{LEAST}[[realms]]\nname = \"r\"\nanonymous = \"joe\"\n[[realms.roles]]\nname = \"guest\"\n"
+        ),
+        "7: there is no role \"joe\", but guest",
+    );
+    let rule = |rule: &str| {
+        format!(
+            "{LEAST}[[realms]]\nname = \"r\"\n[[realms.roles]]\nname = \"guest\"\nallow = [{rule:?}]\n"
+        )
+    };
+    assert_eq!(gigawamp(&["check", "-"], &rule("call com.a")).code, Some(0));
+    for wrong in ["call", "fly com.a", "call com.x${authid}"] {
+        let ended = gigawamp(&["check", "-"], &rule(wrong));
+        let expected = "standard input:9: realms.roles.allow: this is no rule";
+        assert!(ended.err.starts_with(expected), "{}", ended.err);
+    }
     let ended = gigawamp(&["check", "-"], &format!("{LEAST}backlog =\n"));
     assert_eq!(ended.code, Some(78));
     assert!(ended.err.starts_with("standard input:5: "), "{}", ended.err);
@@ -154,6 +171,85 @@ fn a_reader_that_went_away_is_no_failure() {
     command.stdout(writer);
     let mut child = command.spawn().unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(0));
+}
+
+const ROLES: &str = r#"
+[[realms]]
+name = "realm1"
+[[realms.roles]]
+name = "guest"
+allow = [
+    "call,subscribe com.public.*",
+    "publish com.chat.${authid}", "call wamp.*",
+]
+deny = ["subscribe com.public.secret"]
+disclose = ["call com.public.* never"]
+[[realms]]
+name = "open"
+[[listeners]]
+address = "127.0.0.1:0"
+"#;
+
+#[test]
+fn explain_says_which_rule_decides() {
+    let by = |rule: &str, line| format!("{rule} of role guest (standard input, line {line})\n");
+    for (question, code, expected) in [
+        (
+            "guest call com.public.x",
+            0,
+            by("allowed by allow \"call,subscribe com.public.*\"", 7) + "disclosure: never\n",
+        ),
+        (
+            "guest publish com.chat.joe --authid joe",
+            0,
+            by("allowed by allow \"publish com.chat.${authid}\"", 8),
+        ),
+        ("guest publish com.chat.joe", 1, "denied by no rule of role guest\n".into()),
+        (
+            "guest subscribe com.public.secret",
+            1,
+            by("denied by deny \"subscribe com.public.secret\"", 10),
+        ),
+        (
+            "guest subscribe com.public. --match prefix",
+            1,
+            by("denied by deny \"subscribe com.public.secret\"", 10),
+        ),
+        (
+            "guest call wamp.session.kill",
+            1,
+            "denied: no rule names wamp.session.kill, and `meta_kill` is off\n".into(),
+        ),
+        ("guest publish wamp.x", 1, "denied: wamp.x is reserved for the router\n".into()),
+    ] {
+        let words: Vec<&str> =
+            "explain --config - realm1".split(' ').chain(question.split(' ')).collect();
+        let ended = gigawamp(&words, ROLES);
+        let expected = (Some(code), expected.as_str(), "");
+        assert_eq!((ended.code, ended.out.as_str(), ended.err.as_str()), expected, "{question}");
+    }
+    let ended = gigawamp(&["explain", "open", "any", "call", "com.x", "--config", "-"], ROLES);
+    assert_eq!((ended.code, ended.out.as_str()), (Some(0), "allowed: the realm has no roles\n"));
+    for (question, expected) in [
+        ("explain nowhere guest call com.x", "gigawamp: there is no realm \"nowhere\""),
+        (
+            "explain realm1 boss call com.x",
+            "gigawamp: realm \"realm1\" has no role \"boss\", but guest",
+        ),
+        (
+            "explain realm1 guest call com..x",
+            "gigawamp: \"com..x\" is not valid as a URI of match policy exact",
+        ),
+        (
+            "explain realm1 guest fly com.x",
+            "gigawamp: ACTION is call, register, publish, subscribe or takeover",
+        ),
+        ("explain realm1 guest call", "gigawamp: explain takes REALM ROLE ACTION URI"),
+    ] {
+        let words: Vec<&str> = question.split(' ').chain(["--config", "-"]).collect();
+        let ended = gigawamp(&words, ROLES);
+        assert_eq!((ended.code, ended.err.lines().next()), (Some(2), Some(expected)), "{question}");
+    }
 }
 
 #[test]

@@ -171,6 +171,7 @@ pub(crate) fn scaled(time: Duration) -> Duration {
 fn config(lines: &[Line]) -> Option<String> {
     let (mut of_realms, mut limits) = (String::new(), String::new());
     let (mut trust, mut history, mut kills) = (Vec::new(), Vec::new(), true);
+    let mut rules: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for line in lines {
         let Act::Given(given) = &line.act else {
             continue;
@@ -187,6 +188,11 @@ fn config(lines: &[Line]) -> Option<String> {
             Some(("outbox_bytes_max", _)) => return None,
             Some(("trust", rule)) => trust.push(rule),
             Some(("history", rule)) => history.push(rule),
+            // Authorizers have tests of their own against the program.
+            Some(("ask" | "authorizer" | "role" | "principal", _)) => return None,
+            Some((list @ ("allow" | "deny" | "disclose"), rule)) => {
+                rules.entry(list).or_default().push(rule);
+            }
             Some(("retained_bytes_max", size)) => {
                 of_realms += &format!("retained_bytes_max = \"{size} B\"\n");
             }
@@ -206,6 +212,12 @@ fn config(lines: &[Line]) -> Option<String> {
     }
     if !history.is_empty() {
         of_realms += &format!("history = {history:?}\n");
+    }
+    if !rules.is_empty() {
+        of_realms += "anonymous = \"anonymous\"\n[[realms.roles]]\nname = \"anonymous\"\n";
+        for (list, rules) in rules {
+            of_realms += &format!("{list} = {rules:?}\n");
+        }
     }
     if lines.iter().any(|line| matches!(line.act, Act::Waits(_))) {
         let millis = |seconds| scaled(Duration::from_secs(seconds)).as_millis();

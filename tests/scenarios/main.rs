@@ -5,6 +5,9 @@
 mod harness;
 
 mod authentication;
+mod authentication_methods;
+mod authorization;
+mod authorizer;
 mod call;
 mod cancel;
 mod concurrency;

@@ -256,7 +256,7 @@ impl Router {
             Asked::Authentication(connection) => {
                 self.on_authentication_advice(connection, id, advice);
             }
-            Asked::Authorization(_) => {}
+            Asked::Authorization(connection) => self.on_authorized(connection, id, &advice),
         }
     }
 

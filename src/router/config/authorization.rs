@@ -1,7 +1,7 @@
 //! The roles of a realm: what their sessions may do.
 
 use super::Disclosure;
-pub use crate::session::authorization::{Action, Actions, Rule};
+pub use crate::session::authorization::{Action, Actions, Effect, Rule};
 
 /// What sessions of one authrole may do in a realm.
 // spec: advanced/authorization
@@ -23,7 +23,9 @@ pub struct RoleConfig {
 #[must_use]
 pub fn parse_ask(text: &str) -> Option<(Rule, Box<str>)> {
     let (rule, authorizer) = text.trim_end().rsplit_once(' ')?;
-    Some((Rule::parse(rule)?, authorizer.into()))
+    // Who pushes others out is nobody to wait for.
+    let rule = Rule::parse(rule).filter(|rule| !rule.actions.has(Action::Takeover))?;
+    Some((rule, authorizer.into()))
 }
 
 /// A rule in the form `ACTIONS URI` or `ACTIONS URI always|never|asked`; always if it does not say.

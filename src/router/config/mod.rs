@@ -10,12 +10,13 @@ use std::time::Duration;
 pub use crate::message::UriCheck;
 use crate::message::uri::{MatchPolicy, Pattern, is_valid_pattern};
 pub use crate::session::RequestIds;
+pub use crate::session::authorization::Disclosure;
 use crate::wire::TransportOptions;
 pub use advisors::{AdvisorConfig, AdvisorKind, HttpTarget};
 pub use authentication::{
     AdmissionConfig, AuthenticationConfig, AuthenticatorConfig, JwtConfig, Method,
 };
-pub use authorization::{Action, Actions, RoleConfig, Rule, parse_ask, parse_disclose};
+pub use authorization::{Action, Actions, Effect, RoleConfig, Rule, parse_ask, parse_disclose};
 
 /// Everything a router must be told.
 #[derive(Clone, Debug, Default)]
@@ -74,19 +75,8 @@ pub struct RealmOptions {
     pub history: Vec<HistoryRule>,
     /// What sessions may do, by their authrole. None: everything.
     pub roles: Vec<RoleConfig>,
-}
-
-/// Whether publishers and callers may tell, or hide, who they are.
-// spec: advanced/rpc_caller_identification, advanced/pubsub_publisher_identification
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Disclosure {
-    /// They tell if they want to.
-    #[default]
-    Allow,
-    /// They may not tell: what asks for it is refused.
-    Deny,
-    /// It is always told.
-    Always,
+    /// Who decides what the rules of roles leave to them.
+    pub authorizers: Vec<AdvisorConfig>,
 }
 
 /// How far some publishers and callers are trusted with some topics and procedures.
@@ -164,6 +154,7 @@ impl Default for RealmOptions {
             retained_bytes_max: 64 << 20,
             history: Vec::new(),
             roles: Vec::new(),
+            authorizers: Vec::new(),
         }
     }
 }
@@ -207,8 +198,8 @@ pub struct Limits {
     pub hello: Duration,
     /// From CHALLENGE to AUTHENTICATE.
     pub authenticate: Duration,
-    /// Failed attempts to prove an identity that an address has within a minute.
-    pub attempts_max: u32,
+    /// Failed attempts to prove an identity that an address has within a minute. Zero: any number.
+    pub attempts_max: usize,
     /// How long it is not listened to after more.
     pub attempts_block: Duration,
     /// How long a peer may take to answer GOODBYE, and to read what we sent before we close.

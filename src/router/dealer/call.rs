@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::super::config::{Disclosure, RealmOptions};
+use super::super::config::{Action, Disclosure, RealmOptions};
 use super::super::conversation::Deadline;
 use super::super::realm::{Context, Refusal, error_of};
 use super::super::registrations::{Callee, Registration};
@@ -35,7 +35,15 @@ impl Dealer {
             return Err(Refusal::new(uri::error::INVALID_URI));
         }
         let disclose_me = call.options.disclose_me == Some(true);
-        if disclose_me && self.shared.options.disclosure == Disclosure::Deny {
+        let granted = context.granted.take().is_some_and(|granted| granted.discloses);
+        let disclosure = match granted {
+            true => Disclosure::Always,
+            false => {
+                let realm = self.shared.options.disclosure;
+                session.identity.disclosure(Action::Call, &call.procedure, realm)
+            }
+        };
+        if disclose_me && disclosure == Disclosure::Deny {
             return Err(Refusal::new(uri::error::DISCLOSURE_NOT_ALLOWED));
         }
         let Some(registration) = self.cache.best(&self.shared.registrations, &call.procedure)
@@ -51,7 +59,7 @@ impl Dealer {
         let takes_passthru = session.caller_has(|features| features.payload_passthru_mode);
         let identity = session.identity.clone();
         let procedure = &*call.procedure;
-        let caller_of = Some((caller.id, &identity));
+        let caller_of = Some((caller.id, &identity, disclosure));
         let wanted = Wanted { options: &call.options, procedure, timeout, caller: caller_of };
         let details = details_for(&wanted, (registration, &callee), &self.shared.options);
         let session = context.peers.session(slot).expect("it was there some lines ago");
@@ -260,7 +268,11 @@ impl Dealer {
             kept.payload = None;
         }
         let identity = context.identity_of(call.caller);
-        let caller = identity.as_ref().map(|identity| (call.caller.id, identity));
+        let realm = self.shared.options.disclosure;
+        let caller = identity.as_ref().map(|identity| {
+            let disclosure = identity.disclosure(Action::Call, &procedure, realm);
+            (call.caller.id, identity, disclosure)
+        });
         let wanted = Wanted { options: &options, procedure: &procedure, timeout, caller };
         let details = details_for(&wanted, (registration, &callee), &self.shared.options);
         let registration = registration.id;
@@ -347,8 +359,8 @@ pub(super) struct Wanted<'a> {
     pub(super) options: &'a CallOptions<'a>,
     pub(super) procedure: &'a str,
     pub(super) timeout: Option<Duration>,
-    /// Who calls, unless it is the router.
-    pub(super) caller: Option<(SessionId, &'a Identity)>,
+    /// Who calls and whether it tells that, unless it is the router.
+    pub(super) caller: Option<(SessionId, &'a Identity, Disclosure)>,
 }
 
 /// What is remembered of a new call that `callee` gets.
@@ -387,8 +399,8 @@ pub(super) fn details_for<'a>(
     if callee.forward_timeout {
         details.timeout = wanted.timeout.map(|timeout| timeout.as_millis() as u64);
     }
-    let Some((caller, identity)) = wanted.caller else { return details };
-    let disclosed = match realm.disclosure {
+    let Some((caller, identity, disclosure)) = wanted.caller else { return details };
+    let disclosed = match disclosure {
         Disclosure::Allow => options.disclose_me == Some(true) || callee.disclose_caller,
         Disclosure::Deny => false,
         Disclosure::Always => true,

@@ -46,11 +46,13 @@ impl Dealer {
             other => other.map(|limit| u32::try_from(limit).unwrap_or(u32::MAX)),
         };
         let force = options.force_reregister == Some(true);
-        if force && !self.shared.options.force_reregister {
-            return Err(Refusal::new(uri::error::OPTION_NOT_ALLOWED));
-        }
         let Some(reference) = context.peers.reference(slot) else { return Ok(()) };
         let session = context.peers.session(slot).expect("it was there a line ago");
+        // Where there are roles they have decided about it.
+        let is_open = session.identity.role.is_unrestricted();
+        if force && is_open && !self.shared.options.force_reregister {
+            return Err(Refusal::new(uri::error::OPTION_NOT_ALLOWED));
+        }
         if session.registrations.len() >= context.limits.registrations_max {
             return Err(Refusal::new(uri::error::LIMIT_EXCEEDED));
         }

@@ -111,7 +111,8 @@ impl Router {
     /// The next send that may be taken. None may while other shards have too much waiting for
     /// them, or the client while it does not receive.
     fn next_send(&mut self, id: ConnectionId) -> Option<(Asker, Box<[u8]>, usize)> {
-        let slot = self.peers.slot(id).filter(|slot| !slot.full && !slot.behind)?;
+        let is_free = |slot: &&mut Slot| !slot.full && !slot.behind && slot.waiting.is_none();
+        let slot = self.peers.slot(id).filter(is_free)?;
         let send = slot.poll.as_mut().filter(|_| !self.held)?.waiting.pop_front()?;
         self.longpoll.waiting_count -= 1;
         Some(send)

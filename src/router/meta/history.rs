@@ -25,6 +25,7 @@ impl Realm {
         let query = Query::new(&keywords)?;
         let entry = self.shared.subscriptions.of_id(subscription.0);
         let entry = entry.ok_or(Refusal::new(uri::error::NO_SUCH_SUBSCRIPTION))?;
+        self.require_subscribe(call.caller.slot, &entry, context)?;
         let Some(keeper) = entry.keeper else {
             if query.names_publications() {
                 return Err(Refusal::new(uri::error::INVALID_ARGUMENT));

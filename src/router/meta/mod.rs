@@ -142,6 +142,11 @@ enum Outcome {
     Asked,
 }
 
+/// Whether a procedure takes something from other sessions.
+pub(super) fn is_forceful(procedure: &str) -> bool {
+    Procedure::from_uri(procedure).is_some_and(Procedure::is_forceful)
+}
+
 impl Meta {
     pub(super) fn new(hash_key: &ahash::RandomState) -> Self {
         let gatherings = Map::with_hasher(hash_key.clone());
@@ -174,7 +179,7 @@ impl Realm {
         let Some(caller) = context.peers.reference(slot) else { return Ok(()) };
         let call_ref = CallRef { caller, request: call.request, serial: 0 };
         if procedure.is_forceful() && !self.shared.options.meta_kill {
-            return Err(Refusal::new(uri::error::NOT_AUTHORIZED));
+            self.require_named(slot, &call.procedure, context)?;
         }
         if !self.provides(&call.procedure) {
             return Err(Refusal::new(uri::error::NO_SUCH_PROCEDURE));

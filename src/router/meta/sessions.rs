@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::super::config::Disclosure;
+use super::super::config::{Action, Disclosure};
 use super::super::realm::{Context, Realm, Refusal};
 use super::answers::answer;
 use super::arguments::Arguments;
@@ -159,6 +159,7 @@ impl Realm {
         if !uri::is_valid(&topic, self.shared.uri_check) || uri::is_reserved(&topic) {
             return Err(Refusal::new(uri::error::INVALID_URI));
         }
+        self.require_publish(call.caller.slot, &topic, context)?;
         let arguments = asked.raw(Kind::List)?;
         let arguments_kw = asked.raw(Kind::Dict)?.unwrap_or_default();
         // Keywords have arguments before them, if only none.
@@ -170,16 +171,17 @@ impl Realm {
         if options.receivers.as_ref().is_some_and(|receivers| receivers.are_too_many()) {
             return Err(Refusal::new(uri::error::INVALID_ARGUMENT));
         }
-        let disclosure = self.shared.options.disclosure;
-        if options.disclose_me == Some(true) && disclosure == Disclosure::Deny {
-            return Err(Refusal::new(uri::error::DISCLOSURE_NOT_ALLOWED));
-        }
         let mut kept = Vec::new();
         Element::write(&options, &mut MsgPackWriter::open(&mut kept));
         let limits = context.limits;
         let Some(session) = context.peers.find(call.caller) else {
             return Ok(Outcome::Answer(Vec::new()));
         };
+        let realm = self.shared.options.disclosure;
+        let disclosure = session.identity.disclosure(Action::Publish, &topic, realm);
+        if options.disclose_me == Some(true) && disclosure == Disclosure::Deny {
+            return Err(Refusal::new(uri::error::DISCLOSURE_NOT_ALLOWED));
+        }
         let count = session.testaments.iter().map(Vec::len).sum::<usize>();
         let bytes = session.testaments.iter().flatten().map(Testament::bytes_count).sum::<usize>();
         let more = arguments.len() + arguments_kw.len() + kept.len() + topic.len();

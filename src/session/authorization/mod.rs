@@ -17,8 +17,16 @@
 //! all that begins as they do before the variable.
 
 mod rule;
+mod table;
+#[cfg(test)]
+mod tests;
+mod trie;
 
 pub use rule::{AUTHID, Action, Actions, Rule};
+
+use crate::message::UriCheck;
+use crate::message::uri::{MatchPolicy, is_valid};
+use table::{Object, Rank, Say, Table};
 
 /// What a rule has to say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -28,6 +36,19 @@ pub enum Effect {
     /// The authorizer of that index in the realm decides.
     Ask(u16),
     /// No.
+    Deny,
+}
+
+/// Whether publishers and callers may tell, or hide, who they are.
+// spec: advanced/rpc_caller_identification, advanced/pubsub_publisher_identification
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Disclosure {
+    /// They tell if they want to.
+    #[default]
+    Allow,
+    /// It is always told.
+    Always,
+    /// They may not tell: what asks for it is refused.
     Deny,
 }
 
@@ -41,20 +62,153 @@ pub struct Ruling {
     pub rule: Option<u32>,
 }
 
+impl Ruling {
+    const ALLOWED: Self = Self { effect: Effect::Allow, rule: None };
+    const DENIED: Self = Self { effect: Effect::Deny, rule: None };
+}
+
+impl Say for Ruling {
+    fn or(self, other: Self) -> Self {
+        if other.effect > self.effect { other } else { self }
+    }
+
+    fn is_strict(self) -> bool {
+        self.effect != Effect::Allow
+    }
+
+    fn vetoes(self, covering: Self) -> bool {
+        // The same authorizer can judge the whole.
+        self.effect != Effect::Allow && self.effect != covering.effect
+    }
+
+    fn closed(self) -> Self {
+        Self { effect: Effect::Deny, ..self }
+    }
+}
+
+impl Say for Disclosure {
+    fn or(self, other: Self) -> Self {
+        self.max(other)
+    }
+
+    fn is_strict(self) -> bool {
+        self == Self::Deny
+    }
+
+    fn vetoes(self, covering: Self) -> bool {
+        self.is_strict() && self != covering
+    }
+
+    fn closed(self) -> Self {
+        Self::Deny
+    }
+}
+
 /// What peers of some authrole may do in a realm: rules, ready to be asked.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Role(());
+#[derive(Clone, Debug, Default)]
+pub struct Role {
+    /// By action. None: everything is allowed.
+    rules: Option<Box<[Table<Ruling>; Action::ALL.len()]>>,
+    /// Of calls and of publications.
+    disclosures: Option<Box<[Table<Disclosure>; 2]>>,
+}
 
 impl Role {
     /// A role without rules, which may do everything.
     #[must_use]
     pub const fn unrestricted() -> Self {
-        Self(())
+        Self { rules: None, disclosures: None }
+    }
+
+    /// The role that these rules make. [`Ruling::rule`] is a place in `rules`; of rules of the same
+    /// effect and pattern the first one decides.
+    #[must_use]
+    pub fn new(rules: &[(Rule, Effect)], disclosures: &[(Rule, Disclosure)]) -> Self {
+        let table = |action| {
+            let fit = (0..).zip(rules).filter(|(_, (rule, _))| rule.actions.has(action));
+            Table::new(fit.map(|(place, (rule, effect))| {
+                (&rule.uris, Ruling { effect: *effect, rule: Some(place) })
+            }))
+        };
+        let disclosing = |action| {
+            let fit = disclosures.iter().filter(|(rule, _)| rule.actions.has(action));
+            Table::new(fit.map(|(rule, disclosure)| (&rule.uris, *disclosure)))
+        };
+        let any = !disclosures.is_empty();
+        Self {
+            rules: Some(Box::new(Action::ALL.map(table))),
+            disclosures: any.then(|| Box::new([Action::Call, Action::Publish].map(disclosing))),
+        }
+    }
+
+    /// Whether everything is allowed.
+    #[inline]
+    #[must_use]
+    pub const fn is_unrestricted(&self) -> bool {
+        self.rules.is_none()
     }
 
     /// Whether a peer with that authid may do that with the URI.
+    #[inline]
     #[must_use]
-    pub const fn decide(&self, _action: Action, _uri: &str, _authid: &str) -> Ruling {
-        Ruling { effect: Effect::Allow, rule: None }
+    pub fn decide(&self, action: Action, uri: &str, authid: &str) -> Ruling {
+        self.decide_pattern(action, (MatchPolicy::Exact, uri), authid)
     }
+
+    /// The same, of all that a pattern can match.
+    #[inline]
+    #[must_use]
+    pub fn decide_pattern(
+        &self,
+        action: Action,
+        (policy, uri): (MatchPolicy, &str),
+        authid: &str,
+    ) -> Ruling {
+        let Some(tables) = &self.rules else { return Ruling::ALLOWED };
+        let is_one = policy == MatchPolicy::Wildcard && !uri.split('.').any(str::is_empty);
+        let policy = if is_one { MatchPolicy::Exact } else { policy };
+        let object = Object { policy, uri, authid };
+        tables[action as usize].judge(object).unwrap_or(Ruling::DENIED)
+    }
+
+    /// Whether the rule that decides about the URI is meant for it: it is exact, or a prefix that
+    /// reaches into its last component, and does not deny it.
+    #[must_use]
+    pub fn names(&self, action: Action, uri: &str, authid: &str) -> bool {
+        let Some(tables) = &self.rules else { return false };
+        let object = Object { policy: MatchPolicy::Exact, uri, authid };
+        let last_at = uri.rfind('.').map_or(0, |dot| dot + 1);
+        tables[action as usize].best(object).is_some_and(|(rank, ruling)| {
+            let named = match rank {
+                Rank::Exact => true,
+                Rank::Prefix(length) => length > last_at,
+                Rank::Wildcard(_) => false,
+            };
+            named && ruling.effect != Effect::Deny
+        })
+    }
+
+    /// With how many rules a pattern may have to be compared.
+    #[must_use]
+    pub fn patterns_cost(&self, action: Action) -> usize {
+        self.rules.as_ref().map_or(0, |tables| tables[action as usize].strict_count())
+    }
+
+    /// Whether a peer that calls or publishes that tells who it is, if the role has an answer.
+    #[inline]
+    #[must_use]
+    pub fn disclosure(&self, action: Action, uri: &str, authid: &str) -> Option<Disclosure> {
+        let tables = self.disclosures.as_ref()?;
+        let table = match action {
+            Action::Call => &tables[0],
+            Action::Publish => &tables[1],
+            Action::Register | Action::Subscribe | Action::Takeover => return None,
+        };
+        table.judge(Object { policy: MatchPolicy::Exact, uri, authid })
+    }
+}
+
+/// Whether `authid` can stand for itself in a URI.
+fn is_own_component(authid: &str) -> bool {
+    !authid.contains('.') && is_valid(authid, UriCheck::Loose)
 }

@@ -14,8 +14,8 @@ use std::time::Duration;
 
 use bottle::Bottle;
 use gigawamp::router::config::{
-    Config, Disclosure, HistoryRule, Limits, RealmConfig, RealmOptions, RequestIds, TrustRule,
-    UriCheck,
+    AdvisorConfig, Config, Disclosure, HistoryRule, Limits, RealmConfig, RealmOptions, RequestIds,
+    RoleConfig, Rule, TrustRule, UriCheck, parse_ask, parse_disclose,
 };
 use gigawamp::wire::{Framing, Serializer, TransportOptions};
 use notation::{Act, Bindings, Line};
@@ -126,15 +126,7 @@ pub(crate) fn reconfigured(lines: &[Line]) -> Config {
             names.push(value);
             continue;
         }
-        if name == "trust" {
-            options.trust.push(TrustRule::parse(value).expect("ROLE URI LEVEL"));
-            continue;
-        }
-        if name == "history" {
-            options.history.push(history(value).expect("URI events=COUNT bytes=OCTETS age_ms=MS"));
-            continue;
-        }
-        if people.give(name, value) {
+        if people.give(name, value) || take_rule(&mut options, (name, value)) {
             continue;
         }
         let value = value.parse().expect("a number is given");
@@ -150,7 +142,7 @@ pub(crate) fn reconfigured(lines: &[Line]) -> Config {
             "call_timeout_ms" => options.call_timeout = Duration::from_millis(value as u64),
             "call_timeout_max_ms" => options.call_timeout_max = Duration::from_millis(value as u64),
             "calls_queued_max" => limits.calls_queued_max = value,
-            "attempts_max" => limits.attempts_max = value as u32,
+            "attempts_max" => limits.attempts_max = value,
             "testaments_max" => limits.testaments_max = value,
             "outbox_bytes_max" => limits.outbox_bytes_max = value,
             "subscriptions_max" => limits.subscriptions_max = value,
@@ -159,6 +151,9 @@ pub(crate) fn reconfigured(lines: &[Line]) -> Config {
             "invocations_pending_max" => limits.invocations_pending_max = value,
             _ => panic!("nothing is called {name}"),
         }
+    }
+    if !options.roles.is_empty() {
+        people.admit_anonymous();
     }
     let realm = |name: &str| RealmConfig {
         name: name.into(),
@@ -169,22 +164,62 @@ pub(crate) fn reconfigured(lines: &[Line]) -> Config {
     };
     Config {
         realms: names.into_iter().map(realm).collect(),
-        listeners: vec![TransportOptions {
-            message_bytes_max: 1 << 20,
-            paths: vec!["/ws".into()],
-            serializers: Serializer::ALL.to_vec(),
-            websocket: true,
-            rawsocket: true,
-            deflate: true,
-            longpoll: true,
-            longpoll_path: "/lp".into(),
-            ..TransportOptions::default()
-        }],
+        listeners: vec![listener()],
         limits,
         agent: "gigawamp-under-test".into(),
         admission: vec![people.admission.clone()],
         hide_realms: people.hides_realms,
     }
+}
+
+/// Where all transports are to be had.
+fn listener() -> TransportOptions {
+    TransportOptions {
+        message_bytes_max: 1 << 20,
+        paths: vec!["/ws".into()],
+        serializers: Serializer::ALL.to_vec(),
+        websocket: true,
+        rawsocket: true,
+        deflate: true,
+        longpoll: true,
+        longpoll_path: "/lp".into(),
+        ..TransportOptions::default()
+    }
+}
+
+/// Takes over rules; those of roles are of the role given last, or of that of anonymous clients.
+fn take_rule(options: &mut RealmOptions, (name, value): (&str, &str)) -> bool {
+    if name == "trust" {
+        options.trust.push(TrustRule::parse(value).expect("ROLE URI LEVEL"));
+        return true;
+    }
+    if name == "history" {
+        options.history.push(history(value).expect("URI events=COUNT bytes=OCTETS age_ms=MS"));
+        return true;
+    }
+    if name == "authorizer" {
+        let (name, uri) = value.split_once(' ').expect("NAME PROCEDURE");
+        let advisor =
+            AdvisorConfig { cache: Duration::ZERO, ..AdvisorConfig::procedure(name, uri) };
+        options.authorizers.push(advisor);
+        return true;
+    }
+    if !["role", "allow", "deny", "disclose", "ask"].contains(&name) {
+        return false;
+    }
+    if name == "role" || options.roles.is_empty() {
+        let name = if name == "role" { value } else { "anonymous" };
+        options.roles.push(RoleConfig { name: name.into(), ..RoleConfig::default() });
+    }
+    let role = options.roles.last_mut().expect("there is one by now");
+    match name {
+        "allow" => role.allow.push(Rule::parse(value).expect("ACTIONS URI")),
+        "role" => {}
+        "deny" => role.deny.push(Rule::parse(value).expect("ACTIONS URI")),
+        "disclose" => role.disclose.push(parse_disclose(value).expect("ACTIONS URI WORD")),
+        _ => role.ask.push(parse_ask(value).expect("ACTIONS URI AUTHORIZER")),
+    }
+    true
 }
 
 /// The rule that `text` stands for.

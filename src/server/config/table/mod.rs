@@ -22,9 +22,11 @@
 //! `Some`; rules that deserve an error of their own are `Parsed` and `ParsedList`; what nobody may
 //! read is `Secret`.
 
+mod authentication;
 mod limits;
 mod listener;
 mod realm;
+mod role;
 mod top;
 
 pub(super) use limits::LIMITS;

@@ -3,6 +3,7 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
+use super::authentication::{ANONYMOUS, COOKIE, JWT, PRINCIPALS, ROUTER_KEY};
 use crate::limits::{URI_BYTES_MAX, URI_COMPONENTS_MAX};
 use crate::router::config::{
     Disclosure, HistoryRule, RealmConfig, RequestIds, TrustRule, UriCheck,
@@ -13,7 +14,7 @@ use crate::server::config::value::{duration, size};
 
 /// `[[realms]]`: at least one.
 pub(in crate::server::config) static REALM: Table<RealmConfig> =
-    Table { path: "realms", keys: KEYS, tables: &[] };
+    Table { path: "realms", keys: KEYS, tables: &[&super::role::ROLES, &PRINCIPALS, &JWT] };
 
 /// A realm at its presets, without a name.
 pub(in crate::server::config) fn preset_realm() -> RealmConfig {
@@ -33,6 +34,9 @@ const KEYS: &[Key<RealmConfig>] = &[
         reload: true,
         meaning: "What clients say in HELLO. Two realms cannot share a name.",
     },
+    ANONYMOUS,
+    COOKIE,
+    ROUTER_KEY,
     Key {
         name: "uri_check",
         kind: Kind::Word(&[

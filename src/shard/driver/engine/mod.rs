@@ -456,6 +456,9 @@ impl<C: Core, D: Driver> Engine<C, D> {
 
     fn publish(&mut self, now: Instant) {
         self.gate().publish(self.core.counters());
+        for notice in self.core.take_notices() {
+            self.gate().tell(notice);
+        }
         self.published = now;
         self.has_news = false;
     }

@@ -1,0 +1,210 @@
+//! Requests that an authorizer decides.
+//!
+//! The session waits, with a copy of its request and with whatever it sends after that, of which no
+//! more is read than is under way already; nobody else waits. When the authorizer has spoken the
+//! request goes on as if it had just come: what the rules say *then* counts, and the answer counts
+//! only for what they still leave to an authorizer.
+
+use super::super::advice::{Advice, Asked, QuestionId};
+use super::super::notice::Notice;
+use super::super::realm::{Realm, Refusal};
+use super::super::{ConnectionId, Router};
+use super::Action;
+use super::enforce::{Granted, Wish};
+use crate::message::layout::Element;
+use crate::message::options::AuthorizerAnswer;
+use crate::message::{MatchPolicy, Message, uri};
+use crate::session::Session;
+use crate::wire::json::{JsonReader, JsonWriter};
+use crate::wire::{Kind, Reader, Writer};
+
+/// A request that waits for what an authorizer says.
+#[derive(Debug)]
+pub(in super::super) struct Waiting {
+    question: QuestionId,
+    authorizer: Box<str>,
+    message: Vec<u8>,
+}
+
+/// What an authorizer has said.
+#[derive(Clone, Copy, Debug)]
+enum Verdict {
+    Granted {
+        discloses: bool,
+    },
+    Denied,
+    /// Nothing that could be understood.
+    None,
+}
+
+impl Router {
+    /// Has an authorizer asked about `message`, which is `bytes`, of the session on `id`.
+    #[cold]
+    pub(in super::super) fn seek_advice(
+        &mut self,
+        id: ConnectionId,
+        authorizer: u16,
+        (message, bytes): (&Message<'_>, &[u8]),
+    ) {
+        let config = std::sync::Arc::clone(&self.config);
+        let Some(session) = self.peers.session(id.slot) else { return };
+        let realm = session.realm;
+        let realm_config = &config.realms[usize::from(realm)];
+        let advisor = realm_config.options.authorizers.get(usize::from(authorizer));
+        let wish = Wish::of(message, session);
+        let (Some(advisor), Some(wish)) = (advisor, wish) else {
+            self.in_realm(realm, |_, context| {
+                let failed = Refusal::new(uri::error::AUTHORIZATION_FAILED);
+                Realm::refuse(id.slot, message, failed, context);
+            });
+            return self.peers.go_on(id);
+        };
+        let arguments = question(&realm_config.name, session, &wish);
+        let question = self.consult(realm, advisor, &arguments, Asked::Authorization(id));
+        let authorizer = advisor.name.clone();
+        self.peers.wait(id, Waiting { question, authorizer, message: bytes.to_vec() });
+    }
+
+    /// Goes on with a request that waited for what an authorizer says. If it does not wait any
+    /// more, nothing happens.
+    pub(in super::super) fn on_authorized(
+        &mut self,
+        id: ConnectionId,
+        question: QuestionId,
+        advice: &Advice,
+    ) {
+        let Some(slot) = self.peers.slot(id) else { return };
+        let Some(waiting) = slot.waiting.take_if(|waiting| waiting.question == question) else {
+            return;
+        };
+        let connection = slot.connection.as_ref().expect("a slot that was found is taken");
+        let (Some(session), Some(negotiated)) = (connection.session(), connection.negotiated)
+        else {
+            return;
+        };
+        let realm = session.realm;
+        let message = Message::parse(negotiated.serializer, &waiting.message);
+        let message = message.expect("it was understood when it came");
+        let verdict = verdict(advice);
+        if let (Verdict::None, Advice::Answer(_) | Advice::Failed(_)) = (verdict, advice) {
+            let (now, authorizer) = (self.now, waiting.authorizer.clone());
+            let reason = match advice {
+                Advice::Failed(reason) => reason.as_str(),
+                Advice::Answer(_) | Advice::Refused { .. } => "its answer is not understood",
+            };
+            let notice = || Notice::Undecided { authorizer, reason: reason.into() };
+            self.peers.notices.note(now, notice);
+        }
+        // Whose answer it is, if that authorizer is still there.
+        let authorizers = &self.config.realms[usize::from(realm)].options.authorizers;
+        let place = authorizers.iter().position(|known| known.name == waiting.authorizer);
+        let place = place.and_then(|place| u16::try_from(place).ok());
+        let asks = self.in_realm(realm, |realm, context| match verdict {
+            Verdict::Granted { discloses } => {
+                context.granted = place.map(|authorizer| Granted { authorizer, discloses });
+                realm.on_message(id.slot, &message, context)
+            }
+            Verdict::Denied => {
+                let session = context.peers.session(id.slot);
+                if let Some(wish) = session.and_then(|session| Wish::of(&message, session)) {
+                    let refusal = realm.deny(id.slot, &wish, context);
+                    Realm::refuse(id.slot, &message, refusal, context);
+                }
+                None
+            }
+            Verdict::None => {
+                let failed = Refusal::new(uri::error::AUTHORIZATION_FAILED);
+                Realm::refuse(id.slot, &message, failed, context);
+                None
+            }
+        });
+        match asks {
+            // The rules have changed meanwhile, and another authorizer is to be asked.
+            Some(authorizer) => self.seek_advice(id, authorizer, (&message, &waiting.message)),
+            None => self.peers.go_on(id),
+        }
+    }
+
+    /// Tells the peer on `id` that its request will not be decided any more: the router shuts down.
+    pub(in super::super) fn cancel_waiting(&mut self, id: ConnectionId) {
+        let Some(slot) = self.peers.slot(id) else { return };
+        let Some(waiting) = slot.waiting.take() else { return };
+        self.withdraw(waiting.question);
+        let session = self.peers.session(id.slot).map(|session| session.realm);
+        let negotiated = self.peers.negotiated(id.slot);
+        if let (Some(realm), Some(negotiated)) = (session, negotiated) {
+            let message = Message::parse(negotiated.serializer, &waiting.message);
+            let message = message.expect("it was understood when it came");
+            self.in_realm(realm, |_, context| {
+                let canceled = Refusal::new(uri::error::CANCELED);
+                Realm::refuse(id.slot, &message, canceled, context);
+            });
+        }
+        self.peers.go_on(id);
+    }
+
+    /// The session on `id` ends: nothing of it waits any more.
+    pub(in super::super) fn end_waiting(&mut self, id: ConnectionId) {
+        let Some(slot) = self.peers.slot(id) else { return };
+        if let Some(waiting) = slot.waiting.take() {
+            self.withdraw(waiting.question);
+            self.peers.go_on(id);
+        }
+    }
+}
+
+/// The arguments of the question: who, what with, what, and how.
+fn question(realm: &str, session: &Session, wish: &Wish<'_>) -> String {
+    let identity = &session.identity;
+    let mut json = Vec::new();
+    let mut writer = JsonWriter::open(&mut json);
+    writer.list(4);
+    writer.dict(6);
+    writer.key("session");
+    writer.integer(session.id.0);
+    for (key, value) in [
+        ("realm", realm),
+        ("authid", &*identity.authid),
+        ("authrole", &*identity.authrole),
+        ("authmethod", identity.authmethod),
+        ("authprovider", &*identity.authprovider),
+    ] {
+        writer.key(key);
+        writer.text(value);
+    }
+    writer.end_dict();
+    writer.text(wish.uri);
+    writer.text(wish.action.name());
+    let has_policy = matches!(wish.action, Action::Register | Action::Subscribe);
+    let is_told = has_policy && wish.policy != MatchPolicy::Exact;
+    writer.dict(usize::from(is_told));
+    if is_told {
+        writer.key("match");
+        writer.text(wish.policy.name());
+    }
+    writer.end_dict();
+    writer.end_list();
+    String::from_utf8(json).expect("JSON is text")
+}
+
+/// What an answer means: `true` or `false`, or a dict that says so of `allow`. An error of the
+/// authorizer's own is a no.
+fn verdict(advice: &Advice) -> Verdict {
+    let Advice::Answer(json) = advice else {
+        let refused = matches!(advice, Advice::Refused { .. });
+        return if refused { Verdict::Denied } else { Verdict::None };
+    };
+    let mut reader = JsonReader::open(json.as_bytes());
+    let answer = match reader.kind() {
+        Ok(Kind::Dict) => AuthorizerAnswer::read(&mut reader).ok(),
+        _ => reader
+            .boolean()
+            .ok()
+            .map(|allow| AuthorizerAnswer { allow: Some(allow), ..Default::default() }),
+    };
+    match answer.and_then(|answer| Some((answer.allow?, answer.disclose))) {
+        Some((true, disclose)) => Verdict::Granted { discloses: disclose == Some(true) },
+        Some((false, _)) => Verdict::Denied,
+        None => Verdict::None,
+    }
+}
