@@ -15,8 +15,10 @@
 #![expect(clippy::disallowed_methods, reason = "a test of a process waits for it")]
 
 mod authentication;
+mod authorization;
 mod cargo;
 mod case;
+mod defaults;
 mod ground;
 mod healthy;
 mod http;
@@ -54,6 +56,7 @@ fn groups() -> Vec<Group> {
         rawsocket::groups(),
         serializers::groups(),
         authentication::groups(),
+        authorization::groups(),
         protocol::groups(),
         pubsub::groups(),
         rpc::groups(),
