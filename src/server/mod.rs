@@ -14,6 +14,7 @@ mod counsel;
 mod explain;
 mod identity;
 mod logging;
+mod memory;
 mod metrics;
 mod resources;
 mod signals;
@@ -34,6 +35,7 @@ use crate::shard::{self, Listener, Shards};
 use cli::Command;
 use config::{Address, Flags, ListenerSettings, Loaded, Refused, Settings, Source};
 use counsel::Counselors;
+use memory::Watch;
 use signals::{Signal, Signals};
 use tls::{Doors, TlsMode};
 
@@ -124,7 +126,10 @@ fn serve(flags: &Flags, started: SystemTime) -> ExitCode {
         return ExitCode::from(CONFIG);
     }
     let result = start(&settings, &source, started)
-        .and_then(|(mut shards, doors)| watch(&mut shards, doors, &signals).map(|()| shards))
+        .and_then(|(mut shards, doors)| {
+            let memory = Watch::new(settings.memory_high);
+            watch(&mut shards, (doors, memory), &signals).map(|()| shards)
+        })
         .and_then(|mut shards| drain(&mut shards, &signals, settings.shutdown_timeout));
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -277,8 +282,15 @@ fn describe(address: &str, settings: &ListenerSettings) -> String {
 }
 
 /// Waits for the signal to stop, as long as every shard is well.
-fn watch(shards: &mut Shards, mut doors: Doors, signals: &Signals) -> Result<(), String> {
+fn watch(
+    shards: &mut Shards,
+    (mut doors, mut memory): (Doors, Watch),
+    signals: &Signals,
+) -> Result<(), String> {
     loop {
+        if let Some(is_short) = memory.look() {
+            shards.note_memory(is_short);
+        }
         match signals.wait(TURN) {
             Some(Signal::Stop(name)) => {
                 info!("stopping on {name}");

@@ -26,6 +26,7 @@ mod vestibule;
 mod watchdog;
 
 use std::panic::AssertUnwindSafe;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
@@ -111,6 +112,7 @@ pub struct Shards {
     acceptor: Option<Acceptor>,
     admission: Arc<Admission>,
     watchdog: Watchdog,
+    memory_is_short: Arc<AtomicBool>,
 }
 
 /// What the thread of a shard tells the one that started it.
@@ -130,10 +132,12 @@ impl Shards {
         let shards_count = u16::try_from(options.shards).unwrap_or(u16::MAX);
         let (config, now) = (Arc::clone(&options.config), Clock::start().now());
         let shared = Shared::new(config, shards_count, clock::seed(), now);
+        let memory_is_short = shared.memory_is_short();
         let first = Arc::clone(&shared);
         let mut shards = Self::start_with(options, MESH_DEPTH, move |shard| {
             Router::new(shard, &first, clock::seed())
         })?;
+        shards.memory_is_short = memory_is_short;
         shards.shared = Some(shared);
         Ok(shards)
     }
@@ -168,6 +172,7 @@ impl Shards {
             acceptor: None,
             admission: Arc::clone(&admission),
             watchdog,
+            memory_is_short: Arc::default(),
         };
         let mesh = Mesh::new(Arc::clone(&gates), mesh_depth).advised_by(options.counsel.clone());
         let mesh = Arc::new(mesh);
@@ -235,6 +240,11 @@ impl Shards {
     /// What an operator should hear of since this was asked last.
     pub fn take_notices(&self) -> impl Iterator<Item = Notice> + '_ {
         self.gates.iter().flat_map(Gate::take_notices)
+    }
+
+    /// Has all shards refuse new sessions for as long as memory is short.
+    pub fn note_memory(&self, is_short: bool) {
+        self.memory_is_short.store(is_short, Ordering::Relaxed);
     }
 
     /// Has whoever connects to the listener `index` from now on pass through `door`: other

@@ -8,6 +8,7 @@
 mod commands;
 mod compressed;
 mod crowd;
+mod edge;
 mod flood;
 mod greeting;
 mod late;

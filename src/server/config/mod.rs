@@ -51,6 +51,8 @@ pub(super) struct Settings {
     pub(super) pin: Option<bool>,
     /// Connections at once; `None`: what open files allow.
     pub(super) connections_max: Option<usize>,
+    /// Resident memory above which new sessions are refused.
+    pub(super) memory_high: MemoryHigh,
     /// How long sessions may take to end once the process was told to stop.
     pub(super) shutdown_timeout: Duration,
     /// Whether listeners may be reached from other machines although nobody is authenticated.
@@ -63,6 +65,17 @@ pub(super) struct Settings {
     pub(super) listeners: Vec<ListenerSettings>,
     /// Bounds of the core.
     pub(super) limits: Limits,
+}
+
+/// Resident memory above which new sessions are refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum MemoryHigh {
+    /// Four fifths of what the process may have.
+    Auto,
+    /// Never refuse any.
+    Off,
+    /// So many octets.
+    At(u64),
 }
 
 /// One address to listen on.
@@ -206,6 +219,7 @@ impl Settings {
             busy_poll: Duration::ZERO,
             pin: None,
             connections_max: None,
+            memory_high: MemoryHigh::Auto,
             shutdown_timeout: Duration::ZERO,
             insecure_allow_anonymous_remote: false,
             hide_realms: false,
