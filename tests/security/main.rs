@@ -14,8 +14,11 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 #![expect(clippy::disallowed_methods, reason = "a test of a process waits for it")]
 
+mod authentication;
+mod authorization;
 mod cargo;
 mod case;
+mod defaults;
 mod ground;
 mod healthy;
 mod http;
@@ -30,6 +33,7 @@ mod serializers;
 mod talk;
 mod web;
 mod websocket;
+mod websocket_suite;
 
 #[path = "../process/peer.rs"]
 #[expect(dead_code, reason = "what only the tests of the process need")]
@@ -48,8 +52,11 @@ fn groups() -> Vec<Group> {
     let all = [
         http::groups(),
         websocket::groups(),
+        websocket_suite::groups(),
         rawsocket::groups(),
         serializers::groups(),
+        authentication::groups(),
+        authorization::groups(),
         protocol::groups(),
         pubsub::groups(),
         rpc::groups(),
