@@ -3,7 +3,7 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use super::authentication::{ANONYMOUS, COOKIE, JWT, PRINCIPALS, ROUTER_KEY};
+use super::authentication::{ANONYMOUS, COOKIE, CREDENTIALS, JWT, PRINCIPALS, ROUTER_KEY};
 use crate::limits::{URI_BYTES_MAX, URI_COMPONENTS_MAX};
 use crate::router::config::{
     Disclosure, HistoryRule, RealmConfig, RequestIds, TrustRule, UriCheck,
@@ -44,6 +44,7 @@ const KEYS: &[Key<RealmConfig>] = &[
         meaning: "What clients say in HELLO. Two realms cannot share a name.",
     },
     ANONYMOUS,
+    CREDENTIALS,
     COOKIE,
     ROUTER_KEY,
     Key {
