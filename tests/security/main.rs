@@ -14,8 +14,11 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 #![expect(clippy::disallowed_methods, reason = "a test of a process waits for it")]
 
+mod authentication;
+mod authorization;
 mod cargo;
 mod case;
+mod defaults;
 mod doors;
 mod ground;
 mod healthy;
@@ -31,6 +34,7 @@ mod serializers;
 mod talk;
 mod web;
 mod websocket;
+mod websocket_suite;
 
 #[path = "../process/peer.rs"]
 #[expect(dead_code, reason = "what only the tests of the process need")]
@@ -52,8 +56,11 @@ fn groups() -> Vec<Group> {
         doors::groups(),
         http::groups(),
         websocket::groups(),
+        websocket_suite::groups(),
         rawsocket::groups(),
         serializers::groups(),
+        authentication::groups(),
+        authorization::groups(),
         protocol::groups(),
         pubsub::groups(),
         rpc::groups(),
