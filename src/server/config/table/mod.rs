@@ -22,6 +22,7 @@
 //! `Some`; rules that deserve an error of their own are `Parsed` and `ParsedList`; what nobody may
 //! read is `Secret`.
 
+mod advisor;
 mod authentication;
 mod limits;
 mod listener;

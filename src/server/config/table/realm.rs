@@ -13,8 +13,17 @@ use crate::server::config::nest::Table;
 use crate::server::config::value::{duration, size};
 
 /// `[[realms]]`: at least one.
-pub(in crate::server::config) static REALM: Table<RealmConfig> =
-    Table { path: "realms", keys: KEYS, tables: &[&super::role::ROLES, &PRINCIPALS, &JWT] };
+pub(in crate::server::config) static REALM: Table<RealmConfig> = Table {
+    path: "realms",
+    keys: KEYS,
+    tables: &[
+        &super::role::ROLES,
+        &super::advisor::AUTHORIZERS,
+        &super::advisor::AUTHENTICATORS,
+        &PRINCIPALS,
+        &JWT,
+    ],
+};
 
 /// A realm at its presets, without a name.
 pub(in crate::server::config) fn preset_realm() -> RealmConfig {
