@@ -1,6 +1,6 @@
 //! `[[realms.roles]]`: what sessions may do.
 
-use crate::router::config::{RealmConfig, RoleConfig, Rule, parse_disclose};
+use crate::router::config::{RealmConfig, RoleConfig, Rule, parse_ask, parse_disclose};
 use crate::server::config::key::{Key, Kind, Preset};
 use crate::server::config::nest::{Inner, Misfit, Shape, Table};
 
@@ -61,6 +61,18 @@ const KEYS: &[Key<RoleConfig>] = &[
         preset: Preset::Unset("nothing but what is not allowed"),
         reload: true,
         meaning: "What is denied although a rule allows it that is no more specific.",
+    },
+    Key {
+        name: "ask",
+        kind: Kind::ParsedList(
+            "rules such as \"call com.bank.* AUTHORIZER\"",
+            |role| role.ask.clear(),
+            |role, text| parse_ask(text).map(|rule| role.ask.push(rule)).ok_or_else(wrong),
+        ),
+        preset: Preset::Unset("no authorizer decides"),
+        reload: true,
+        meaning: "What the authorizer of that name in `[[realms.authorizers]]` decides. It is \
+                  asked where no rule that allows or denies is more specific.",
     },
     Key {
         name: "disclose",
