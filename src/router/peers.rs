@@ -455,23 +455,6 @@ impl Peers {
         self.mind_reading(id);
     }
 
-    /// Processes nothing more of `id` until the request that is `waiting` is decided.
-    pub(super) fn wait(&mut self, id: ConnectionId, waiting: Waiting) {
-        if let Some(slot) = self.slot(id) {
-            slot.waiting = Some(Box::new(waiting));
-            self.mind_reading(id);
-        }
-    }
-
-    /// Goes on with what `id` has sent since it waits no more.
-    pub(super) fn go_on(&mut self, id: ConnectionId) {
-        let Some(slot) = self.slot(id) else { return };
-        if slot.behind && slot.may_go_on() {
-            self.turns.push_back(id);
-        }
-        self.mind_reading(id);
-    }
-
     /// Takes what waits of `id`, if it is its turn.
     pub(super) fn take_turn(&mut self, id: ConnectionId) -> Option<Vec<u8>> {
         let slot = self.slot(id).filter(|slot| slot.behind && slot.may_go_on())?;

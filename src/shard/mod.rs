@@ -33,7 +33,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use crate::limits::SHARDS_MAX;
-use crate::router::config::{Config, Limits};
+use crate::router::config::Config;
 use crate::router::notice::Notice;
 use crate::router::{Changes, Counters, Router, ShardId, Shared};
 
@@ -219,7 +219,9 @@ impl Shards {
     /// As [`Shared::configure`]; nothing is changed then.
     pub fn configure(&mut self, config: Config) -> Result<Changes, &'static str> {
         let shared = self.shared.as_ref().ok_or("the shards host no routers")?;
+        let limits = config.limits.clone();
         let (next, changes) = shared.configure(config, clock::seed(), Clock::start().now())?;
+        self.admission.set_limits(&limits);
         self.shared = Some(next);
         self.gates.iter().for_each(Gate::configure);
         Ok(changes)
@@ -253,11 +255,6 @@ impl Shards {
         if let Some(acceptor) = &self.acceptor {
             acceptor.set_door(index, Arc::new(door));
         }
-    }
-
-    /// Other bounds of what each address may do, for whoever connects from now on.
-    pub fn set_limits(&self, limits: &Limits) {
-        self.admission.set_limits(limits);
     }
 
     /// Connections that were turned away so far.

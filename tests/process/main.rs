@@ -18,6 +18,7 @@ mod panics;
 mod peer;
 mod program;
 mod race;
+mod reload;
 mod restricted;
 mod running;
 mod secure;

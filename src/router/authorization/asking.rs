@@ -7,6 +7,7 @@
 
 use super::super::advice::{Advice, Asked, QuestionId};
 use super::super::notice::Notice;
+use super::super::peers::Peers;
 use super::super::realm::{Realm, Refusal};
 use super::super::{ConnectionId, Router};
 use super::Action;
@@ -150,6 +151,25 @@ impl Router {
             self.withdraw(waiting.question);
             self.peers.go_on(id);
         }
+    }
+}
+
+impl Peers {
+    /// Processes nothing more of `id` until the request that is `waiting` is decided.
+    pub(in super::super) fn wait(&mut self, id: ConnectionId, waiting: Waiting) {
+        if let Some(slot) = self.slot(id) {
+            slot.waiting = Some(Box::new(waiting));
+            self.mind_reading(id);
+        }
+    }
+
+    /// Goes on with what `id` has sent since it waits no more.
+    pub(in super::super) fn go_on(&mut self, id: ConnectionId) {
+        let Some(slot) = self.slot(id) else { return };
+        if slot.behind && slot.may_go_on() {
+            self.turns.push_back(id);
+        }
+        self.mind_reading(id);
     }
 }
 

@@ -156,6 +156,15 @@ const KEYS: &[Key<Settings>] = &[
                   machine's memory, whichever is less.",
     },
     Key {
+        name: "pid_file",
+        kind: Kind::Path(|top| &mut top.pid_file),
+        preset: Preset::Unset("none is written"),
+        reload: false,
+        meaning: "A file that has the number of this process for as long as it runs. \
+                  `gigawamp reload` needs it; how the last reload went stands beside it, in a file \
+                  of that name with `.status` behind it.",
+    },
+    Key {
         name: "shutdown_timeout",
         kind: Kind::Duration(DRAIN, |top| &mut top.shutdown_timeout),
         preset: Preset::Literal("\"10s\""),
