@@ -329,6 +329,8 @@ attributes! { <'a>
         allow: bool,
         /// Whether its receivers are told whose it is, unasked.
         disclose: bool,
+        /// Whether the answer may be used again.
+        cache: bool,
     }
     /// `UNREGISTERED.Details` of a revocation.
     UnregisteredDetails<'a> {

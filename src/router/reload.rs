@@ -34,6 +34,7 @@ impl Router {
             self.realms.push(realm);
         }
         self.give_up_attempts();
+        self.questions.memory.forget_all();
         for index in 0..before.realms.len() {
             let shared = Arc::clone(&self.shared.realms[index]);
             self.realms[index].configure(&shared);

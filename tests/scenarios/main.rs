@@ -4,6 +4,7 @@
 
 mod harness;
 
+mod advice;
 mod authentication;
 mod authentication_methods;
 mod authorization;

@@ -19,6 +19,7 @@ mod authorization;
 mod cargo;
 mod case;
 mod defaults;
+mod doors;
 mod ground;
 mod healthy;
 mod http;
@@ -42,6 +43,8 @@ mod peer;
 #[path = "../process/program.rs"]
 #[expect(dead_code, reason = "what only the tests of the process need")]
 mod program;
+#[path = "../process/secure.rs"]
+mod secure;
 
 use case::{Group, Row};
 
@@ -51,6 +54,7 @@ const GROUPS_AT_ONCE: usize = 3;
 /// Every group there is.
 fn groups() -> Vec<Group> {
     let all = [
+        doors::groups(),
         http::groups(),
         websocket::groups(),
         websocket_suite::groups(),

@@ -16,6 +16,7 @@
 //! Nothing is asked twice, and nothing that is asked counts as allowed before it is answered.
 
 mod answer;
+pub(super) mod memory;
 mod outside;
 
 pub use outside::{Errand, Question, Reply};
@@ -33,6 +34,7 @@ use crate::message::uri::error;
 use crate::message::{Payload, RequestId};
 use crate::session::{CallRef, PendingCall, SessionRef};
 use crate::wire::Serializer;
+use memory::Memory;
 
 /// A question under way: unique on its shard for ever.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -74,6 +76,8 @@ pub(super) struct Questions {
     answers: VecDeque<(QuestionId, Advice)>,
     /// Those that the driver has not taken; nothing where nobody asks any more.
     outside: VecDeque<Option<Question>>,
+    /// What authorizers have said.
+    pub(super) memory: Memory,
     last: u64,
 }
 
@@ -111,6 +115,7 @@ impl Questions {
             calls: Map::with_hasher(hash_key.clone()),
             answers: VecDeque::new(),
             outside: VecDeque::new(),
+            memory: Memory::new(hash_key),
             last: 0,
         }
     }

@@ -21,6 +21,7 @@ impl Realm {
     /// more is taken from it; a session whose role is gone may do nothing.
     pub(in super::super) fn apply_roles(&mut self, roles: Arc<Roles>, context: &mut Context<'_>) {
         self.roles = roles;
+        context.questions.memory.forget(self.realm);
         let sessions: Vec<(SessionId, u32)> =
             self.sessions.iter().map(|(id, slot)| (*id, *slot)).collect();
         for (_, slot) in sessions {

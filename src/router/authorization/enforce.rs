@@ -1,11 +1,12 @@
 //! What a session wants, held against its role before broker or dealer see it.
 
+use super::super::advice::memory::Matter;
 use super::super::notice::Notice;
 use super::super::realm::{Context, Realm, Refusal};
 use super::super::subscriptions::Subscription;
 use super::{Action, Effect, Role};
 use crate::message::uri::{self, MatchPolicy};
-use crate::message::{Call, Message, Register};
+use crate::message::{Call, Message, Register, SessionId};
 use crate::session::{Identity, Session};
 
 /// What an authorizer has granted beyond what was asked.
@@ -53,6 +54,12 @@ impl<'m> Wish<'m> {
 
     const fn exact(action: Action, uri: &'m str) -> Self {
         Self { action, policy: MatchPolicy::Exact, uri, force: false }
+    }
+
+    /// What an authorizer in that place of that realm decides about if `session` wants this.
+    pub(super) fn matter(&self, (realm, authorizer): (u16, u16), session: SessionId) -> Matter<'m> {
+        let (policy, uri) = (self.policy, self.uri);
+        Matter { realm, authorizer, session, action: self.action as u8, policy, uri }
     }
 
     /// Whether any procedure at all fits what it wants to register.

@@ -15,6 +15,8 @@ pub struct AdvisorConfig {
     pub timeout: Duration,
     /// How long its answer counts for the same question. Zero: it is asked each time.
     pub cache: Duration,
+    /// Whether an authorizer is also told of the request's options.
+    pub options: bool,
 }
 
 /// How an advisor is reached.
@@ -61,6 +63,7 @@ impl AdvisorConfig {
             kind: AdvisorKind::Procedure { realm: None, uri: uri.into() },
             timeout: Duration::from_secs(5),
             cache: Duration::from_secs(1),
+            options: true,
         }
     }
 }

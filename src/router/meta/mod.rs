@@ -31,7 +31,7 @@ use crate::wire::msgpack::MsgPackWriter;
 use answers::{answer, finish, give, in_msgpack, write_ids};
 use arguments::Arguments;
 use lists::{Lists, Pages, Scan};
-use procedures::{GET_EVENTS, Procedure, own_procedure, own_registration};
+use procedures::{FORGET, GET_EVENTS, Procedure, own_procedure, own_registration};
 
 /// What a shard is asked. The arguments of the call travel as the relay's payload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,6 +56,8 @@ pub(super) enum Question {
     RemoveSubscriber,
     /// What is in this history that you keep, for a session of the given authid and authrole?
     Events(Reading),
+    /// Forget what authorizers have said.
+    Forget,
 }
 
 impl Question {
@@ -65,7 +67,7 @@ impl Question {
             Self::Sessions(form) | Self::Subscribers(_, form) => matches!(form, Form::List),
             Self::Callees(_) | Self::Registrations | Self::Subscriptions => true,
             Self::Kill(kill) => !matches!(kill, Kill::Session),
-            Self::Session | Self::RemoveCallee | Self::RemoveSubscriber => false,
+            Self::Session | Self::RemoveCallee | Self::RemoveSubscriber | Self::Forget => false,
             // It has a bound of its own.
             Self::Events(_) => false,
         }
@@ -305,6 +307,10 @@ impl Realm {
             }
             Question::RemoveCallee => self.remove_callee(asked, context).and(nothing),
             Question::RemoveSubscriber => self.remove_subscriber(asked, context).and(nothing),
+            Question::Forget => {
+                context.questions.memory.forget(self.realm);
+                nothing
+            }
             Question::Events(reading) => {
                 let search = self.events_search(reading, asked, context)?;
                 Ok(Told::Later(Scan::Events(Box::new(search)), Form::Only))
@@ -364,6 +370,7 @@ impl Realm {
             Procedure::SessionKillByAuthid => (kill(Form::List, Kill::Authid), everywhere()),
             Procedure::SessionKillByAuthrole => (kill(Form::Count, Kill::Authrole), everywhere()),
             Procedure::SessionKillAll => (kill(Form::Count, Kill::All), everywhere()),
+            Procedure::AuthorizationForget => (inquiry(Form::Only, Question::Forget), everywhere()),
             Procedure::SubscriptionGetEvents => return self.events_call(call, asked, context),
             Procedure::AddTestament => return self.add_testament(call, asked, context),
             Procedure::FlushTestaments => return self.flush_testaments(call, &asked, context),
@@ -444,9 +451,13 @@ impl Realm {
     }
 
     /// Whether a procedure of the router's is there: histories can only be asked for where there
-    /// are any.
+    /// are any, and authorizers have said nothing where there are none.
     fn provides(&self, procedure: &str) -> bool {
-        procedure != GET_EVENTS || !self.shared.archives.is_empty()
+        match procedure {
+            GET_EVENTS => !self.shared.archives.is_empty(),
+            FORGET => !self.shared.options.authorizers.is_empty(),
+            _ => true,
+        }
     }
 
     // spec: advanced/meta_api_registrations

@@ -33,11 +33,12 @@ pub(super) enum Procedure {
     SubscriptionCountSubscribers,
     SubscriptionRemoveSubscriber,
     SubscriptionGetEvents,
+    AuthorizationForget,
 }
 
 /// What the router itself has registered. The place of each tells its id: from the last there is
 /// downwards, where no other comes.
-const REGISTERED: [&str; 24] = [
+const REGISTERED: [&str; 25] = [
     "wamp.session.count",
     "wamp.session.list",
     "wamp.session.get",
@@ -62,7 +63,10 @@ const REGISTERED: [&str; 24] = [
     "wamp.subscription.count_subscribers",
     "wamp.subscription.remove_subscriber",
     GET_EVENTS,
+    FORGET,
 ];
+
+pub(super) const FORGET: &str = "wamp.authorization.forget";
 
 pub(super) const GET_EVENTS: &str = "wamp.subscription.get_events";
 
@@ -105,11 +109,12 @@ impl Procedure {
             "subscription.count_subscribers" => Self::SubscriptionCountSubscribers,
             "subscription.remove_subscriber" => Self::SubscriptionRemoveSubscriber,
             "subscription.get_events" => Self::SubscriptionGetEvents,
+            "authorization.forget" => Self::AuthorizationForget,
             _ => return None,
         })
     }
 
-    /// Whether it takes something from other sessions.
+    /// Whether it takes something from other sessions, or has others asked anew about them.
     pub(super) const fn is_forceful(self) -> bool {
         matches!(
             self,
@@ -119,6 +124,7 @@ impl Procedure {
                 | Self::SessionKillByAuthid
                 | Self::SessionKillByAuthrole
                 | Self::SessionKillAll
+                | Self::AuthorizationForget
         )
     }
 }

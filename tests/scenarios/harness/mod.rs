@@ -14,8 +14,8 @@ use std::time::Duration;
 
 use bottle::Bottle;
 use gigawamp::router::config::{
-    AdvisorConfig, Config, Disclosure, HistoryRule, Limits, RealmConfig, RealmOptions, RequestIds,
-    RoleConfig, Rule, TrustRule, UriCheck, parse_ask, parse_disclose,
+    AdvisorConfig, AdvisorKind, Config, Disclosure, HistoryRule, Limits, RealmConfig, RealmOptions,
+    RequestIds, RoleConfig, Rule, TrustRule, UriCheck, parse_ask, parse_disclose,
 };
 use gigawamp::wire::{Framing, Serializer, TransportOptions};
 use notation::{Act, Bindings, Line};
@@ -118,12 +118,13 @@ pub(crate) fn reconfigured(lines: &[Line]) -> Config {
             continue;
         };
         let (name, value) = given.split_once(' ').unwrap_or((given, "0"));
-        if name == "without" {
-            names.retain(|name| *name != value);
-            continue;
+        match name {
+            "without" => names.retain(|name| *name != value),
+            "with" => names.push(value),
+            "nobody_is_known" => people = People::default(),
+            _ => {}
         }
-        if name == "with" {
-            names.push(value);
+        if matches!(name, "without" | "with" | "nobody_is_known") {
             continue;
         }
         if people.give(name, value) || take_rule(&mut options, (name, value)) {
@@ -143,6 +144,7 @@ pub(crate) fn reconfigured(lines: &[Line]) -> Config {
             "call_timeout_max_ms" => options.call_timeout_max = Duration::from_millis(value as u64),
             "calls_queued_max" => limits.calls_queued_max = value,
             "attempts_max" => limits.attempts_max = value,
+            "advice_pending_max" => limits.advice_pending_max = value,
             "testaments_max" => limits.testaments_max = value,
             "outbox_bytes_max" => limits.outbox_bytes_max = value,
             "session_messages_per_second" => limits.session_messages_per_second = value,
@@ -175,6 +177,27 @@ pub(crate) fn reconfigured(lines: &[Line]) -> Config {
     }
 }
 
+/// The authorizer that `NAME PROCEDURE [realm=NAME] [cache_s=SECONDS] [brief]` means.
+fn authorizer(text: &str) -> Option<AdvisorConfig> {
+    let mut words = text.split(' ');
+    let mut advisor = AdvisorConfig::procedure(words.next()?, words.next()?);
+    advisor.cache = Duration::ZERO;
+    for word in words {
+        match word.split_once('=') {
+            Some(("realm", name)) => {
+                let AdvisorKind::Procedure { realm, .. } = &mut advisor.kind else { return None };
+                *realm = Some(name.into());
+            }
+            Some(("cache_s", seconds)) => {
+                advisor.cache = Duration::from_secs(seconds.parse().ok()?);
+            }
+            None if word == "brief" => advisor.options = false,
+            Some(_) | None => return None,
+        }
+    }
+    Some(advisor)
+}
+
 /// Where all transports are to be had.
 fn listener() -> TransportOptions {
     TransportOptions {
@@ -201,10 +224,7 @@ fn take_rule(options: &mut RealmOptions, (name, value): (&str, &str)) -> bool {
         return true;
     }
     if name == "authorizer" {
-        let (name, uri) = value.split_once(' ').expect("NAME PROCEDURE");
-        let advisor =
-            AdvisorConfig { cache: Duration::ZERO, ..AdvisorConfig::procedure(name, uri) };
-        options.authorizers.push(advisor);
+        options.authorizers.push(authorizer(value).expect("NAME PROCEDURE WORDS"));
         return true;
     }
     if !["role", "allow", "deny", "disclose", "ask"].contains(&name) {

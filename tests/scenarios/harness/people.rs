@@ -86,10 +86,11 @@ impl People {
     }
 
     /// Who may join the realm of that name. All of it is about the first; the second knows nobody
-    /// but an authenticator, so there is always a place for one.
+    /// but strangers, so there is always a place for an authenticator.
     pub(super) fn of(&self, realm: &str) -> Arc<AuthenticationConfig> {
         if realm != "realm1" {
-            return Arc::default();
+            let anonymous = self.anonymous.clone();
+            return Arc::new(AuthenticationConfig { anonymous, ..Default::default() });
         }
         let seed = Secret::from("the seed of this test");
         let principals = Principals::new(self.principals.clone(), seed).expect("all are different");
@@ -100,6 +101,7 @@ impl People {
             cookie: self.cookie,
             jwt: self.jwt.clone(),
             router_key: self.router_key.clone(),
+            ..AuthenticationConfig::default()
         })
     }
 }

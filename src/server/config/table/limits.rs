@@ -147,6 +147,14 @@ const KEYS: &[Key<Limits>] = &[
         meaning: "Calls one session may have pending.",
     },
     Key {
+        name: "advice_pending_max",
+        kind: Kind::Count(1..=1_000_000, |limits| &mut limits.advice_pending_max),
+        preset: Preset::Core,
+        reload: true,
+        meaning: "Questions to authenticators and authorizers that each shard may have open. \
+                  One more has failed.",
+    },
+    Key {
         name: "invocations_pending_max",
         kind: Kind::Count(1..=10_000_000, |limits| &mut limits.invocations_pending_max),
         preset: Preset::Core,

@@ -22,6 +22,7 @@
 //! `Some`; rules that deserve an error of their own are `Parsed` and `ParsedList`; what nobody may
 //! read is `Secret`.
 
+mod advisor;
 mod authentication;
 mod limits;
 mod listener;
@@ -29,6 +30,7 @@ mod realm;
 mod role;
 mod top;
 
+pub(super) use authentication::PEOPLE;
 pub(super) use limits::LIMITS;
 pub(super) use listener::{LISTENER, preset_listener};
 pub(super) use realm::{REALM, preset_realm};

@@ -1,6 +1,6 @@
 //! `[[realms.roles]]`: what sessions may do.
 
-use crate::router::config::{RealmConfig, RoleConfig, Rule, parse_disclose};
+use crate::router::config::{RealmConfig, RoleConfig, Rule, parse_ask, parse_disclose};
 use crate::server::config::key::{Key, Kind, Preset};
 use crate::server::config::nest::{Inner, Misfit, Shape, Table};
 
@@ -63,6 +63,18 @@ const KEYS: &[Key<RoleConfig>] = &[
         meaning: "What is denied although a rule allows it that is no more specific.",
     },
     Key {
+        name: "ask",
+        kind: Kind::ParsedList(
+            "rules such as \"call com.bank.* AUTHORIZER\"",
+            |role| role.ask.clear(),
+            |role, text| parse_ask(text).map(|rule| role.ask.push(rule)).ok_or_else(wrong),
+        ),
+        preset: Preset::Unset("no authorizer decides"),
+        reload: true,
+        meaning: "What the authorizer of that name in `[[realms.authorizers]]` decides. It is \
+                  asked where no rule that allows or denies is more specific.",
+    },
+    Key {
         name: "disclose",
         kind: Kind::ParsedList(
             "rules such as \"call,publish com.bank.* always\"",
@@ -76,7 +88,34 @@ const KEYS: &[Key<RoleConfig>] = &[
         meaning: "Whether callers and publishers tell who they are: `always` (also if it is left \
                   out), `never`, or `asked` for it. The most specific rule counts.",
     },
+    Key {
+        name: "messages_per_second",
+        kind: Kind::AutoCount(0..=RATE, |role| &mut role.messages_per_second),
+        preset: Preset::Literal("\"auto\""),
+        reload: true,
+        meaning: "Messages that one session may send in a second; what comes faster is read \
+                  later. `0`: any number; `\"auto\"`: `limits.session_messages_per_second`.",
+    },
+    Key {
+        name: "bytes_per_second",
+        kind: Kind::AutoCount(0..=RATE, |role| &mut role.bytes_per_second),
+        preset: Preset::Literal("\"auto\""),
+        reload: true,
+        meaning: "Octets that the messages of one session may come to in a second. `0`: any \
+                  number; `\"auto\"`: `limits.session_bytes_per_second`.",
+    },
+    Key {
+        name: "calls_per_second",
+        kind: Kind::AutoCount(0..=RATE, |role| &mut role.calls_per_second),
+        preset: Preset::Literal("\"auto\""),
+        reload: true,
+        meaning: "Calls that one session may make in a second. `0`: any number; `\"auto\"`: \
+                  `limits.session_calls_per_second`.",
+    },
 ];
+
+/// More than any session can do.
+const RATE: usize = 1 << 32;
 
 /// How rules look.
 const RULES: &str = "rules such as \"call,subscribe com.public.*\"";

@@ -32,6 +32,7 @@ pub(in crate::server::config) static TOP: Table<Settings> = Table {
                 if let Some((key, text)) = super::role::misfit(&realm) {
                     return Err(Misfit { key, text });
                 }
+                super::advisor::find_authorizers(&realm)?;
                 settings.realms.push(realm);
                 Ok(())
             },
