@@ -115,7 +115,7 @@ const CROWD: [Case; 3] = [
     Case::new(
         "94",
         "100000 subscriptions by one session",
-        "`gigawamp.error.limit_exceeded` from the 10001st on; at most 1 KiB for each of the others, with \
+        "`gigawamp.error.limit_exceeded` from the 10001st on; at most 2 KiB for each of the others, with \
          what the tables need while they grow",
         subscribe_too_often,
     )
@@ -353,7 +353,7 @@ fn subscribe_too_often(ground: &Ground) -> Verdict {
         expect(&error, "gigawamp.error.limit_exceeded", "one more")?;
     }
     let each = growth / ALLOWED;
-    if each > 1_024 {
+    if each > 2_048 {
         return Err(format!("{each} octets for each subscription"));
     }
     Ok(format!("{ALLOWED} taken, {each} octets each; all others refused"))
