@@ -32,6 +32,7 @@ mod rawsocket;
 mod rpc;
 mod serializers;
 mod talk;
+mod timing;
 mod web;
 mod websocket;
 mod websocket_suite;
