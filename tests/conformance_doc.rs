@@ -301,7 +301,6 @@ fn write_area(
 ) {
     let Area { prefix, title, .. } = area;
     let feature = area.feature.map(|(key, _)| format!(" — `{key}`")).unwrap_or_default();
-    let mut missing = Vec::new();
     writeln!(text, "\n### {title}{feature} ({prefix})\n").unwrap();
     writeln!(text, "| requirement | shown by |\n|---|---|").unwrap();
     for id in area.ids() {
@@ -311,13 +310,12 @@ fn write_area(
             (Some(tests), None) => tests.join("<br>"),
             (None, Some(why)) => format!("no test: {why}"),
             (None, None) => {
-                missing.push(id);
+                holes.push(id);
                 continue;
             }
         };
         writeln!(text, "| {id} | {shown} |").unwrap();
     }
-    holes.append(&mut missing);
 }
 
 /// The tests that bear each mark.
