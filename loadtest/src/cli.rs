@@ -39,6 +39,7 @@ Scenarios:
   storm      sessions opened and dropped, --window of them at once
   idle       --sessions open sessions that do nothing, and their memory
   churn      --sessions opened and dropped, --cycles times, and their memory
+  attack     calls and events at --rate, before and beside clients that mean no good
 
 Where:
   --url URL              tcp://H:P, unix:///PATH (RawSocket), ws://H:P/PATH or
@@ -59,7 +60,7 @@ How much:
   --window N             requests each client has under way
   --rate N               requests per second of all clients: an open loop
   --payload BYTES        text in each payload, at least 32 (default: 64)
-  --duration SECONDS     (default: 5)
+  --duration SECONDS     (default: 5); 10m and 1h are understood too
   --warmup SECONDS       (default: 1)
   --exact N  --prefix N  --wildcard N  --cycles N
   --flood publish|call|meta
@@ -251,6 +252,7 @@ impl Options {
             Scenario::Slow => (0, 0, 1, 2, 64),
             Scenario::Storm => (0, 0, 0, 0, 32),
             Scenario::Idle | Scenario::Churn => (0, 0, 0, 0, 1),
+            Scenario::Attack => (8, 1, 2, 8, 4),
         };
         Self {
             url: rig::default_url(false),
@@ -271,7 +273,7 @@ impl Options {
             subscribers,
             sessions: if scenario == Scenario::Idle { 10_000 } else { 1_000 },
             window,
-            rate: None,
+            rate: (scenario == Scenario::Attack).then_some(500),
             payload: if scenario == Scenario::Slow { 1_024 } else { 64 },
             duration: Duration::from_secs(5),
             warmup: Duration::from_secs(1),
@@ -436,8 +438,14 @@ fn read_relay(mut parser: Parser) -> Result<Command, lexopt::Error> {
     Ok(Command::Relay(options))
 }
 
+/// `5`, `0.5`, `30s`, `10m` or `1h`.
 fn seconds(text: &str) -> Result<Duration, String> {
-    let seconds: f64 = text.parse().map_err(|_| "a number of seconds is wanted".to_owned())?;
+    let units = [("h", 3_600.0), ("m", 60.0), ("s", 1.0)];
+    let unit =
+        units.into_iter().find_map(|(unit, length)| Some((text.strip_suffix(unit)?, length)));
+    let (number, length) = unit.unwrap_or((text, 1.0));
+    let wanted = |_| "a number of seconds is wanted, or one with s, m or h".to_owned();
+    let seconds = number.parse::<f64>().map_err(wanted)? * length;
     Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string())
 }
 

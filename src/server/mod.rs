@@ -29,7 +29,7 @@ use tracing::{debug, error, info, warn};
 
 pub use config::options_markdown;
 
-use crate::router::config::{Config, Effect};
+use crate::router::config::{Effect, RealmConfig};
 use crate::shard::{self, Listener, Shards};
 use cli::Command;
 use config::{Address, Flags, ListenerSettings, Loaded, Refused, Settings, Source};
@@ -165,13 +165,7 @@ fn start(
     if lowered {
         warn!(connections_max, "connections_max was lowered to fit the limit of open files");
     }
-    let config = Config {
-        realms: settings.realms.clone(),
-        listeners: transports.iter().map(|settings| settings.transport.clone()).collect(),
-        limits: settings.limits.clone(),
-        agent: format!("gigawamp-{VERSION}"),
-        ..Config::default()
-    };
+    let config = settings.config(&transports, &format!("gigawamp-{VERSION}"));
     let lines: Vec<_> = listeners
         .iter()
         .zip(&transports)
@@ -212,8 +206,11 @@ fn log_start(settings: &Settings, source: &Source, shards: usize) {
     if settings.insecure_allow_anonymous_remote {
         warn!("insecure_allow_anonymous_remote: clients elsewhere need no authentication");
     }
-    let names: Vec<_> = settings.realms.iter().map(|realm| realm.name.as_str()).collect();
-    info!("realms {} (anonymous)", names.join(" "));
+    let name = |realm: &RealmConfig| match realm.anonymous_role() {
+        Some(_) => format!("{} (anonymous)", realm.name),
+        None => realm.name.clone(),
+    };
+    info!("realms {}", settings.realms.iter().map(name).collect::<Vec<_>>().join(" "));
 }
 
 /// Opens what was asked for, and says which those are: an optional listener may be left out.

@@ -20,5 +20,7 @@ mod program;
 mod race;
 mod restricted;
 mod running;
+mod secure;
 mod slow;
 mod starved;
+mod tls;

@@ -30,6 +30,31 @@ impl Stream for UnixStream {
     }
 }
 
+impl<S: Read + Write + Send> Stream for Sealed<S> {
+    fn twin(&self) -> Box<dyn Write + Send> {
+        unreachable!("what is sealed has one handle")
+    }
+}
+
+/// A stream that cannot be split in two.
+struct Sealed<S>(S);
+
+impl<S: Read> Read for Sealed<S> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        self.0.read(buffer)
+    }
+}
+
+impl<S: Write> Write for Sealed<S> {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.0.flush()
+    }
+}
+
 /// One client, connected.
 pub(crate) struct Peer {
     stream: Box<dyn Stream>,
@@ -47,6 +72,11 @@ impl Peer {
     /// The same, offering to compress.
     pub(crate) fn compressing(address: &str, framing: Framing) -> Self {
         Self::open(Box::new(connect(address)), framing, true)
+    }
+
+    /// Speaks over what is connected, such as TLS.
+    pub(crate) fn secure(stream: impl Read + Write + Send + 'static, framing: Framing) -> Self {
+        Self::open(Box::new(Sealed(stream)), framing, false)
     }
 
     /// Connects to the socket at `path`.

@@ -6,6 +6,7 @@ mod harness;
 
 mod advice;
 mod authentication;
+mod authentication_methods;
 mod authorization;
 mod authorizer;
 mod call;

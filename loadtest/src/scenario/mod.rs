@@ -3,6 +3,7 @@
 //! Each scenario takes its [`Options`], runs to its end and gives a [`Report`], or says what was
 //! wrong. The scripts behind them know nothing of sockets: see [`crate::engine`].
 
+pub mod attack;
 pub mod crossing;
 pub mod flooder;
 pub mod idle;
@@ -40,11 +41,13 @@ pub enum Scenario {
     Idle,
     /// Sessions opened and dropped again and again.
     Churn,
+    /// Calls and events beside clients that mean no good.
+    Attack,
 }
 
 impl Scenario {
     /// All of them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Rpc,
         Self::Pingpong,
         Self::Crossing,
@@ -55,6 +58,7 @@ impl Scenario {
         Self::Storm,
         Self::Idle,
         Self::Churn,
+        Self::Attack,
     ];
 
     /// Its name on the command line.
@@ -71,6 +75,7 @@ impl Scenario {
             Self::Storm => "storm",
             Self::Idle => "idle",
             Self::Churn => "churn",
+            Self::Attack => "attack",
         }
     }
 
@@ -90,6 +95,7 @@ impl Scenario {
             Self::Storm => storm::run(&rig)?,
             Self::Idle => idle::run(&rig)?,
             Self::Churn => idle::churn(&rig)?,
+            Self::Attack => attack::run(&rig)?,
         };
         report.scenario = self.name();
         report.settings = self.settings(&rig);
@@ -126,7 +132,8 @@ impl Scenario {
             | Self::Fanout
             | Self::Fanin
             | Self::Patterns
-            | Self::Slow => {
+            | Self::Slow
+            | Self::Attack => {
                 match options.rate {
                     Some(rate) => settings.push(("rate", json!(rate))),
                     None => settings.push(("window", json!(options.window))),

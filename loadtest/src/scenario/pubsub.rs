@@ -162,7 +162,7 @@ fn leftovers(mut stuck: Session, script: &PubSub) -> Result<String, Trouble> {
 }
 
 /// The connections of this scenario to the router.
-fn engine(rig: &Rig<'_>) -> Result<Engine, Trouble> {
+pub(super) fn engine(rig: &Rig<'_>) -> Result<Engine, Trouble> {
     let mut engine = Engine::new()?;
     for _ in 0..rig.options.subscribers {
         let mut session = rig.open()?;

@@ -28,15 +28,7 @@ use crate::stamp::Stamp;
 pub fn run(rig: &Rig<'_>) -> Result<Report, Trouble> {
     let options = rig.options;
     let mut report = Report::default();
-    let mut engine = Engine::new()?;
-    for callee in 0..options.callees {
-        let mut session = rig.open()?;
-        session.register(&procedure(callee))?;
-        engine.add_session(session, rig.framing())?;
-    }
-    for _ in 0..options.callers {
-        engine.add_session(rig.open()?, rig.framing())?;
-    }
+    let mut engine = engine(rig)?;
     let mut rpc = Rpc::new(options, Words::wamp(options));
     report.rows.push(named(engine.run(&mut rpc, &rig.plan())?, "router"));
     let sizes = sizes(&engine, options);
@@ -68,6 +60,24 @@ pub fn run(rig: &Rig<'_>) -> Result<Report, Trouble> {
         report.compare(0, report.rows.len() - 1);
     }
     Ok(report)
+}
+
+/// The connections of this scenario to the router: callees first, then callers.
+///
+/// # Errors
+///
+/// If the router refuses.
+pub(super) fn engine(rig: &Rig<'_>) -> Result<Engine, Trouble> {
+    let mut engine = Engine::new()?;
+    for callee in 0..rig.options.callees {
+        let mut session = rig.open()?;
+        session.register(&procedure(callee))?;
+        engine.add_session(session, rig.framing())?;
+    }
+    for _ in 0..rig.options.callers {
+        engine.add_session(rig.open()?, rig.framing())?;
+    }
+    Ok(engine)
 }
 
 /// The connections of this scenario to a relay.

@@ -36,7 +36,7 @@ pub(in crate::router) struct Pair {
 /// What is remembered of a pair.
 #[derive(Clone, Copy, Debug)]
 struct Record {
-    failures: u32,
+    failures: usize,
     /// The first of them.
     since: Instant,
     blocked_until: Option<Instant>,
@@ -77,7 +77,13 @@ impl Attempts {
 
     /// Counts a failure: more than `max` within a minute block the pair for `block`. Says how long
     /// the answer is to be put off.
-    pub(super) fn fail(&mut self, pair: Pair, now: Instant, max: u32, block: Duration) -> Duration {
+    pub(super) fn fail(
+        &mut self,
+        pair: Pair,
+        now: Instant,
+        max: usize,
+        block: Duration,
+    ) -> Duration {
         if !self.records.contains_key(&pair) {
             self.make_room();
             self.order.push_back(pair);

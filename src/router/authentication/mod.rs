@@ -381,7 +381,8 @@ impl Router {
 
     /// By what failures of a client are counted; `None` if it has no address, or claims nothing.
     fn pair(&mut self, id: ConnectionId, realm: u16, claim: &Claim) -> Option<Pair> {
-        let address = self.peers.slot(id)?.origin.address?;
+        let is_counted = self.config.limits.attempts_max > 0;
+        let address = self.peers.slot(id)?.origin.address.filter(|_| is_counted)?;
         let who = claim.authid.as_deref().or(claim.extra.pubkey.as_deref())?;
         Some(Pair::new(address, realm, who))
     }

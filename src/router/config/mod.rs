@@ -198,8 +198,8 @@ pub struct Limits {
     pub hello: Duration,
     /// From CHALLENGE to AUTHENTICATE.
     pub authenticate: Duration,
-    /// Failed attempts to prove an identity that an address has within a minute.
-    pub attempts_max: u32,
+    /// Failed attempts to prove an identity that an address has within a minute. Zero: any number.
+    pub attempts_max: usize,
     /// How long it is not listened to after more.
     pub attempts_block: Duration,
     /// How long a peer may take to answer GOODBYE, and to read what we sent before we close.

@@ -10,6 +10,7 @@ mod document;
 mod key;
 mod nest;
 mod read;
+mod routers;
 mod secret;
 mod table;
 mod value;
@@ -26,7 +27,7 @@ use tracing_subscriber::filter::LevelFilter;
 
 pub use document::options_markdown;
 
-use crate::router::config::{Limits, RealmConfig};
+use crate::router::config::{AdmissionConfig, Limits, RealmConfig};
 use crate::server::tls::DoorSettings;
 use crate::shard::Io;
 use crate::wire::{Serializer, TransportOptions};
@@ -54,6 +55,8 @@ pub(super) struct Settings {
     pub(super) shutdown_timeout: Duration,
     /// Whether listeners may be reached from other machines although nobody is authenticated.
     pub(super) insecure_allow_anonymous_remote: bool,
+    /// Whether a realm looks as if it were not there to whom it does not admit.
+    pub(super) hide_realms: bool,
     /// At least one.
     pub(super) realms: Vec<RealmConfig>,
     /// At least one.
@@ -79,6 +82,8 @@ pub(super) struct ListenerSettings {
     pub(super) door: DoorSettings,
     /// What may be spoken here.
     pub(super) transport: TransportOptions,
+    /// Who may join what from here.
+    pub(super) admission: AdmissionConfig,
 }
 
 /// Where to listen.
@@ -203,6 +208,7 @@ impl Settings {
             connections_max: None,
             shutdown_timeout: Duration::ZERO,
             insecure_allow_anonymous_remote: false,
+            hide_realms: false,
             realms: Vec::new(),
             listeners: Vec::new(),
             limits: Limits::default(),
@@ -227,7 +233,10 @@ impl Settings {
 
     /// What contradicts something else, if anything does, and its line if that is one alone.
     fn check(&self) -> Option<(Option<usize>, String)> {
-        let remote = self.listeners.iter().find(|listener| !listener.address.is_local());
+        let is_open = |listener: &&ListenerSettings| {
+            !listener.address.is_local() && self.admits_anonymous(listener)
+        };
+        let remote = self.listeners.iter().find(is_open);
         if let Some(ListenerSettings { address, line, .. }) = remote
             && !self.insecure_allow_anonymous_remote
         {
@@ -243,6 +252,9 @@ impl Settings {
                 "listeners.longpoll_path: hides \"{path}\" of listeners.paths, for long-poll is \
                  served there and below",
             );
+            return Some((None, text));
+        }
+        if let Some(text) = self.dangling() {
             return Some((None, text));
         }
         if let Some(found) = self.listeners.iter().find_map(ListenerSettings::wrong_door) {

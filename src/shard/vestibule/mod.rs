@@ -21,7 +21,7 @@ use crate::env::Instant;
 use crate::router::Origin;
 use crate::wire::proxy::{self, HEADER_BYTES_MAX};
 use admission::{Admission, Excess, Permit};
-use tls::{HANDSHAKE, Tls, TlsDoor, TlsError};
+use tls::{HANDSHAKE, PROTOCOL_VERSION, Tls, TlsDoor, TlsError, UNRECOGNIZED_NAME, is_outdated};
 
 /// What a listener demands of those who connect.
 #[derive(Clone, Debug, Default)]
@@ -72,6 +72,8 @@ pub(in crate::shard) enum Refusal {
     Tls(TlsError),
     /// It asked for a name that nobody has here.
     Name,
+    /// It speaks TLS 1.1 at best.
+    Outdated,
 }
 
 impl std::fmt::Display for Refusal {
@@ -82,7 +84,19 @@ impl std::fmt::Display for Refusal {
             Self::Excess(Excess::Connects) => f.write_str("its address connects too often"),
             Self::Plain => f.write_str("plain octets where TLS is required"),
             Self::Tls(error) => write!(f, "no TLS: {error}"),
+            Self::Outdated => f.write_str("no TLS: 1.2 is the oldest that is spoken"),
             Self::Name => f.write_str("no TLS: it asks for a name that no certificate has"),
+        }
+    }
+}
+
+impl Refusal {
+    /// What its peer is told, unless TLS has an alert of its own.
+    pub(in crate::shard) const fn alert(&self) -> Option<[u8; 7]> {
+        match self {
+            Self::Name => Some(UNRECOGNIZED_NAME),
+            Self::Outdated => Some(PROTOCOL_VERSION),
+            Self::Header(_) | Self::Excess(_) | Self::Plain | Self::Tls(_) => None,
         }
     }
 }
@@ -142,6 +156,7 @@ impl Arrival {
         let Some(&first) = bytes.first() else { return Ok(Step::Wait) };
         if tls.is_none() {
             match first {
+                HANDSHAKE if is_outdated(bytes) => return Err(Refusal::Outdated),
                 HANDSHAKE => *tls = Some(Tls::new(door).map_err(Refusal::Tls)?),
                 _ if door.is_optional => {
                     plain.extend_from_slice(bytes);

@@ -27,8 +27,9 @@ pub(in crate::shard) const HANDSHAKE: u8 = 0x16;
 /// Octets that are sealed before the socket has taken them; what does not fit stays in the outbox.
 const SEALED_BYTES_MAX: usize = 64 * 1024;
 
-/// What TLS 1.2 and 1.3 clients hear that ask for a name nobody has here: `unrecognized_name`.
+/// Fatal alerts that rustls has no occasion for, as they are sent before anything is agreed on.
 pub(in crate::shard) const UNRECOGNIZED_NAME: [u8; 7] = [0x15, 3, 3, 0, 2, 2, 112];
+pub(in crate::shard) const PROTOCOL_VERSION: [u8; 7] = [0x15, 3, 1, 0, 2, 2, 70];
 
 /// Whether clients must show a certificate.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -182,6 +183,13 @@ fn host_names(certificate: &CertificateDer<'_>) -> Result<Vec<Box<str>>, String>
 
 /// What is wrong with the bytes of a peer, or with what it offers.
 pub(in crate::shard) type TlsError = rustls::Error;
+
+/// Whether a connection begins with a hello of TLS 1.1 or older. rustls refuses it too, but for
+/// what such a hello lacks, and so its sender is not told that it is too old.
+pub(in crate::shard) fn is_outdated(bytes: &[u8]) -> bool {
+    // A record's head, the kind and the length of the message, and its version.
+    matches!(bytes, [HANDSHAKE, 3, _, _, _, 1, _, _, _, 3, 0..=2, ..])
+}
 
 /// One TLS connection.
 #[derive(Debug)]

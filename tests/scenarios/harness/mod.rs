@@ -142,7 +142,7 @@ pub(crate) fn reconfigured(lines: &[Line]) -> Config {
             "call_timeout_ms" => options.call_timeout = Duration::from_millis(value as u64),
             "call_timeout_max_ms" => options.call_timeout_max = Duration::from_millis(value as u64),
             "calls_queued_max" => limits.calls_queued_max = value,
-            "attempts_max" => limits.attempts_max = value as u32,
+            "attempts_max" => limits.attempts_max = value,
             "advice_pending_max" => limits.advice_pending_max = value,
             "testaments_max" => limits.testaments_max = value,
             "outbox_bytes_max" => limits.outbox_bytes_max = value,

@@ -5,6 +5,7 @@
 //! given: principal joe guest ticket=t cra=secret    who is known, its role and its credentials:
 //!        ticket=  cra=  salted=PASSWORD  scram=PASSWORD  key=SEED  certificate=NAME
 //! given: authenticator ticket,wampcra com.auth      who is asked about others; a realm may follow
+//! given: jwt SECRET                                 tokens signed by it are tickets, too
 //! given: cookies | hide_realms | router_key | methods ticket,wampcra | realms realm1
 //! ```
 //!
@@ -15,11 +16,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use gigawamp::router::Origin;
 use gigawamp::router::config::{
-    AdmissionConfig, AdvisorConfig, AdvisorKind, AuthenticationConfig, AuthenticatorConfig, Method,
+    AdmissionConfig, AdvisorConfig, AdvisorKind, AuthenticationConfig, AuthenticatorConfig,
+    JwtConfig, Method,
 };
+use gigawamp::session::auth::cryptosign::RouterKey;
+use gigawamp::session::auth::jwt::{Key, Rules};
 use gigawamp::session::auth::{
     Certificate, Cra, Credentials, Kdf, Principal, Principals, Salted, Scram, ScramKeys, Secret,
     Ticket,
@@ -42,6 +46,8 @@ pub(super) struct People {
     principals: Vec<Principal>,
     authenticators: Vec<AuthenticatorConfig>,
     cookie: Duration,
+    jwt: Option<JwtConfig>,
+    router_key: Option<RouterKey>,
     pub(super) admission: AdmissionConfig,
     pub(super) hides_realms: bool,
 }
@@ -55,6 +61,16 @@ impl People {
             "principal" => self.principals.push(principal(&words)),
             "authenticator" => self.authenticators.push(authenticator(&words)),
             "cookies" => self.cookie = Duration::from_hours(1),
+            "router_key" => {
+                let key = hex(&signing_key("router").to_bytes());
+                self.router_key = RouterKey::from_hex(&Secret::from(key));
+            }
+            "jwt" => {
+                let key = Key::shared(Secret::from(value)).expect("a long secret");
+                let role_claim = Some("role".into());
+                let rules = Rules { keys: vec![key], role_claim, ..Rules::default() };
+                self.jwt = Some(JwtConfig { rules, role: Some("guest".into()) });
+            }
             "hide_realms" => self.hides_realms = true,
             "methods" => self.admission.methods = methods(value),
             "realms" => self.admission.realms = words.into_iter().map(Into::into).collect(),
@@ -83,7 +99,8 @@ impl People {
             principals: Arc::new(principals),
             authenticators: self.authenticators.clone(),
             cookie: self.cookie,
-            ..AuthenticationConfig::default()
+            jwt: self.jwt.clone(),
+            router_key: self.router_key.clone(),
         })
     }
 }
@@ -166,6 +183,12 @@ pub(super) fn made(how: &str, of: &[Value]) -> Value {
             let salted = derived(password, &SCRAM_SALT, SCRAM_ITERATIONS);
             let key = mac(&salted, b"Server Key");
             STANDARD.encode(mac(&key, auth_message(authid, client, nonce, end).as_bytes()))
+        }
+        ("jwt", [secret, claims]) => {
+            let part = |text: &str| URL_SAFE_NO_PAD.encode(text);
+            let signed = part(r#"{"alg":"HS256"}"#) + "." + &part(claims);
+            let signature = mac(secret.as_bytes(), signed.as_bytes());
+            signed + "." + &URL_SAFE_NO_PAD.encode(signature)
         }
         ("member", [name, json]) => {
             let json: serde_json::Value = serde_json::from_str(json).expect("JSON");

@@ -51,6 +51,37 @@ const KEYS: &[Key<Limits>] = &[
         meaning: "From the connection to WELCOME: how long a client may take to open a session.",
     },
     Key {
+        name: "hello",
+        kind: Kind::Duration(PATIENCE, |limits| &mut limits.hello),
+        preset: Preset::Core,
+        reload: true,
+        meaning: "How long a client may take for HELLO once its transport is open.",
+    },
+    Key {
+        name: "authenticate",
+        kind: Kind::Duration(PATIENCE, |limits| &mut limits.authenticate),
+        preset: Preset::Core,
+        reload: true,
+        meaning: "How long a client may take for AUTHENTICATE once it was challenged.",
+    },
+    Key {
+        name: "attempts_max",
+        kind: Kind::Count(0..=1_000_000, |limits| &mut limits.attempts_max),
+        preset: Preset::Core,
+        reload: true,
+        meaning: "Attempts to prove one identity that may fail for one address (of IPv6: one \
+                  network of 64 bits) within a minute. Answers come late after half of them. \
+                  After more that address cannot claim that identity for a while; others can, and \
+                  it can claim others. 0: any number.",
+    },
+    Key {
+        name: "attempts_block",
+        kind: Kind::Duration(PATIENCE, |limits| &mut limits.attempts_block),
+        preset: Preset::Core,
+        reload: true,
+        meaning: "How long that is.",
+    },
+    Key {
         name: "goodbye",
         kind: Kind::Duration(PATIENCE, |limits| &mut limits.goodbye),
         preset: Preset::Core,

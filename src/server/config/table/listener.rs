@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use crate::limits::MESSAGE_BYTES_CAP;
+use crate::router::config::{AdmissionConfig, Method};
 use crate::server::config::key::{Key, Kind, Preset};
 use crate::server::config::nest::Table;
 use crate::server::config::{Address, ListenerSettings};
@@ -32,6 +33,7 @@ pub(super) fn blank() -> ListenerSettings {
         line: None,
         door: DoorSettings::default(),
         transport: TransportOptions::default(),
+        admission: AdmissionConfig::default(),
     }
 }
 
@@ -157,6 +159,38 @@ const KEYS: &[Key<ListenerSettings>] = &[
         reload: false,
         meaning: "Connections that may wait to be accepted. The system may lower it \
                   (`net.core.somaxconn`).",
+    },
+    Key {
+        name: "realms",
+        kind: Kind::Texts(
+            "names of realms",
+            |listener| listener.admission.realms.clear(),
+            |listener, text| {
+                (!text.is_empty()).then(|| listener.admission.realms.push(text.to_owned()))
+            },
+        ),
+        preset: Preset::Unset("all"),
+        reload: true,
+        meaning: "Realms that can be joined from here; of others it looks as if there were none.",
+    },
+    Key {
+        name: "methods",
+        kind: Kind::Words(
+            |listener| listener.admission.methods.clear(),
+            &[
+                ("anonymous", |listener| listener.admission.methods.push(Method::Anonymous)),
+                ("ticket", |listener| listener.admission.methods.push(Method::Ticket)),
+                ("wampcra", |listener| listener.admission.methods.push(Method::Cra)),
+                ("scram", |listener| listener.admission.methods.push(Method::Scram)),
+                ("wamp-scram", |listener| listener.admission.methods.push(Method::WampScram)),
+                ("cryptosign", |listener| listener.admission.methods.push(Method::Cryptosign)),
+                ("tls", |listener| listener.admission.methods.push(Method::Tls)),
+                ("cookie", |listener| listener.admission.methods.push(Method::Cookie)),
+            ],
+        ),
+        preset: Preset::Unset("all that a realm has"),
+        reload: true,
+        meaning: "By which methods clients may join from here.",
     },
     Key {
         name: "transports",

@@ -23,6 +23,7 @@
 //! read is `Secret`.
 
 mod advisor;
+mod authentication;
 mod limits;
 mod listener;
 mod realm;

@@ -1,9 +1,10 @@
 //! `[[realms]]`: what clients meet in.
 
 use std::ops::RangeInclusive;
-use std::sync::Arc;
 use std::time::Duration;
 
+use super::advisor::{AUTHENTICATORS, AUTHORIZERS};
+use super::authentication::{ANONYMOUS, COOKIE, JWT, PRINCIPALS, ROUTER_KEY};
 use crate::limits::{URI_BYTES_MAX, URI_COMPONENTS_MAX};
 use crate::router::config::{
     Disclosure, HistoryRule, RealmConfig, RequestIds, TrustRule, UriCheck,
@@ -16,7 +17,7 @@ use crate::server::config::value::{duration, size};
 pub(in crate::server::config) static REALM: Table<RealmConfig> = Table {
     path: "realms",
     keys: KEYS,
-    tables: &[&super::role::ROLES, &super::advisor::AUTHORIZERS, &super::advisor::AUTHENTICATORS],
+    tables: &[&super::role::ROLES, &AUTHORIZERS, &PRINCIPALS, &AUTHENTICATORS, &JWT],
 };
 
 /// A realm at its presets, without a name.
@@ -37,20 +38,9 @@ const KEYS: &[Key<RealmConfig>] = &[
         reload: true,
         meaning: "What clients say in HELLO. Two realms cannot share a name.",
     },
-    Key {
-        name: "anonymous",
-        kind: Kind::Text("the name of a role", |realm, text| {
-            let is_name = !text.is_empty() && !text.contains(char::is_whitespace);
-            let role = is_name.then(|| text.into());
-            role.map(|role| Arc::make_mut(&mut realm.authentication).anonymous = Some(role))
-        }),
-        preset: Preset::Unset(
-            "\"anonymous\" where nothing is said of roles and of who may join; else nobody",
-        ),
-        reload: true,
-        meaning: "The role of clients that prove nothing. In a realm with roles it is one of \
-                  these.",
-    },
+    ANONYMOUS,
+    COOKIE,
+    ROUTER_KEY,
     Key {
         name: "uri_check",
         kind: Kind::Word(&[

@@ -151,8 +151,16 @@ const KEYS: &[Key<Settings>] = &[
         kind: Kind::Switch(|top| &mut top.insecure_allow_anonymous_remote),
         preset: Preset::Literal("false"),
         reload: true,
-        meaning: "Allows listeners that other machines can reach. Every client is admitted \
-                  without authentication so far, hence the name.",
+        meaning: "Allows listeners that other machines can reach and from which clients may join a \
+                  realm without authentication.",
+    },
+    Key {
+        name: "hide_realms",
+        kind: Kind::Switch(|top| &mut top.hide_realms),
+        preset: Preset::Literal("false"),
+        reload: true,
+        meaning: "Whether a realm looks as if it were not there to clients that offer no method by \
+                  which they could join it.",
     },
 ];
 

@@ -9,7 +9,7 @@ use crate::shard::core::Core;
 use crate::shard::driver::connections::{Connection, Phase};
 use crate::shard::driver::{Driver, sys};
 use crate::shard::vestibule::admission::count;
-use crate::shard::vestibule::tls::{TlsError, UNRECOGNIZED_NAME};
+use crate::shard::vestibule::tls::TlsError;
 use crate::shard::vestibule::{Arrival, Refusal, Step};
 
 /// What came of octets that are not simply the router's.
@@ -143,10 +143,10 @@ impl<C: Core, D: Driver> Engine<C, D> {
             return self.close(id);
         }
         count(&self.settings.admission.counts.malformed);
-        if *refusal == Refusal::Name {
+        if let Some(alert) = refusal.alert() {
             // Instead of the alert that rustls has for it.
             connection.tls = None;
-            let _ = sys::send(connection.socket(), &UNRECOGNIZED_NAME);
+            let _ = sys::send(connection.socket(), &alert);
         }
         self.linger(id, now);
     }
