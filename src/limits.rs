@@ -97,6 +97,10 @@ pub const ADVICE_BYTES_MAX: usize = 64 * 1024;
 /// Roles by which one question to the meta API may choose sessions.
 pub const ROLES_MAX: usize = 32;
 
+/// Long-poll transports that are opened over one connection before it is closed: who wants more has
+/// to connect again, and is counted again.
+pub const LONGPOLL_OPENS_MAX: u16 = 64;
+
 /// Shards one process may have: the width of a subscription's set of interested shards.
 pub const SHARDS_MAX: usize = 256;
 

@@ -191,7 +191,6 @@ const REASONS: &[(&str, &str)] = &[
     ("B-SEC-02", "TLS is to come"),
     ("B-SEC-03", "a statement about what the specification does not have"),
     ("B-SEC-04", "a statement about what a router could do"),
-    ("B-SESS-14", "there is no authentication yet, so no session is ever being challenged"),
     ("B-SESS-25", "a transport can be used again, so the case does not arise (see B-SESS-24)"),
     ("A-PCI-03", "this dealer announces the feature, so the case does not arise"),
     ("A-TMO-07", "a liberty that is not taken: no option overrides what callees ask for"),

@@ -3,9 +3,13 @@
 
 #![no_main]
 
+use std::time::Duration;
+
 use gigawamp::env::Random;
 use gigawamp::wire::longpoll::{Request, Verdict};
-use gigawamp::wire::{Failure, Incoming, Serializer, Transport, TransportOptions};
+use gigawamp::wire::{
+    Circumstances, CookieValue, Failure, Incoming, Serializer, Transport, TransportOptions,
+};
 use libfuzzer_sys::fuzz_target;
 
 /// Short, so that the limit is met often.
@@ -14,12 +18,14 @@ const MESSAGE_BYTES_MAX: usize = 1 << 8;
 /// An answer may be so much longer than its request.
 const ANSWER_BYTES_MAX: usize = 1 << 11;
 
-const PREFIXES: [&str; 4] = [
+const PREFIXES: [&str; 6] = [
     "",
     "POST /lp/open HTTP/1.1\r\nHost: a\r\nContent-Length: 30\r\n\r\n\
      {\"protocols\": [\"wamp.2.json\"] }",
     "POST /lp/a/send HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n",
     "POST /lp/a/receive HTTP/1.1\r\nHost: a\r\n",
+    "OPTIONS /lp/open HTTP/1.1\r\nHost: a\r\nOrigin: https://a\r\nX-Forwarded-For: 10.0.0.1, ",
+    "POST /lp/open HTTP/1.1\r\nHost: a\r\nForwarded: for=10.0.0.1;proto=https\r\nCookie: gigawamp=",
 ];
 
 /// What came of some octets.
@@ -40,6 +46,7 @@ fn options() -> TransportOptions {
         deflate: false,
         longpoll: true,
         longpoll_path: "/lp".into(),
+        forwarded_for: "10.0.0.0/8".parse().into_iter().collect(),
         ..TransportOptions::default()
     }
 }
@@ -48,6 +55,8 @@ fn options() -> TransportOptions {
 /// the next part comes.
 fn play(octets: &[u8], mut part_length: impl FnMut() -> usize) -> Talk {
     let (options, mut transport, mut talk) = (options(), Transport::new(), Talk::default());
+    let cookie = Some((CookieValue::new([7; 16]), Duration::from_secs(60)));
+    transport.meet(Circumstances { is_secure: false, is_proxied: true, cookie });
     let mut rest = octets;
     while !rest.is_empty() && talk.failure.is_none() {
         let (part, later) = rest.split_at(part_length().clamp(1, rest.len()));
@@ -89,7 +98,7 @@ fuzz_target!(|data: &[u8]| {
     let [mode, seed, octets @ ..] = data else {
         return;
     };
-    let octets = [PREFIXES[usize::from(mode % 4)].as_bytes(), octets].concat();
+    let octets = [PREFIXES[usize::from(*mode) % PREFIXES.len()].as_bytes(), octets].concat();
     let whole = play(&octets, || usize::MAX);
     let answers = octets.windows(2).filter(|two| two == b"\r\n").count() + 1;
     assert!(whole.reply.len() <= answers * ANSWER_BYTES_MAX, "answers without bounds");

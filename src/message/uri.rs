@@ -168,6 +168,8 @@ pub mod error {
     pub const NETWORK_FAILURE: &str = "wamp.error.network_failure";
     /// Ours: a session reached a bound of its own (subscriptions, registrations, pending calls).
     pub const LIMIT_EXCEEDED: &str = "gigawamp.error.limit_exceeded";
+    /// Ours: no session can be opened now, for memory is short.
+    pub const OVERLOADED: &str = "gigawamp.error.overloaded";
     /// Ours: the session read too slowly and was ended.
     pub const SLOW_PEER: &str = "gigawamp.error.slow_peer";
 }

@@ -36,6 +36,8 @@ pub(super) enum Deadline {
         /// Which.
         call: CallRef,
     },
+    /// A session that did more than its rates allow may go on.
+    Throttle(ConnectionId),
     /// A history may hold what is too old.
     History {
         /// In which realm.
@@ -61,7 +63,8 @@ const SILENCES_MAX: u8 = 2;
 
 impl Router {
     pub(super) fn on_opened(&mut self, id: ConnectionId, origin: Origin) {
-        let handshake = self.config.limits.handshake.saturating_sub(origin.delay);
+        let (handshake, opening) = (self.config.limits.handshake, self.config.limits.opening);
+        let handshake = handshake.saturating_sub(origin.delay);
         self.peers.open(id, origin).welcome_by = self.now + handshake;
         if self.shutting_down {
             return self.close(id);
@@ -71,7 +74,7 @@ impl Router {
         if let Some(connection) = self.peers.connection(id) {
             connection.transport = transport;
         }
-        self.set_deadline(id, Deadline::Handshake(id), handshake);
+        self.set_deadline(id, Deadline::Handshake(id), opening.min(handshake));
     }
 
     pub(super) fn on_closed(&mut self, id: ConnectionId) {
@@ -139,6 +142,7 @@ impl Router {
                 Deadline::Look(id) if self.was_due(id) => self.look(id),
                 Deadline::Request(id) if self.was_due(id) => self.on_request_late(id),
                 Deadline::Poll(id) => self.on_poll_late(id),
+                Deadline::Throttle(id) => self.on_throttle_over(id),
                 Deadline::Handshake(_)
                 | Deadline::Goodbye(_)
                 | Deadline::Look(_)
@@ -196,13 +200,16 @@ impl Router {
             Ok(Admitted::Routed) => {
                 let session = connection.session().expect("only an open session is routed for");
                 let realm = session.realm;
+                if session.buckets.is_some() {
+                    self.charge(id, &message, bytes.len());
+                }
                 let asks = self
                     .in_realm(realm, |realm, context| realm.on_message(id.slot, &message, context));
                 if let Some(authorizer) = asks {
                     self.seek_advice(id, authorizer, (&message, bytes));
                 }
             }
-            Ok(Admitted::Ignored) => {}
+            Ok(Admitted::Ignored) => self.charge(id, &message, bytes.len()),
             Ok(Admitted::Hello) => {
                 let Message::Hello(hello) = &message else { unreachable!("HELLO is one") };
                 self.on_hello(id, hello);
@@ -259,7 +266,7 @@ impl Router {
     fn on_handshake_late(&mut self, id: ConnectionId) {
         let connection = self.peers.connection(id).expect("its deadline was found");
         if connection.negotiated.is_none() {
-            return self.close(id);
+            return self.on_opening_late(id);
         }
         if matches!(connection.phase, Phase::Authenticating(_)) {
             return self.on_authentication_late(id);
@@ -268,15 +275,33 @@ impl Router {
         self.part(id);
     }
 
+    /// The transport's own handshake takes too long. Whoever has begun an HTTP request is told.
+    fn on_opening_late(&mut self, id: ConnectionId) {
+        let left = self
+            .peers
+            .slot(id)
+            .map_or(std::time::Duration::ZERO, |slot| slot.welcome_by - self.now);
+        let connection = self.peers.connection(id).expect("its deadline was found");
+        if connection.transport.longpoll().is_some() && !left.is_zero() {
+            return self.set_deadline(id, Deadline::Handshake(id), left);
+        }
+        let mut reply = Vec::new();
+        connection.transport.give_up(&mut reply);
+        self.peers.queue_reply(id, &reply);
+        self.finish(id);
+        self.part(id);
+    }
+
     /// Looks after a peer with an open session: one that is silent is pinged, one that stays
     /// silent or does not read is given up.
     fn look(&mut self, id: ConnectionId) {
+        let throttled = self.peers.slot(id).is_some_and(|slot| slot.throttle.is_some());
         let connection = self.peers.connection(id).expect("its deadline was found");
         let heard = std::mem::take(&mut connection.heard);
         connection.transport.forgive_pings();
         // A peer that has something to read shows by reading it that it lives. What it says may
         // not be listened to meanwhile, and a ping would only wait behind the rest.
-        let silent = !heard && connection.outbox.is_empty() && !self.held;
+        let silent = !heard && !throttled && connection.outbox.is_empty() && !self.held;
         connection.silences = if silent { connection.silences.saturating_add(1) } else { 0 };
         let progressed = std::mem::take(&mut connection.progressed);
         connection.stalled_since = match connection.stalled_since {
@@ -431,7 +456,7 @@ impl Router {
         self.clean_up(id);
         self.ask_no_more(id);
         let slot = self.peers.forget(id);
-        if let Some(handle) = slot.deadline {
+        for handle in [slot.deadline, slot.throttle].into_iter().flatten() {
             self.deadlines.cancel(handle);
         }
         if slot.poll.is_some() || slot.asked.is_some() {

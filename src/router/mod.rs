@@ -36,6 +36,7 @@ mod reload;
 mod retention;
 mod shared;
 mod subscriptions;
+mod throttle;
 mod turns;
 
 pub use crate::session::{ClientCertificate, ConnectionId, Origin, ShardId, TlsOrigin};
@@ -43,6 +44,7 @@ pub use relay::Batch;
 pub use shared::{Changes, Shared};
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use crate::env::{Instant, Map, Random, hash_key};
 use crate::session::{Outbox, Phase};
@@ -172,6 +174,8 @@ pub struct Router {
     attempts: Attempts,
     cookies: Cookies,
     pace: Pace,
+    /// New sessions are refused.
+    memory_is_short: Arc<AtomicBool>,
     /// What the transport in hand has to say; empty between two inputs.
     reply: Vec<u8>,
 }
@@ -207,6 +211,7 @@ impl Router {
             attempts: Attempts::new(&hash_key),
             cookies: Cookies::new(&hash_key),
             pace: Pace::default(),
+            memory_is_short: Arc::clone(&shared.memory_is_short),
             reply: Vec::new(),
             shards_count: shared.shards_count,
             shared: Arc::clone(shared),
@@ -408,6 +413,10 @@ pub struct Counters {
     pub undeliverable_events: u64,
     /// Requests of sessions that may not do that.
     pub denials: u64,
+    /// Times that a session did more than its rates allow and was held back.
+    pub throttlings: u64,
+    /// Sessions that were refused because memory was short.
+    pub sessions_refused: u64,
     /// Events that were to be retained but were not, for lack of room.
     pub retentions_refused: u64,
 }

@@ -48,7 +48,9 @@ pub(super) struct Slot {
     pub(super) full: bool,
     /// Some of what it has sent waits for its turn.
     pub(super) behind: bool,
-    /// Nothing is read from it: it is full, behind or held back.
+    /// Its session has done more than its rates allow: when it may go on.
+    pub(super) throttle: Option<Handle>,
+    /// Nothing is read from it: it is full, behind, throttled or held back.
     pub(super) paused: bool,
     /// A request that an authorizer decides; nothing after it is processed before.
     pub(super) waiting: Option<Box<Waiting>>,
@@ -64,6 +66,15 @@ pub(super) struct Slot {
     pub(super) welcome_by: Instant,
     /// What an advisor was asked about it.
     pub(super) question: Option<QuestionId>,
+}
+
+impl Slot {
+    /// Whether what it has sent may be processed, as far as its outbox, its rates and an authorizer
+    /// go.
+    #[inline]
+    pub(super) const fn may_go_on(&self) -> bool {
+        !self.full && self.throttle.is_none() && self.waiting.is_none()
+    }
 }
 
 /// All slots: those that the driver gave a socket, and those of transports that have none, which
@@ -426,18 +437,19 @@ impl Peers {
         }
         slot.full = false;
         let (behind, held_back) = (slot.behind, slot.held_back);
-        if behind {
+        let is_throttled = slot.throttle.is_some();
+        if behind && !is_throttled {
             self.turns.push_back(id);
         }
         self.mind_reading(id);
-        held_back && !behind
+        held_back && !behind && !is_throttled
     }
 
     /// Notes that some of what `id` has sent waits for its turn.
     pub(super) fn fall_behind(&mut self, id: ConnectionId) {
         let Some(slot) = self.slot(id) else { return };
         slot.behind = true;
-        if !slot.full && slot.waiting.is_none() {
+        if slot.may_go_on() {
             self.turns.push_back(id);
         }
         self.mind_reading(id);
@@ -445,8 +457,7 @@ impl Peers {
 
     /// Takes what waits of `id`, if it is its turn.
     pub(super) fn take_turn(&mut self, id: ConnectionId) -> Option<Vec<u8>> {
-        let is_next = |slot: &&mut Slot| slot.behind && !slot.full && slot.waiting.is_none();
-        let slot = self.slot(id).filter(is_next)?;
+        let slot = self.slot(id).filter(|slot| slot.behind && slot.may_go_on())?;
         slot.behind = false;
         slot.connection.as_mut().map(|connection| std::mem::take(&mut connection.rest))
     }
@@ -462,7 +473,7 @@ impl Peers {
     /// Has `id` read from as long as there is no reason not to.
     pub(super) fn mind_reading(&mut self, id: ConnectionId) {
         let Some(slot) = self.slot(id) else { return };
-        let paused = slot.full || slot.behind || slot.held_back || slot.waiting.is_some();
+        let paused = slot.behind || slot.held_back || !slot.may_go_on();
         if std::mem::replace(&mut slot.paused, paused) == paused {
             return;
         }
@@ -498,8 +509,7 @@ impl Peers {
 
     /// Whether another message of this peer may be processed now.
     pub(super) fn has_turn(&mut self, id: ConnectionId) -> bool {
-        let is_free = |slot: &&mut Slot| !slot.doomed && !slot.full && slot.waiting.is_none();
-        let Some(slot) = self.slot(id).filter(is_free) else {
+        let Some(slot) = self.slot(id).filter(|slot| !slot.doomed && slot.may_go_on()) else {
             return false;
         };
         let connection = slot.connection.as_ref();

@@ -11,7 +11,7 @@
 //! whether or not that shard was told yet. One that is removed keeps it too, closed and empty, and
 //! one that is added again is another realm.
 
-use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::{AtomicBool, AtomicUsize};
 use std::sync::{Arc, OnceLock};
 
 use ahash::RandomState;
@@ -30,6 +30,8 @@ pub struct Shared {
     pub(super) realms: Vec<Arc<SharedRealm>>,
     /// Long-poll transports of all shards.
     pub(super) longpoll_transports: Arc<AtomicUsize>,
+    /// New sessions are refused.
+    pub(super) memory_is_short: Arc<AtomicBool>,
     /// What came after this.
     next: OnceLock<Arc<Self>>,
 }
@@ -51,8 +53,14 @@ impl Shared {
         let realm =
             |realm| Arc::new(SharedRealm::new(realm, &hash_key(&mut random), shards_count, now));
         let realms = config.realms.iter().map(realm).collect();
-        let (longpoll_transports, next) = (Arc::default(), OnceLock::new());
-        Arc::new(Self { shards_count, config, realms, longpoll_transports, next })
+        Arc::new(Self {
+            shards_count,
+            config,
+            realms,
+            longpoll_transports: Arc::default(),
+            memory_is_short: Arc::default(),
+            next: OnceLock::new(),
+        })
     }
 
     /// Makes `config` what holds from `now` on. The routers heed it when they are told
@@ -109,10 +117,18 @@ impl Shared {
             config: Arc::new(config),
             realms,
             longpoll_transports: Arc::clone(&self.longpoll_transports),
+            memory_is_short: Arc::clone(&self.memory_is_short),
             next: OnceLock::new(),
         });
         assert!(self.next.set(Arc::clone(&next)).is_ok(), "only the newest can be changed");
         Ok((next, changes))
+    }
+
+    /// What all shards look at before they welcome anybody: while it is set, new sessions are
+    /// refused. Those that are open stay.
+    #[must_use]
+    pub fn memory_is_short(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.memory_is_short)
     }
 
     /// What came after this, if anything did.

@@ -1,10 +1,12 @@
 //! What peers send, in turns: so much of each is processed before it is somebody else's turn.
 
+use core::net::IpAddr;
+
 use super::peers::is_poll;
 use super::{ConnectionId, Router};
 use crate::limits::{LONG_MESSAGE_BYTES, TURN_MESSAGES_MAX};
 use crate::session::Phase;
-use crate::wire::{Circumstances, CookieValue, Failure, Incoming, Transport};
+use crate::wire::{Circumstances, CookieValue, Failure, Incoming, Transport, Visitor};
 
 impl Router {
     pub(super) fn on_received(&mut self, id: ConnectionId, bytes: &mut [u8]) {
@@ -78,7 +80,7 @@ impl Router {
                     let connection = self.peers.connection(id).expect("it is being listened to");
                     let is_new = connection.negotiated.replace(negotiated).is_none();
                     if let Some(visitor) = transport.take_visitor() {
-                        connection.visitor = Some(Box::new(visitor));
+                        self.know(id, visitor);
                     }
                     if is_new && let Some(slot) = self.peers.slot(id) {
                         let welcome_by = slot.welcome_by;
@@ -115,12 +117,39 @@ impl Router {
     /// Tells a transport what is known of its client before the client says it.
     pub(super) fn meet(&mut self, id: ConnectionId, transport: &mut Transport) {
         let Some(slot) = self.peers.slot(id) else { return };
-        let (listener, is_secure) = (usize::from(slot.origin.listener), slot.origin.tls.is_some());
-        let Some(age) = self.config.listeners[listener].cookie else { return };
-        let mut octets = [0; 16];
-        self.random.fill(&mut octets);
-        let cookie = Some((CookieValue::new(octets), age));
-        transport.meet(Circumstances { is_secure, cookie });
+        let options = &self.config.listeners[usize::from(slot.origin.listener)];
+        let is_proxied = match slot.origin.address {
+            Some(address) => {
+                let address = address.to_canonical();
+                options.forwarded_for.iter().any(|network| network.contains(&address))
+            }
+            None => !options.forwarded_for.is_empty(),
+        };
+        let is_secure = slot.origin.tls.is_some();
+        let cookie = options.cookie.map(|age| {
+            let mut octets = [0; 16];
+            self.random.fill(&mut octets);
+            (CookieValue::new(octets), age)
+        });
+        if is_secure || is_proxied || cookie.is_some() {
+            transport.meet(Circumstances { is_secure, is_proxied, cookie });
+        }
+    }
+
+    /// Keeps what an HTTP client has said of itself. Where it came from counts for all that
+    /// follows, whoever has brought it.
+    pub(super) fn know(&mut self, id: ConnectionId, visitor: Visitor) {
+        let Some(slot) = self.peers.slot(id) else { return };
+        if let Some(address) = visitor.address {
+            slot.origin.peer = match address {
+                IpAddr::V4(address) => format!("tcp:{address}").into(),
+                IpAddr::V6(address) => format!("tcp:[{address}]").into(),
+            };
+            slot.origin.address = Some(address);
+        }
+        if let Some(connection) = &mut slot.connection {
+            connection.visitor = Some(Box::new(visitor));
+        }
     }
 
     /// Keeps what a peer has sent beyond its turn.

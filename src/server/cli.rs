@@ -24,6 +24,8 @@ pub(super) enum Command {
     Keygen(Keygen),
     /// Print what a configuration keeps of a password.
     Passwd(Passwd),
+    /// Check the configuration and have the process that runs with it read it again.
+    Reload(Flags),
     /// Print the table of options in Markdown. For whoever changes an option, not in the help.
     Options,
     /// Print the version.
@@ -39,6 +41,7 @@ gigawamp: a WAMP router that runs one independent router per core
 Usage: gigawamp [OPTIONS]      run the router
        gigawamp check [FILE]   check a configuration: \"ok\" or what is wrong
        gigawamp explain REALM ROLE ACTION URI    whether it may, by which rule
+       gigawamp reload [FILE]  check it and have the running router take it over
        gigawamp keygen FILE    make a key pair: FILE gets the private key
        gigawamp passwd         what to keep of a password (--method, --authid)
 
@@ -52,8 +55,7 @@ Options:
   --io MODE             auto, uring or epoll (default: auto)
   --log-level LEVEL     error, warn, info, debug or trace (default: info)
   --log-format FORMAT   text or json (default: text)
-  -h, --help            print this
-  -V, --version         print the version
+  -h, --help, -V, --version
 
 Most keys may also come from the environment, such as GIGAWAMP_LOG_LEVEL=debug.
 Exit codes: 0 stopped in good order, 1 failed, 2 wrong usage, 78 wrong
@@ -104,7 +106,10 @@ fn read(mut parser: Parser) -> Result<Command, lexopt::Error> {
                 word => verb = Some(word.to_owned()),
             },
             // The one positional argument of any verb: `check FILE`.
-            Arg::Value(file) if verb.as_deref() == Some("check") && flags.config.is_none() => {
+            Arg::Value(file)
+                if matches!(verb.as_deref(), Some("check" | "reload"))
+                    && flags.config.is_none() =>
+            {
                 flags.config = Some(PathBuf::from(file));
             }
             Arg::Value(word) if verb.as_deref() == Some("explain") && words.len() < 4 => {
@@ -125,6 +130,7 @@ fn read(mut parser: Parser) -> Result<Command, lexopt::Error> {
                 action.ok_or("ACTION is call, register, publish, subscribe or takeover")?;
             Ok(Command::Explain(flags, Question { realm, role, action, policy, uri, authid }))
         }
+        Some("reload") => Ok(Command::Reload(flags)),
         Some("options") => Ok(Command::Options),
         Some("version") => Ok(Command::Version),
         Some("help") => Ok(Command::Help),

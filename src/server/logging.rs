@@ -5,6 +5,7 @@
 
 use std::fmt;
 use std::io::{self, IsTerminal};
+use std::sync::OnceLock;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tracing::warn;
@@ -12,17 +13,16 @@ use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::time::FormatTime;
 use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::reload;
 
 use super::config::LogFormat;
 use crate::router::notice::Notice;
 
 /// Starts logging. To be called once in a process; a second call changes nothing.
 pub(super) fn start(level: LevelFilter, format: LogFormat) {
-    // What our dependencies have to say is of interest when something is wrong with them.
-    let filter =
-        Targets::new().with_target("gigawamp", level).with_default(level.min(LevelFilter::WARN));
     let builder = tracing_subscriber::fmt()
-        .with_max_level(level)
+        // The filter decides, and it can be changed.
+        .with_max_level(LevelFilter::TRACE)
         .with_timer(Utc)
         .with_writer(io::stderr)
         // A log that nobody reads any more must not end the process.
@@ -32,11 +32,11 @@ pub(super) fn start(level: LevelFilter, format: LogFormat) {
         LogFormat::Text => {
             let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
             let colour = !plain && io::stderr().is_terminal();
-            let subscriber = builder.with_ansi(colour).finish().with(filter);
+            let subscriber = builder.with_ansi(colour).finish().with(changeable(level));
             tracing::subscriber::set_global_default(subscriber)
         }
         LogFormat::Json => {
-            let subscriber = builder.json().flatten_event(true).finish().with(filter);
+            let subscriber = builder.json().flatten_event(true).finish().with(changeable(level));
             tracing::subscriber::set_global_default(subscriber)
         }
     };
@@ -56,6 +56,30 @@ pub(super) fn note(notice: &Notice) {
         }
         Notice::Suppressed { count } => warn!(count, "more like this was not logged"),
     }
+}
+
+/// Logs lines of other levels from here on.
+pub(super) fn set_level(level: LevelFilter) {
+    if let Some(change) = LEVEL.get() {
+        change(level);
+    }
+}
+
+/// Changes the level.
+static LEVEL: OnceLock<Box<dyn Fn(LevelFilter) -> bool + Send + Sync>> = OnceLock::new();
+
+/// A filter for lines of a level that can be changed.
+fn changeable<S: 'static>(level: LevelFilter) -> reload::Layer<Targets, S> {
+    let (filter, handle) = reload::Layer::new(targets(level));
+    // Only tests start it twice, and there the first one will do.
+    let _ = LEVEL.set(Box::new(move |level| handle.reload(targets(level)).is_ok()));
+    filter
+}
+
+/// Which lines are logged at a level.
+fn targets(level: LevelFilter) -> Targets {
+    // What our dependencies have to say is of interest when something is wrong with them.
+    Targets::new().with_target("gigawamp", level).with_default(level.min(LevelFilter::WARN))
 }
 
 /// The time of day.

@@ -22,6 +22,8 @@ pub(super) fn total(shards: &[Counters]) -> Counters {
             undeliverable_events,
             denials,
             retentions_refused,
+            throttlings,
+            sessions_refused,
         } = *shard;
         Counters {
             connections: sum.connections + connections,
@@ -38,6 +40,8 @@ pub(super) fn total(shards: &[Counters]) -> Counters {
             undeliverable_events: sum.undeliverable_events + undeliverable_events,
             denials: sum.denials + denials,
             retentions_refused: sum.retentions_refused + retentions_refused,
+            throttlings: sum.throttlings + throttlings,
+            sessions_refused: sum.sessions_refused + sessions_refused,
         }
     })
 }
@@ -59,6 +63,8 @@ pub(super) fn log_summary(shards: &[Counters], stalls: u64) {
         undeliverable_events = sum.undeliverable_events,
         denials = sum.denials,
         retentions_refused = sum.retentions_refused,
+        throttlings = sum.throttlings,
+        sessions_refused = sum.sessions_refused,
         stalls,
         "served"
     );
@@ -84,11 +90,14 @@ mod tests {
             undeliverable_events: 8,
             retentions_refused: 9,
             denials: 10,
+            throttlings: 11,
+            sessions_refused: 12,
         };
         let sum = total(&[one, one]);
         assert_eq!((sum.sessions, sum.authentications_failed), (4, 20));
         assert_eq!(sum.authentications_blocked, 22);
         assert_eq!((sum.undeliverable_events, sum.retentions_refused), (16, 18));
+        assert_eq!((sum.throttlings, sum.sessions_refused), (22, 24));
         assert_eq!(total(&[]), Counters::default());
     }
 }

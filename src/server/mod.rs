@@ -14,7 +14,10 @@ mod counsel;
 mod explain;
 mod identity;
 mod logging;
+mod memory;
 mod metrics;
+mod pid;
+mod reload;
 mod resources;
 mod signals;
 mod tls;
@@ -29,11 +32,14 @@ use tracing::{debug, error, info, warn};
 
 pub use config::options_markdown;
 
-use crate::router::config::{Effect, RealmConfig};
+use crate::router::config::{Config, Effect, RealmConfig};
 use crate::shard::{self, Listener, Shards};
 use cli::Command;
 use config::{Address, Flags, ListenerSettings, Loaded, Refused, Settings, Source};
 use counsel::Counselors;
+use memory::Watch;
+use pid::PidFile;
+use reload::Reloader;
 use signals::{Signal, Signals};
 use tls::{Doors, TlsMode};
 
@@ -65,17 +71,12 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     };
     match command {
         Command::Serve(flags) => serve(&flags, started),
-        Command::Check(flags) => match load(&flags) {
-            Ok(loaded) => {
-                if let Err(text) = check_files(&loaded.settings) {
-                    complain(&text);
-                    return ExitCode::from(CONFIG);
-                }
-                for warning in &loaded.warnings {
-                    complain(&format!("warning: {warning}"));
-                }
-                print("ok\n")
-            }
+        Command::Check(flags) => match check(&flags) {
+            Ok(_) => print("ok\n"),
+            Err(code) => code,
+        },
+        Command::Reload(flags) => match check(&flags) {
+            Ok(settings) => reload_another(&settings),
             Err(code) => code,
         },
         Command::Explain(flags, question) => explain(&flags, &question),
@@ -105,34 +106,70 @@ fn explain(flags: &Flags, question: &explain::Question) -> ExitCode {
     if print(&answer.text) == ExitCode::SUCCESS { code } else { ExitCode::from(FAILED) }
 }
 
+/// Loads the configuration and all that it names, and prints what is wrong or noteworthy.
+fn check(flags: &Flags) -> Result<Settings, ExitCode> {
+    let loaded = load(flags)?;
+    if let Err(text) = check_files(&loaded.settings) {
+        complain(&text);
+        return Err(ExitCode::from(CONFIG));
+    }
+    for warning in &loaded.warnings {
+        complain(&format!("warning: {warning}"));
+    }
+    Ok(loaded.settings)
+}
+
+/// Has the process that runs with these settings read them again.
+fn reload_another(settings: &Settings) -> ExitCode {
+    let Some(path) = &settings.pid_file else {
+        return fail("reload: the configuration names no pid_file, by which the router is found");
+    };
+    match pid::reload(path) {
+        Ok(()) => print("reloaded\n"),
+        Err(text) => fail(&text),
+    }
+}
+
 /// Runs the router until it is told to stop.
 fn serve(flags: &Flags, started: SystemTime) -> ExitCode {
     let signals = match Signals::block() {
         Ok(signals) => signals,
         Err(error) => return fail(&format!("signals cannot be waited for: {error}")),
     };
-    let Loaded { settings, source, text: _, warnings } = match load(flags) {
+    let loaded = match load(flags) {
         Ok(loaded) => loaded,
         Err(code) => return code,
     };
+    let settings = &loaded.settings;
     logging::start(settings.log_level, settings.log_format);
-    for warning in &warnings {
+    for warning in &loaded.warnings {
         warn!("{warning}");
     }
-    if let Err(text) = check_files(&settings) {
+    if let Err(text) = check_files(settings) {
         error!("{text}");
         return ExitCode::from(CONFIG);
     }
-    let result = start(&settings, &source, started)
-        .and_then(|(mut shards, doors)| watch(&mut shards, doors, &signals).map(|()| shards))
-        .and_then(|mut shards| drain(&mut shards, &signals, settings.shutdown_timeout));
-    match result {
+    match run_until_stopped((flags, loaded), &signals, started) {
         Ok(()) => ExitCode::SUCCESS,
         Err(text) => {
             error!("{text}");
             ExitCode::from(FAILED)
         }
     }
+}
+
+/// Starts, serves and stops.
+fn run_until_stopped(
+    (flags, loaded): (&Flags, Loaded),
+    signals: &Signals,
+    started: SystemTime,
+) -> Result<(), String> {
+    let pid_file = loaded.settings.pid_file.as_deref().map(PidFile::take).transpose()?;
+    let (mut shards, opened) = start(&loaded.settings, &loaded.source, started)?;
+    let mut reloader = Reloader::new((flags, loaded), opened, pid_file);
+    let memory = Watch::new(reloader.loaded.settings.memory_high);
+    watch(&mut shards, (&mut reloader, memory), signals)?;
+    drain(&mut shards, signals, reloader.loaded.settings.shutdown_timeout)
 }
 
 /// Whether every file that listeners need says what it has to.
@@ -148,7 +185,7 @@ fn start(
     settings: &Settings,
     source: &Source,
     started: SystemTime,
-) -> Result<(Shards, Doors), String> {
+) -> Result<(Shards, (Vec<ListenerSettings>, Doors)), String> {
     let shards = settings.shards.unwrap_or_else(resources::shards_count);
     log_start(settings, source, shards);
     let (mode, fallback) = shard::choose(settings.io, shards)?;
@@ -165,7 +202,8 @@ fn start(
     if lowered {
         warn!(connections_max, "connections_max was lowered to fit the limit of open files");
     }
-    let config = settings.config(&transports, &format!("gigawamp-{VERSION}"));
+    let opened: Vec<_> = transports.iter().copied().cloned().collect();
+    let config = router_config(settings, &opened);
     let lines: Vec<_> = listeners
         .iter()
         .zip(&transports)
@@ -186,7 +224,13 @@ fn start(
     }
     let took = logging::now().duration_since(started).unwrap_or_default();
     info!("ready in {} ms", took.as_millis());
-    Ok((running, doors))
+    Ok((running, (opened, doors)))
+}
+
+/// What routers are told by these settings. `listeners` are those that are open.
+fn router_config(settings: &Settings, listeners: &[ListenerSettings]) -> Config {
+    let listeners: Vec<_> = listeners.iter().collect();
+    settings.config(&listeners, &format!("gigawamp-{VERSION}"))
 }
 
 /// The first lines of the log.
@@ -277,18 +321,22 @@ fn describe(address: &str, settings: &ListenerSettings) -> String {
 }
 
 /// Waits for the signal to stop, as long as every shard is well.
-fn watch(shards: &mut Shards, mut doors: Doors, signals: &Signals) -> Result<(), String> {
+fn watch(
+    shards: &mut Shards,
+    (reloader, mut memory): (&mut Reloader, Watch),
+    signals: &Signals,
+) -> Result<(), String> {
     loop {
+        if let Some(is_short) = memory.look() {
+            shards.note_memory(is_short);
+        }
         match signals.wait(TURN) {
             Some(Signal::Stop(name)) => {
                 info!("stopping on {name}");
                 return Ok(());
             }
-            Some(Signal::Reload) => {
-                info!("SIGHUP: certificates are read again, the configuration is not");
-                doors.renew(shards);
-            }
-            None => doors.look(shards),
+            Some(Signal::Reload) => reloader.reload(shards),
+            None => reloader.look(shards),
         }
         shards.take_notices().for_each(|notice| logging::note(&notice));
         if let Some(text) = shards.failure() {

@@ -22,6 +22,7 @@ pub mod connection;
 pub mod invocations;
 pub mod origin;
 pub mod outbox;
+pub mod rates;
 
 pub use address::{CallRef, ConnectionId, SessionRef, ShardId};
 pub use authentication::{Authentication, Awaited};
@@ -29,6 +30,7 @@ pub use connection::{Admitted, Connection, Phase};
 pub use invocations::Invocations;
 pub use origin::{ClientCertificate, Origin, TlsOrigin};
 pub use outbox::Outbox;
+pub use rates::{Buckets, Rates};
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -240,6 +242,8 @@ pub struct Session {
     pub lists_asked: usize,
     /// Its invocations without a final answer.
     pub invocations: Invocations,
+    /// What it has taken of its rates, if it has any.
+    pub buckets: Option<Box<Buckets>>,
     /// What it leaves: first the `detached` testaments, then the `destroyed`.
     pub testaments: [Vec<Testament>; 2],
     /// What runs by registrations that were left meanwhile.
@@ -275,6 +279,7 @@ impl Session {
             meta_calls: 0,
             lists_asked: 0,
             invocations: Invocations::new(hash_key),
+            buckets: None,
             testaments: [Vec::new(), Vec::new()],
             left_running: None,
             unfinished: Vec::new(),

@@ -26,13 +26,14 @@ mod vestibule;
 mod watchdog;
 
 use std::panic::AssertUnwindSafe;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use crate::limits::SHARDS_MAX;
-use crate::router::config::{Config, Limits};
+use crate::router::config::Config;
 use crate::router::notice::Notice;
 use crate::router::{Changes, Counters, Router, ShardId, Shared};
 
@@ -111,6 +112,7 @@ pub struct Shards {
     acceptor: Option<Acceptor>,
     admission: Arc<Admission>,
     watchdog: Watchdog,
+    memory_is_short: Arc<AtomicBool>,
 }
 
 /// What the thread of a shard tells the one that started it.
@@ -130,10 +132,12 @@ impl Shards {
         let shards_count = u16::try_from(options.shards).unwrap_or(u16::MAX);
         let (config, now) = (Arc::clone(&options.config), Clock::start().now());
         let shared = Shared::new(config, shards_count, clock::seed(), now);
+        let memory_is_short = shared.memory_is_short();
         let first = Arc::clone(&shared);
         let mut shards = Self::start_with(options, MESH_DEPTH, move |shard| {
             Router::new(shard, &first, clock::seed())
         })?;
+        shards.memory_is_short = memory_is_short;
         shards.shared = Some(shared);
         Ok(shards)
     }
@@ -168,6 +172,7 @@ impl Shards {
             acceptor: None,
             admission: Arc::clone(&admission),
             watchdog,
+            memory_is_short: Arc::default(),
         };
         let mesh = Mesh::new(Arc::clone(&gates), mesh_depth).advised_by(options.counsel.clone());
         let mesh = Arc::new(mesh);
@@ -214,7 +219,9 @@ impl Shards {
     /// As [`Shared::configure`]; nothing is changed then.
     pub fn configure(&mut self, config: Config) -> Result<Changes, &'static str> {
         let shared = self.shared.as_ref().ok_or("the shards host no routers")?;
+        let limits = config.limits.clone();
         let (next, changes) = shared.configure(config, clock::seed(), Clock::start().now())?;
+        self.admission.set_limits(&limits);
         self.shared = Some(next);
         self.gates.iter().for_each(Gate::configure);
         Ok(changes)
@@ -237,17 +244,17 @@ impl Shards {
         self.gates.iter().flat_map(Gate::take_notices)
     }
 
+    /// Has all shards refuse new sessions for as long as memory is short.
+    pub fn note_memory(&self, is_short: bool) {
+        self.memory_is_short.store(is_short, Ordering::Relaxed);
+    }
+
     /// Has whoever connects to the listener `index` from now on pass through `door`: other
     /// certificates, for example. Connections that are open stay as they are.
     pub fn set_door(&self, index: usize, door: Door) {
         if let Some(acceptor) = &self.acceptor {
             acceptor.set_door(index, Arc::new(door));
         }
-    }
-
-    /// Other bounds of what each address may do, for whoever connects from now on.
-    pub fn set_limits(&self, limits: &Limits) {
-        self.admission.set_limits(limits);
     }
 
     /// Connections that were turned away so far.

@@ -35,7 +35,7 @@ pub use element::{Kind, Reader, Sequence, Writer};
 pub use transport::{
     Failure, Framing, Incoming, Negotiated, Separator, Transport, TransportOptions,
 };
-pub use visitor::{Circumstances, Cookie, CookieValue, Visitor};
+pub use visitor::{Circumstances, Cookie, CookieValue, OriginPattern, Origins, Visitor};
 pub use websocket::deflate::{Deflater, Window};
 
 /// How the messages of one connection are serialized; fixed when the connection opens.

@@ -7,7 +7,9 @@
 use std::ops::Range;
 use std::time::Duration;
 
-use super::visitor::{Circumstances, Visitor};
+use ipnet::IpNet;
+
+use super::visitor::{Circumstances, Origins, Visitor};
 use super::websocket::deflate::{Deflater, Window};
 use super::websocket::frame::{self, Opcode, Role};
 use super::websocket::{batch, handshake, http};
@@ -36,6 +38,11 @@ pub struct TransportOptions {
     pub longpoll_path: String,
     /// How long a cookie lasts by which an HTTP client is known again; none is set without.
     pub cookie: Option<Duration>,
+    /// Pages whose browsers may open a transport over HTTP.
+    pub origins: Origins,
+    /// Networks of proxies that are believed when they say for whom they speak. Whoever comes by
+    /// a Unix socket is one of them, if there are any.
+    pub forwarded_for: Vec<IpNet>,
 }
 
 /// Every transport and serializer, as a listener has them of which nothing else is said.
@@ -51,6 +58,8 @@ impl Default for TransportOptions {
             longpoll: true,
             longpoll_path: "/lp".into(),
             cookie: None,
+            origins: Origins::default(),
+            forwarded_for: Vec::new(),
         }
     }
 }
@@ -366,6 +375,25 @@ impl Transport {
         if let State::WebSocket(stream) = &mut self.state {
             stream.close(code, out);
         }
+    }
+
+    /// Appends what a client is told whose handshake takes too long: an HTTP client that has begun
+    /// one, others nothing. Nothing more is read.
+    // spec: rfc9110#section-15.5.9
+    pub fn give_up(&mut self, out: &mut Vec<u8>) {
+        let is_http = match &self.state {
+            State::HttpOpening(_) => true,
+            State::LongPoll(stream) => stream.is_midway(),
+            State::Fresh
+            | State::RawSocketOpening(_)
+            | State::RawSocket(_)
+            | State::WebSocket(_)
+            | State::Over => false,
+        };
+        if is_http {
+            handshake::write_timeout(out);
+        }
+        self.state = State::Over;
     }
 
     /// Whether an incomplete message is being held, i.e. the peer owes us the rest of it.

@@ -141,8 +141,8 @@ fn bad_configurations_are_refused_with_their_line() {
     assert_eq!(gigawamp(&["check", "-"], &rule("call com.a")).code, Some(0));
     for wrong in ["call", "fly com.a", "call com.x${authid}"] {
         let ended = gigawamp(&["check", "-"], &rule(wrong));
-        let expected = "standard input:9: realms.roles.allow: this is no rule";
-        assert!(ended.err.starts_with(expected), "{}", ended.err);
+        let expected = format!("standard input:9: realms.roles.allow: {wrong:?}: this is no rule");
+        assert!(ended.err.starts_with(&expected), "{}", ended.err);
     }
     let ended = gigawamp(&["check", "-"], &format!("{LEAST}backlog =\n"));
     assert_eq!(ended.code, Some(78));

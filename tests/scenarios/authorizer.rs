@@ -147,6 +147,8 @@ fn who_waits_hears_of_it_before_the_end() {
         shut down
         bob: <- ERROR CALL 1 {{}} wamp.error.canceled
         bob: <- GOODBYE {{}} wamp.close.system_shutdown
+        ann: <- INTERRUPT 1 *
+        ann: <- GOODBYE {{}} wamp.close.system_shutdown
     "#
     ));
 }

@@ -24,6 +24,7 @@ mod passthru;
 mod pattern;
 mod progress;
 mod publish;
+mod rates;
 mod reload;
 mod reroute;
 mod retention;

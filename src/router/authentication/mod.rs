@@ -27,6 +27,7 @@ pub(super) use attempts::{Attempts, Pair};
 pub(super) use cookies::{Cookies, Remembered};
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use self::methods::{Asking, Judgement, Offer, Plan};
@@ -74,6 +75,10 @@ const NO_METHOD: Refusal =
 impl Router {
     // spec: basic/sessions#session-establishment
     pub(super) fn on_hello(&mut self, id: ConnectionId, hello: &Hello<'_>) {
+        if self.memory_is_short.load(Ordering::Relaxed) {
+            self.peers.counters.sessions_refused += 1;
+            return self.abort(id, error::OVERLOADED, "memory is short, try again later");
+        }
         let details = &hello.details;
         let roles = details.roles.clone().unwrap_or_default();
         if roles.is_empty() {
@@ -299,9 +304,11 @@ impl Router {
         let request_ids = if is_poll(id.slot) { RequestIds::Any } else { given };
         self.bind_cookie(id, (realm, method), &identity);
         let keys = (request_ids, &self.hash_key);
+        let buckets = self.buckets(realm, &identity.authrole);
         let connection = self.peers.connection(id).expect("it said HELLO");
         let session = Session::new(session_id, realm, identity, roles, keys);
-        let session = session.after(connection.request_before);
+        let mut session = session.after(connection.request_before);
+        session.buckets = buckets;
         connection.phase = Phase::Open(Box::new(session));
         (connection.heard, connection.silences) = (true, 0);
         self.peers.sessions.insert(session_id, id.slot);

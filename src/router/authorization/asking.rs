@@ -187,7 +187,7 @@ impl Peers {
     /// Goes on with what `id` has sent since it waits no more.
     pub(in super::super) fn go_on(&mut self, id: ConnectionId) {
         let Some(slot) = self.slot(id) else { return };
-        if slot.behind && !slot.full && slot.waiting.is_none() {
+        if slot.behind && slot.may_go_on() {
             self.turns.push_back(id);
         }
         self.mind_reading(id);

@@ -172,11 +172,13 @@ impl Realm {
         let Some(session) = context.peers.session(slot) else { return Ok(()) };
         let Identity { role, authid, .. } = &session.identity;
         let object = (entry.policy, &*entry.uri);
+        let cost = role.patterns_cost(Action::Subscribe) / RULES_PER_MESSAGE;
         if session.subscriptions.contains(&entry.id)
             || role.decide_pattern(Action::Subscribe, object, authid).effect == Effect::Allow
         {
             return Ok(());
         }
+        context.peers.work += cost;
         let wish = Wish { policy: entry.policy, ..Wish::exact(Action::Subscribe, &entry.uri) };
         Err(self.deny(slot, &wish, context))
     }

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 pub use crate::message::UriCheck;
 use crate::message::uri::{MatchPolicy, Pattern, is_valid_pattern};
-pub use crate::session::RequestIds;
 pub use crate::session::authorization::Disclosure;
+pub use crate::session::{Rates, RequestIds};
 use crate::wire::TransportOptions;
 pub use advisors::{AdvisorConfig, AdvisorKind, HttpTarget};
 pub use authentication::{
@@ -194,6 +194,9 @@ pub struct Limits {
     pub limit_loopback: bool,
     /// From the connection to WELCOME: TLS, transport handshake and HELLO together.
     pub handshake: Duration,
+    /// From the connection to the end of the transport's own handshake: an HTTP head, or the four
+    /// octets of RawSocket.
+    pub opening: Duration,
     /// From the transport's handshake to HELLO.
     pub hello: Duration,
     /// From CHALLENGE to AUTHENTICATE.
@@ -222,6 +225,8 @@ pub struct Limits {
     pub invocations_pending_max: usize,
     /// Calls that may wait for one callee that takes only so many at a time.
     pub calls_queued_max: usize,
+    /// Octets of all that waits for one such callee.
+    pub calls_queued_bytes_max: usize,
     /// Questions of each shard to authenticators and authorizers that may be without an answer.
     pub advice_pending_max: usize,
     /// Testaments one session may leave.
@@ -237,8 +242,29 @@ pub struct Limits {
     pub longpoll_idle: Duration,
     /// Long-poll transports that all shards may have open together.
     pub longpoll_transports_max: usize,
+    /// Messages of any kind that a session may send in a second. Zero: as many as it likes.
+    pub session_messages_per_second: usize,
+    /// Octets of messages that a session may send in a second. Zero: as many as it likes.
+    pub session_bytes_per_second: usize,
+    /// Calls that a session may make in a second. Zero: as many as it likes.
+    pub session_calls_per_second: usize,
+    /// What a session did not use of its rates for so long it may make up for at once.
+    pub session_burst: Duration,
     /// Octets that may wait for one other shard before this one stops reading from its clients.
     pub mesh_bytes_max: usize,
+}
+
+impl Limits {
+    /// How much a session may do whose role says nothing else.
+    #[must_use]
+    pub const fn session_rates(&self) -> Rates {
+        Rates {
+            messages_per_second: self.session_messages_per_second,
+            bytes_per_second: self.session_bytes_per_second,
+            calls_per_second: self.session_calls_per_second,
+            burst: self.session_burst,
+        }
+    }
 }
 
 impl Default for Limits {
@@ -249,6 +275,7 @@ impl Default for Limits {
             connects_per_address: 100,
             limit_loopback: false,
             handshake: Duration::from_secs(10),
+            opening: Duration::from_secs(5),
             hello: Duration::from_secs(5),
             authenticate: Duration::from_secs(5),
             attempts_max: 10,
@@ -262,6 +289,7 @@ impl Default for Limits {
             calls_pending_max: 1_024,
             invocations_pending_max: 16_384,
             calls_queued_max: 1_024,
+            calls_queued_bytes_max: 16 << 20,
             advice_pending_max: 10_000,
             testaments_max: 64,
             subscriptions_max: 10_000,
@@ -269,6 +297,10 @@ impl Default for Limits {
             longpoll_hold: Duration::from_secs(10),
             longpoll_idle: Duration::from_secs(30),
             longpoll_transports_max: 10_000,
+            session_messages_per_second: 0,
+            session_bytes_per_second: 0,
+            session_calls_per_second: 0,
+            session_burst: Duration::from_secs(1),
             mesh_bytes_max: 4 << 20,
         }
     }

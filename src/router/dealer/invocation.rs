@@ -36,7 +36,7 @@ impl Dealer {
         }
         // One alone may be as long as any message.
         let is_long = queue.is_some_and(|queue| {
-            queue.bytes_count() + relay.payload.len() > context.limits.outbox_bytes_max
+            queue.bytes_count() + relay.payload.len() > context.limits.calls_queued_bytes_max
         });
         if queue.map_or(0, Queue::len) >= queued_max || is_long {
             self.fail(call, uri::error::LIMIT_EXCEEDED, context);

@@ -103,6 +103,8 @@ pub(super) struct Poll {
 pub(super) struct Asked {
     /// The transport whose answer is awaited.
     open: Option<Address>,
+    /// Transports that were opened over this connection.
+    opens_count: u16,
     /// The transport whose messages were the last to be written.
     given: Option<Address>,
 }

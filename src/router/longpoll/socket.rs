@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 
 use super::{Address, Asker, Errand, Poll, PollReply, PollRequest, Reply, SECRET_BYTES};
+use crate::limits::LONGPOLL_OPENS_MAX;
 use crate::message::Payload;
 use crate::router::conversation::Deadline;
 use crate::router::peers::is_poll;
@@ -54,6 +55,7 @@ impl Router {
         let mut secret = [0; SECRET_BYTES];
         self.random.fill(&mut secret);
         let slot = self.peers.slot(id).expect("it made a request");
+        slot.asked.get_or_insert_default().opens_count += 1;
         let origin = slot.origin.clone();
         // In an outbox without a socket messages are told apart as RawSocket has it.
         let (framing, peer_message_bytes_max) =
@@ -64,9 +66,7 @@ impl Router {
         let poll = Poll { secret, is_batched, held, waiting, deadline };
         let protocol = poll.subprotocol(serializer);
         let opened = self.peers.open_poll(origin, negotiated, poll);
-        if let Some(connection) = self.peers.connection(opened) {
-            connection.visitor = Some(Box::new(visitor.clone()));
-        }
+        self.know(opened, visitor.clone());
         self.await_hello(opened, self.now + handshake);
         self.set_poll_deadline(opened, idle);
         let name = Address { shard: self.peers.shard, slot: opened.slot, secret }.name();
@@ -146,6 +146,8 @@ impl Router {
             let is_busy = connection.transport.longpoll().is_some_and(Stream::is_busy);
             is_busy && !matches!(connection.phase, Phase::Flushing)
         };
+        let asked = self.peers.slot(id).and_then(|slot| slot.asked.as_ref());
+        let is_worn = asked.is_some_and(|asked| asked.opens_count >= LONGPOLL_OPENS_MAX);
         let Some(connection) = self.peers.connection(id).filter(awaits) else {
             if let Some(address) = address.filter(|_| is_given) {
                 self.lose(address);
@@ -154,7 +156,7 @@ impl Router {
         };
         let mut out = std::mem::take(&mut self.reply);
         let transport = &mut connection.transport;
-        let is_last = self.shutting_down && self.longpoll.is_unused();
+        let is_last = is_worn || (self.shutting_down && self.longpoll.is_unused());
         let closes = transport.answer(verdict, (serializer, &body), is_last, &mut out);
         connection.silences = 0;
         let is_read = connection.outbox.is_empty();
@@ -181,6 +183,9 @@ impl Router {
     /// An HTTP connection has been as it is for a while: it may stay if it waits for us, or gets
     /// on with what it reads or writes.
     pub(in crate::router) fn on_request_late(&mut self, id: ConnectionId) {
+        if self.shutting_down {
+            return self.drain_http_on(id);
+        }
         let connection = self.peers.connection(id).expect("its deadline was found");
         let progressed = std::mem::take(&mut connection.progressed);
         let stream = connection.transport.longpoll();
@@ -201,11 +206,25 @@ impl Router {
 
     /// The process stops: an HTTP connection may stay for as long as a session may need it.
     pub(in crate::router) fn drain_http(&mut self, id: ConnectionId) {
-        let stream = self.peers.connection(id).and_then(|it| it.transport.longpoll());
+        let end = self.now + self.config.limits.goodbye;
+        if let Some(slot) = self.peers.slot(id) {
+            slot.welcome_by = end;
+        }
+        self.drain_http_on(id);
+    }
+
+    /// Looks whether it may go now: nobody tells when the last session on another shard has ended.
+    fn drain_http_on(&mut self, id: ConnectionId) {
+        let now = self.now;
+        let Some(slot) = self.peers.slot(id) else { return };
+        let stream = slot.connection.as_ref().and_then(|it| it.transport.longpoll());
         let is_busy = stream.is_some_and(Stream::is_busy);
-        if !is_busy && self.longpoll.is_unused() {
+        if slot.welcome_by <= now || (!is_busy && self.longpoll.is_unused()) {
             return self.close(id);
         }
-        self.set_deadline(id, Deadline::Goodbye(id), self.config.limits.goodbye);
+        self.set_deadline(id, Deadline::Request(id), DRAIN_LOOK);
     }
 }
+
+/// How often it is looked whether HTTP connections are still needed while the process stops.
+const DRAIN_LOOK: std::time::Duration = std::time::Duration::from_millis(50);

@@ -36,7 +36,7 @@ impl Router {
             Errand::Abandon => {
                 // What cannot be taken yet is bounded by the sockets that wait for it, and by
                 // nothing else.
-                if self.held || self.peers.slot(id).is_some_and(|slot| slot.full) {
+                if self.held || self.peers.slot(id).is_some_and(|slot| !slot.may_go_on()) {
                     let waiting = &mut self.poll(id).waiting;
                     let before = waiting.len();
                     waiting.retain(|(sender, _, taken)| *sender != asker || *taken > 0);
@@ -111,8 +111,7 @@ impl Router {
     /// The next send that may be taken. None may while other shards have too much waiting for
     /// them, or the client while it does not receive.
     fn next_send(&mut self, id: ConnectionId) -> Option<(Asker, Box<[u8]>, usize)> {
-        let is_free = |slot: &&mut Slot| !slot.full && !slot.behind && slot.waiting.is_none();
-        let slot = self.peers.slot(id).filter(is_free)?;
+        let slot = self.peers.slot(id).filter(|slot| slot.may_go_on() && !slot.behind)?;
         let send = slot.poll.as_mut().filter(|_| !self.held)?.waiting.pop_front()?;
         self.longpoll.waiting_count -= 1;
         Some(send)
@@ -160,10 +159,11 @@ impl Router {
     /// The time of a receive that is held, or of a client that is silent, is over.
     pub(in crate::router) fn on_poll_late(&mut self, id: ConnectionId) {
         let Some(slot) = self.peers.slot(id) else { return };
+        let is_full = slot.full;
         let Some(poll) = slot.poll.as_mut() else { return };
         poll.deadline = None;
         // Whoever has sent something that we have not taken yet waits for us.
-        let is_waiting = !poll.waiting.is_empty() && !slot.full;
+        let is_waiting = !poll.waiting.is_empty() && !is_full;
         if poll.held.is_none() && !is_waiting {
             return self.close(id);
         }

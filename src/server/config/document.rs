@@ -25,8 +25,8 @@ impl Document {
         // A variable of the environment cannot say which of several realms it means.
         let variables = VARIABLES.iter().find(|(path, _)| *path == table.path);
         self.line(&format!("### {title}\n"));
-        self.line("| Key | Value | Default | Meaning |");
-        self.line("|---|---|---|---|");
+        self.line("| Key | Value | Default | Reload | Meaning |");
+        self.line("|---|---|---|---|---|");
         for key in table.keys {
             let preset = match key.preset {
                 Preset::Literal(literal) => format!("`{literal}`"),
@@ -40,7 +40,9 @@ impl Document {
             if let Some((_, prefix)) = variables {
                 let _ = write!(name, "<br>`{}`", variable(prefix, key.name));
             }
-            self.line(&format!("| {name} | {} | {preset} | {} |", key.form(), key.meaning));
+            let reload = if key.reload { "yes" } else { "no" };
+            let (form, meaning) = (key.form(), key.meaning);
+            self.line(&format!("| {name} | {form} | {preset} | {reload} | {meaning} |"));
         }
         self.line("");
         for inner in table.tables {

@@ -18,7 +18,6 @@ pub(super) struct Key<T: 'static> {
     pub(super) kind: Kind<T>,
     /// What holds if nothing is written.
     pub(super) preset: Preset,
-    #[allow(dead_code, reason = "what reads it is being built")]
     /// Whether a change of it is heeded while the process runs; else it takes a restart.
     pub(super) reload: bool,
     /// What it is for, in Markdown.

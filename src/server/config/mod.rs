@@ -7,6 +7,7 @@
 //! environment over the file, the file over the preset.
 
 mod document;
+mod fixed;
 mod key;
 mod nest;
 mod read;
@@ -31,6 +32,7 @@ use crate::router::config::{AdmissionConfig, Limits, RealmConfig};
 use crate::server::tls::DoorSettings;
 use crate::shard::Io;
 use crate::wire::{Serializer, TransportOptions};
+use fixed::Fixed;
 use secret::Reveal;
 use value::Value;
 
@@ -51,6 +53,10 @@ pub(super) struct Settings {
     pub(super) pin: Option<bool>,
     /// Connections at once; `None`: what open files allow.
     pub(super) connections_max: Option<usize>,
+    /// Resident memory above which new sessions are refused.
+    pub(super) memory_high: MemoryHigh,
+    /// The file that tells which process runs.
+    pub(super) pid_file: Option<PathBuf>,
     /// How long sessions may take to end once the process was told to stop.
     pub(super) shutdown_timeout: Duration,
     /// Whether listeners may be reached from other machines although nobody is authenticated.
@@ -63,6 +69,17 @@ pub(super) struct Settings {
     pub(super) listeners: Vec<ListenerSettings>,
     /// Bounds of the core.
     pub(super) limits: Limits,
+}
+
+/// Resident memory above which new sessions are refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum MemoryHigh {
+    /// Four fifths of what the process may have.
+    Auto,
+    /// Never refuse any.
+    Off,
+    /// So many octets.
+    At(u64),
 }
 
 /// One address to listen on.
@@ -158,6 +175,8 @@ pub(super) struct Loaded {
     pub(super) text: Option<String>,
     /// What an operator should know although it is allowed, in no particular order.
     pub(super) warnings: Vec<String>,
+    /// What is written that takes a restart to change.
+    pub(super) fixed: Fixed,
 }
 
 /// Finds, reads and checks the configuration.
@@ -175,9 +194,11 @@ pub(super) fn load(flags: &Flags, environment: Environment<'_>) -> Result<Loaded
         let warn = &mut |text| warnings.borrow_mut().push(text);
         secret::reveal(written, environment, warn)
     };
+    let mut fixed = Fixed::default();
     match &text {
         Some(text) => {
-            read::read((&source.to_string(), text), reveal, &mut settings, &mut problems);
+            let file = (&*source.to_string(), text.as_str());
+            fixed = read::read(file, reveal, &mut settings, &mut problems);
         }
         None => settings.develop(),
     }
@@ -192,7 +213,7 @@ pub(super) fn load(flags: &Flags, environment: Environment<'_>) -> Result<Loaded
     if !problems.is_empty() {
         return Err(Refused::Config(problems));
     }
-    Ok(Loaded { settings, source, text, warnings: warnings.into_inner() })
+    Ok(Loaded { settings, source, text, warnings: warnings.into_inner(), fixed })
 }
 
 impl Settings {
@@ -206,6 +227,8 @@ impl Settings {
             busy_poll: Duration::ZERO,
             pin: None,
             connections_max: None,
+            memory_high: MemoryHigh::Auto,
+            pid_file: None,
             shutdown_timeout: Duration::ZERO,
             insecure_allow_anonymous_remote: false,
             hide_realms: false,

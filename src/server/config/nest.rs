@@ -4,7 +4,7 @@
 //! known to its `Inner` alone; everybody else sees it as [`Within`] the outer one.
 
 use super::document::Document;
-use super::key::Key;
+use super::key::{Key, Preset};
 use super::read::Reader;
 use toml::Spanned;
 use toml::de::DeValue;
@@ -76,6 +76,12 @@ pub(super) struct Misfit {
 }
 
 impl<T> Table<T> {
+    /// The key that tells one such table from another: the first that is required.
+    fn identity(&self) -> Option<&'static str> {
+        let required = self.keys.iter().find(|key| matches!(key.preset, Preset::Required));
+        required.filter(|key| !key.is_secret()).map(|key| key.name)
+    }
+
     /// Puts every preset into its place.
     pub(super) fn preset(&self, target: &mut T) {
         self.keys.iter().for_each(|key| key.preset(target));
@@ -111,7 +117,11 @@ impl<T, N> Within<T> for Inner<T, N> {
     fn read(&self, reader: &mut Reader<'_>, value: &Spanned<DeValue<'_>>, target: &mut T) {
         for (at, given) in reader.tables(value, (self.table.path, &self.title(), self.shape)) {
             let mut made = self.fresh();
-            if !reader.table(&self.title(), (Some(at), given), self.table, &mut made) {
+            let named = (self.name, self.table.identity());
+            let is_right = reader.enter(named, given, |reader| {
+                reader.table(&self.title(), (Some(at), given), self.table, &mut made)
+            });
+            if !is_right {
                 continue;
             }
             let find = |key: &str| given.get(key).map_or(at, |value| value.span().start);
@@ -140,7 +150,7 @@ mod tests {
     use ipnet::IpNet;
 
     use super::*;
-    use crate::server::config::key::{Kind, Preset};
+    use crate::server::config::key::Kind;
     use crate::server::config::read::read_table;
 
     /// A table with a list of tables in it, and one with every kind of value that needs a word

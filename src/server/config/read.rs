@@ -3,6 +3,7 @@
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use super::fixed::Fixed;
 use super::key::Preset;
 use super::nest::{Shape, Table};
 use super::secret::Reveal;
@@ -16,8 +17,8 @@ pub(super) fn read(
     reveal: Reveal<'_>,
     settings: &mut Settings,
     problems: &mut Vec<Problem>,
-) {
-    read_table(file, (&table::TOP, reveal), settings, problems);
+) -> Fixed {
+    read_table(file, (&table::TOP, reveal), settings, problems)
 }
 
 /// As [`read`], where the whole file is `table`.
@@ -26,8 +27,9 @@ pub(super) fn read_table<T>(
     (table, reveal): (&Table<T>, Reveal<'_>),
     target: &mut T,
     problems: &mut Vec<Problem>,
-) {
-    let mut reader = Reader { source, text, reveal, problems: Vec::new() };
+) -> Fixed {
+    let (place, fixed) = (String::new(), Fixed::default());
+    let mut reader = Reader { source, text, reveal, problems: Vec::new(), place, fixed };
     match DeTable::parse(text) {
         Ok(document) => {
             reader.table("the top level", (None, document.get_ref()), table, target);
@@ -40,6 +42,7 @@ pub(super) fn read_table<T>(
     // What concerns the file as a whole comes last.
     reader.problems.sort_by_key(|problem| (problem.line.is_none(), problem.line));
     problems.append(&mut reader.problems);
+    reader.fixed
 }
 
 /// One file being read.
@@ -48,6 +51,9 @@ pub(super) struct Reader<'t> {
     text: &'t str,
     reveal: Reveal<'t>,
     problems: Vec<Problem>,
+    /// The table in hand, as it is named to an operator: `realms[realm1]`.
+    place: String,
+    fixed: Fixed,
 }
 
 impl Reader<'_> {
@@ -79,6 +85,8 @@ impl Reader<'_> {
             }
         }
         for key in table.keys {
+            let written = given.get(key.name).map(|value| Value::of_toml(value.get_ref()));
+            self.fixed.note(&self.place, key, written.as_ref());
             if matches!(key.preset, Preset::Required) && !given.contains_key(key.name) {
                 let text = format!("{title}: `{}` is missing", key.name);
                 self.blame(at, text);
@@ -90,6 +98,27 @@ impl Reader<'_> {
             }
         }
         self.problems.len() == problems_before
+    }
+
+    /// Runs `within` for a table called `name` within the one in hand, which says by its key `by`
+    /// which of several it is.
+    pub(super) fn enter<R>(
+        &mut self,
+        (name, by): (&str, Option<&str>),
+        given: &DeTable<'_>,
+        within: impl FnOnce(&mut Self) -> R,
+    ) -> R {
+        let outer = self.place.clone();
+        if !outer.is_empty() {
+            self.place.push('.');
+        }
+        self.place.push_str(name);
+        if let Some(DeValue::String(text)) = by.and_then(|by| given.get(by)).map(Spanned::get_ref) {
+            self.place.push_str(&format!("[{text}]"));
+        }
+        let result = within(self);
+        self.place = outer;
+        result
     }
 
     /// The tables that `value` is, each with its place in the file.

@@ -1,7 +1,6 @@
 //! Answers, as they go over the wire.
 //!
-//! Pages of any origin may ask, as they may open a WebSocket: there is nothing to be stolen from a
-//! browser that has no cookie of ours.
+//! Only pages of origins that may come are told by their browsers what we answer.
 
 use super::super::Serializer;
 use super::super::visitor::Visitor;
@@ -57,6 +56,10 @@ pub(super) struct Manners {
 impl Refusal {
     /// What was asked before the real request, so that a browser knows that it may ask that.
     pub(super) const PREFLIGHT: Self = Self { status: NO_CONTENT, text: "" };
+
+    /// No page of this origin may ask.
+    pub(super) const FOREIGN: Self =
+        Self { status: "403 Forbidden", text: "pages of this origin may not come here" };
 
     pub(super) const TOO_LONG: Self =
         Self { status: "413 Content Too Large", text: "the body is too long" };

@@ -216,7 +216,7 @@ impl Stream {
                     if !head.is_whole() && !head.take(input).map_err(Refusal::from)? {
                         return Ok(false);
                     }
-                    let read = request::parse(head.bytes(), &options.longpoll_path, circumstances)?;
+                    let read = request::parse(head.bytes(), options, circumstances)?;
                     (self.asked, self.manners) = (read.asked, read.manners);
                     self.body = Body::new(read.length, bytes_max)?;
                     if read.is_awaited && !self.body.is_whole() {

@@ -5,6 +5,7 @@
 
 use httparse::Header;
 
+use super::super::TransportOptions;
 use super::super::visitor::{Circumstances, Visitor};
 use super::super::websocket::http;
 use super::Deed;
@@ -51,10 +52,10 @@ pub(super) struct Read {
     pub(super) manners: Manners,
 }
 
-/// Reads a whole head. `base` is the path below which we are asked.
+/// Reads a whole head.
 pub(super) fn parse(
     head: &[u8],
-    base: &str,
+    options: &TransportOptions,
     circumstances: &Circumstances,
 ) -> Result<Read, Refusal> {
     let mut headers = [httparse::EMPTY_HEADER; HTTP_HEADERS_MAX];
@@ -69,9 +70,14 @@ pub(super) fn parse(
     check_host(headers, is_modern)?;
     let method = request.method.unwrap_or_default();
     let target = path_of(request.path.unwrap_or_default());
-    let visitor = Visitor::read(headers, circumstances);
+    let visitor = Visitor::read(headers, options, circumstances);
+    let asked = asked(method, rest_below(&options.longpoll_path, target));
+    let (asked, visitor) = match visitor {
+        Some(visitor) => (asked, visitor),
+        None => (Asked::Refused(Refusal::FOREIGN), Visitor::default()),
+    };
     Ok(Read {
-        asked: asked(method, rest_below(base, target)),
+        asked,
         length: length(headers, is_modern)?,
         is_awaited: is_awaited(headers)? && is_modern,
         manners: Manners {

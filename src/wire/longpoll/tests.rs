@@ -257,13 +257,13 @@ fn whoever_waits_to_be_told_is_told_to_go_on() {
 }
 
 #[test]
-fn pages_of_any_origin_may_ask() {
-    let more = "Origin: https://a.example\r\nAccess-Control-Request-Method: POST\r\n\
+fn pages_that_may_come_may_ask() {
+    let more = "Origin: https://a\r\nAccess-Control-Request-Method: POST\r\n\
                 Access-Control-Request-Headers: content-type, x-requested-with\r\n";
     let preflight = talk(&format!("OPTIONS /lp/open HTTP/1.1\r\n{HOST}{more}\r\n"));
     assert_eq!((statuses(&preflight), preflight.failure), (vec![204], None));
     for line in [
-        "Access-Control-Allow-Origin: https://a.example\r\n",
+        "Access-Control-Allow-Origin: https://a\r\n",
         "Access-Control-Allow-Credentials: true\r\n",
         "Access-Control-Allow-Methods: POST\r\n",
         "Access-Control-Allow-Headers: content-type, x-requested-with\r\n",
@@ -271,8 +271,17 @@ fn pages_of_any_origin_may_ask() {
     ] {
         assert!(preflight.reply.contains(line), "{line}: {}", preflight.reply);
     }
-    let asked = talk(&post("/lp/a/close", "Origin: null\r\n"));
-    assert!(asked.reply.contains("Access-Control-Allow-Origin: null\r\n"), "{}", asked.reply);
+    let asked = talk(&post("/lp/a/close", "Origin: http://a\r\n"));
+    assert!(asked.reply.contains("Access-Control-Allow-Origin: http://a\r\n"), "{}", asked.reply);
+    for other in ["null", "https://b", "https://a.b", "http://a:81"] {
+        let more = format!("Origin: {other}\r\nAccess-Control-Request-Method: POST\r\n");
+        for method in ["OPTIONS", "POST"] {
+            let refused = talk(&format!("{method} /lp/open HTTP/1.1\r\n{HOST}{more}\r\n"));
+            assert_eq!(statuses(&refused), [403], "{other}");
+            assert!(refused.requests.is_empty(), "{refused:?}");
+            assert!(!refused.reply.contains("Access-Control"), "{}", refused.reply);
+        }
+    }
     let plain = talk(&post("/lp/a/close", ""));
     assert!(!plain.reply.contains("Access-Control"), "{}", plain.reply);
     assert!(plain.reply.contains("Cache-Control: no-store\r\n"), "{}", plain.reply);
@@ -367,7 +376,7 @@ fn each_transport_that_is_opened_gets_a_cookie_of_its_own() {
         [("", 1, true), ("", 2, true), ("AAAAAAAAAAAAAAAAAAAAAA", 0, false)]
     {
         let cookie = Some((CookieValue::new([number; 16]), Duration::from_secs(9)));
-        transport.meet(Circumstances { cookie, is_secure: false });
+        transport.meet(Circumstances { cookie, ..Circumstances::default() });
         let mut octets = open(&format!("Cookie: gigawamp={shown}\r\n")).into_bytes();
         let mut input = octets.as_mut_slice();
         let Ok(Some(Incoming::Request(Request::Open { visitor, .. }))) =

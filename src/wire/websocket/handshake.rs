@@ -132,6 +132,18 @@ const TOO_LARGE: Rejection = Rejection {
     is_ordinary: false,
 };
 
+const LATE: Rejection = Rejection {
+    status: "408 Request Timeout",
+    text: "the request took too long",
+    is_ordinary: false,
+};
+
+const FOREIGN: Rejection = Rejection {
+    status: "403 Forbidden",
+    text: "pages of this origin may not come here",
+    is_ordinary: false,
+};
+
 /// The answer to a client's key.
 pub(crate) fn accept_key(key: &[u8]) -> String {
     let digest = Sha1::new().chain_update(key).chain_update(ACCEPT_SUFFIX).finalize();
@@ -172,10 +184,11 @@ fn check(
         });
     }
     check_upgrade(request.version, headers)?;
+    let visitor = Visitor::read(headers, options, circumstances).ok_or(FOREIGN)?;
     let key = check_key(headers)?;
     let subprotocol = choose_subprotocol(headers, options)?;
     let grant = options.deflate.then(|| Grant::choose(http::values(headers, EXTENSIONS))).flatten();
-    Ok(Upgrade { key, subprotocol, grant, visitor: Visitor::read(headers, circumstances) })
+    Ok(Upgrade { key, subprotocol, grant, visitor })
 }
 
 /// Refuses a request that announces a body: whoever reads it differently could smuggle another
@@ -257,6 +270,11 @@ fn write_upgrade(upgrade: &Upgrade, cookie: &str, reply: &mut Vec<u8>) {
         "\r\n\r\n",
     ];
     reply.extend(lines.iter().flat_map(|line| line.bytes()));
+}
+
+/// Appends the answer to a request that does not come to its end.
+pub(crate) fn write_timeout(reply: &mut Vec<u8>) {
+    write_rejection(LATE, &TransportOptions::default(), reply);
 }
 
 fn write_rejection(rejection: Rejection, options: &TransportOptions, reply: &mut Vec<u8>) {

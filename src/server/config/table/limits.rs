@@ -51,11 +51,19 @@ const KEYS: &[Key<Limits>] = &[
         meaning: "From the connection to WELCOME: how long a client may take to open a session.",
     },
     Key {
+        name: "opening",
+        kind: Kind::Duration(PATIENCE, |limits| &mut limits.opening),
+        preset: Preset::Core,
+        reload: true,
+        meaning: "From the connection to the end of the transport's own handshake: the head of an \
+                  HTTP request, or the four octets of RawSocket. However a client dribbles.",
+    },
+    Key {
         name: "hello",
         kind: Kind::Duration(PATIENCE, |limits| &mut limits.hello),
         preset: Preset::Core,
         reload: true,
-        meaning: "How long a client may take for HELLO once its transport is open.",
+        meaning: "From the transport's handshake to HELLO.",
     },
     Key {
         name: "authenticate",
@@ -161,6 +169,13 @@ const KEYS: &[Key<Limits>] = &[
         meaning: "Calls that may wait for one callee that takes only so many at a time.",
     },
     Key {
+        name: "calls_queued_bytes_max",
+        kind: Kind::Size(OUTBOX, |limits| &mut limits.calls_queued_bytes_max),
+        preset: Preset::Core,
+        reload: true,
+        meaning: "What the calls that wait for one callee may come to.",
+    },
+    Key {
         name: "testaments_max",
         kind: Kind::Count(0..=10_000, |limits| &mut limits.testaments_max),
         preset: Preset::Core,
@@ -205,6 +220,36 @@ const KEYS: &[Key<Limits>] = &[
         meaning: "Long-poll transports this process holds at once; more are turned away.",
     },
     Key {
+        name: "session_messages_per_second",
+        kind: Kind::Count(0..=RATE, |limits| &mut limits.session_messages_per_second),
+        preset: Preset::Core,
+        reload: true,
+        meaning: "Messages that one session may send in a second; what comes faster is read \
+                  later, and nothing is dropped. `0`: any number.",
+    },
+    Key {
+        name: "session_bytes_per_second",
+        kind: Kind::Size(0..=RATE, |limits| &mut limits.session_bytes_per_second),
+        preset: Preset::Core,
+        reload: true,
+        meaning: "What the messages of one session may come to in a second. `0`: anything.",
+    },
+    Key {
+        name: "session_calls_per_second",
+        kind: Kind::Count(0..=RATE, |limits| &mut limits.session_calls_per_second),
+        preset: Preset::Core,
+        reload: true,
+        meaning: "Calls that one session may make in a second. `0`: any number.",
+    },
+    Key {
+        name: "session_burst",
+        kind: Kind::Duration(PATIENCE, |limits| &mut limits.session_burst),
+        preset: Preset::Core,
+        reload: true,
+        meaning: "What a session did not use of these rates for so long it may make up for at \
+                  once.",
+    },
+    Key {
         name: "mesh_bytes_max",
         kind: Kind::Size(64 << 10..=1 << 30, |limits| &mut limits.mesh_bytes_max),
         preset: Preset::Core,
@@ -212,6 +257,9 @@ const KEYS: &[Key<Limits>] = &[
         meaning: "What may wait for one other shard before nothing more is taken from clients.",
     },
 ];
+
+/// More than any session can do.
+const RATE: usize = 1 << 32;
 
 /// How long a peer may be given for anything: not so short that a healthy network fails it, not
 /// so long that it is no bound.

@@ -10,7 +10,7 @@ use crate::server::config::nest::Table;
 use crate::server::config::{Address, ListenerSettings};
 use crate::server::tls::{DoorSettings, TlsMode};
 use crate::shard::ClientCertificates;
-use crate::wire::{Serializer, TransportOptions};
+use crate::wire::{OriginPattern, Serializer, TransportOptions};
 
 /// `[[listeners]]`: at least one.
 pub(in crate::server::config) static LISTENER: Table<ListenerSettings> =
@@ -268,6 +268,46 @@ const KEYS: &[Key<ListenerSettings>] = &[
         preset: Preset::Literal("\"1 MiB\""),
         reload: false,
         meaning: "The longest message that clients may send.",
+    },
+    Key {
+        name: "origins",
+        kind: Kind::ParsedList(
+            "origins such as \"https://app.example.com\" or \"https://*.example.com\"",
+            |listener| listener.transport.origins.listed.clear(),
+            |listener, text| {
+                let pattern = OriginPattern::parse(text)
+                    .ok_or_else(|| format!("\"{text}\" is no scheme, host and perhaps port"))?;
+                listener.transport.origins.listed.push(pattern);
+                Ok(())
+            },
+        ),
+        preset: Preset::Unset("pages loaded from the host and port that they connect to"),
+        reload: false,
+        meaning: "Web pages whose browsers may open a WebSocket or long-poll here; others get 403. \
+                  One `*` stands for any subdomain or port. What is listed counts alone: a page \
+                  of the router's own host has to be listed too. Clients that are no browsers \
+                  send no `Origin` and are not asked for one.",
+    },
+    Key {
+        name: "insecure_any_origin",
+        kind: Kind::Switch(|listener| &mut listener.transport.origins.any),
+        preset: Preset::Literal("false"),
+        reload: false,
+        meaning: "Let browsers come on behalf of any page on the web. A page can then do all that \
+                  its visitor's browser could do here, with the visitor's cookies and from inside \
+                  of the visitor's network.",
+    },
+    Key {
+        name: "forwarded_for",
+        kind: Kind::Networks(|listener| &mut listener.transport.forwarded_for),
+        preset: Preset::Literal("[]"),
+        reload: false,
+        meaning: "Networks of HTTP proxies that are believed when `X-Forwarded-For` or `Forwarded` \
+                  says for whom they speak: the rightmost address there that is in none of these \
+                  networks is the client's, for limits, logs and session details. \
+                  `X-Forwarded-Proto` and `X-Forwarded-Host` are believed as well. On a Unix \
+                  socket every network means: whoever connects. If both headers are there and say \
+                  different things, neither counts.",
     },
 ];
 

@@ -9,7 +9,8 @@ use super::{LIMITS, LISTENER, REALM};
 use crate::limits::SHARDS_MAX;
 use crate::server::config::key::{Key, Kind, Preset};
 use crate::server::config::nest::{Inner, Misfit, Shape, Table};
-use crate::server::config::{LogFormat, Settings};
+use crate::server::config::value::size;
+use crate::server::config::{LogFormat, MemoryHigh, Settings};
 use crate::shard::Io;
 
 /// The whole file.
@@ -137,6 +138,32 @@ const KEYS: &[Key<Settings>] = &[
         reload: false,
         meaning: "Connections this process holds at once; more are turned away. `\"auto\"`: as \
                   many as the limit of open files allows, at most 100000.",
+    },
+    Key {
+        name: "memory_high",
+        kind: Kind::Text("a size such as \"2 GiB\", \"auto\" or \"off\"", |top, text| {
+            top.memory_high = match text {
+                "auto" => MemoryHigh::Auto,
+                "off" => MemoryHigh::Off,
+                text => MemoryHigh::At(size(text)?),
+            };
+            Some(())
+        }),
+        preset: Preset::Literal("\"auto\""),
+        reload: false,
+        meaning: "Resident memory above which new sessions are refused with \
+                  `gigawamp.error.overloaded`, until it is a sixteenth lower; sessions that are \
+                  open live on. `\"auto\"`: four fifths of the control group's limit or of the \
+                  machine's memory, whichever is less.",
+    },
+    Key {
+        name: "pid_file",
+        kind: Kind::Path(|top| &mut top.pid_file),
+        preset: Preset::Unset("none is written"),
+        reload: false,
+        meaning: "A file that has the number of this process for as long as it runs. \
+                  `gigawamp reload` needs it; how the last reload went stands beside it, in a file \
+                  of that name with `.status` behind it.",
     },
     Key {
         name: "shutdown_timeout",

@@ -94,7 +94,7 @@ fn an_upgrade_is_granted_in_every_spelling() {
         &[("Connection", "keep-alive"), ("connection", "Upgrade")],
         &[("Upgrade", "h2c, websocket")],
         &[("Sec-WebSocket-Key", "-"), ("sec-websocket-key", " dGhlIHNhbXBsZSBub25jZQ==\t")],
-        &[("Content-Length", "0"), ("Origin", "http://elsewhere.example"), ("Cookie", "a=b")],
+        &[("Content-Length", "0"), ("Origin", "http://router.example"), ("Cookie", "a=b")],
         // Extensions are not negotiated; offering them does no harm.
         &[("Sec-WebSocket-Extensions", "permessage-deflate; client_max_window_bits")],
     ];
@@ -312,7 +312,8 @@ fn an_upgrade_tells_what_the_client_said_of_itself() {
         ),
     ] {
         let (mut transport, mut reply) = (Transport::new(), Vec::new());
-        transport.meet(Circumstances { is_secure, cookie: Some((value, Duration::from_secs(60))) });
+        let cookie_given = Some((value, Duration::from_secs(60)));
+        transport.meet(Circumstances { is_secure, is_proxied: false, cookie: cookie_given });
         let mut octets = with(&[("Origin", "https://router.example")]);
         let got = transport.next(&options(), &mut octets.as_mut_slice(), &mut reply);
         assert!(matches!(got, Ok(Some(Incoming::Negotiated(_)))), "{got:?}");
@@ -325,5 +326,25 @@ fn an_upgrade_tells_what_the_client_said_of_itself() {
             text(&reply)
         );
         assert_eq!(transport.take_visitor(), None);
+    }
+}
+
+#[test]
+fn pages_of_other_origins_are_refused_before_anything_else() {
+    for (origin, is_welcome) in [
+        ("https://router.example", true),
+        ("http://router.example", true),
+        ("https://evil.example", false),
+        ("http://router.example:8080", false),
+        ("null", false),
+    ] {
+        let stream = with(&[("Origin", origin)]);
+        if is_welcome {
+            assert_eq!(granted(&stream), Serializer::Json, "{origin}");
+            continue;
+        }
+        let (reply, failure) = refused(&options(), &stream);
+        assert!(text(&reply).starts_with("HTTP/1.1 403 Forbidden\r\n"), "{}", text(&reply));
+        assert!(matches!(failure, Failure::Refused(_)), "{failure:?}");
     }
 }

@@ -2,6 +2,12 @@
 //! cookie by which it is known again. Facts, as far as they have a sound form; what follows from
 //! them is the router's business.
 
+mod forwarded;
+mod origins;
+
+pub use origins::{OriginPattern, Origins};
+
+use core::net::IpAddr;
 use std::fmt;
 use std::time::Duration;
 
@@ -9,6 +15,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use httparse::Header;
 
+use super::TransportOptions;
 use super::websocket::http;
 
 /// Octets of chance in a cookie: who shows it is who it was given to.
@@ -42,6 +49,10 @@ pub struct Visitor {
     pub origin: Option<Box<str>>,
     /// The cookie it has shown or was given, if the listener has cookies.
     pub cookie: Option<Cookie>,
+    /// Where it came from, if a proxy that is trusted has said so.
+    pub address: Option<IpAddr>,
+    /// Nobody on the way can read along: it came over TLS, to us or to a proxy that is trusted.
+    pub is_secure: bool,
 }
 
 /// What the router knows of a connection before its first octet.
@@ -49,13 +60,16 @@ pub struct Visitor {
 pub struct Circumstances {
     /// Nobody on the way can read along: TLS.
     pub is_secure: bool,
+    /// What comes is from a proxy of
+    /// [`TransportOptions::forwarded_for`](super::TransportOptions::forwarded_for).
+    pub is_proxied: bool,
     /// The cookie to set, should the client show none, and how long it is to last.
     pub cookie: Option<(CookieValue, Duration)>,
 }
 
 impl Circumstances {
     /// Those of somebody of whom nothing is known.
-    pub(crate) const STRANGE: Self = Self { is_secure: false, cookie: None };
+    pub(crate) const STRANGE: Self = Self { is_secure: false, is_proxied: false, cookie: None };
 }
 
 impl CookieValue {
@@ -85,14 +99,26 @@ impl fmt::Debug for CookieValue {
 }
 
 impl Visitor {
-    /// What these headers say.
-    pub(crate) fn read(headers: &[Header<'_>], circumstances: &Circumstances) -> Self {
-        let shown = || shown_cookie(headers, circumstances.is_secure);
-        let cookie = circumstances.cookie.map(|(fresh, _)| match shown() {
-            Some(value) => Cookie { value, is_new: false },
-            None => Cookie { value: fresh, is_new: true },
+    /// What these headers say; nothing if no page of this origin may come.
+    pub(crate) fn read(
+        headers: &[Header<'_>],
+        options: &TransportOptions,
+        circumstances: &Circumstances,
+    ) -> Option<Self> {
+        let is_proxied = circumstances.is_proxied;
+        let host = is_proxied.then(|| forwarded::host(headers)).flatten();
+        let host = host.or_else(|| http::values(headers, "Host").next());
+        if !options.origins.allow(headers, host) {
+            return None;
+        }
+        let is_secure = circumstances.is_secure || (is_proxied && forwarded::is_secure(headers));
+        let cookie = circumstances.cookie.map(|(fresh, _)| {
+            let shown = shown_cookie(headers, is_secure);
+            Cookie { value: shown.unwrap_or(fresh), is_new: shown.is_none() }
         });
-        Self { origin: http::text(headers, "Origin"), cookie }
+        let address = is_proxied.then(|| forwarded::client(headers, &options.forwarded_for));
+        let address = address.flatten();
+        Some(Self { origin: http::text(headers, "Origin"), cookie, address, is_secure })
     }
 
     /// The header that sets the visitor's cookie, with the end of its line; empty if there is
@@ -105,7 +131,7 @@ impl Visitor {
         };
         let value = URL_SAFE_NO_PAD.encode(value.octets());
         let (name, secure) =
-            if circumstances.is_secure { (SECURE_NAME, "; Secure") } else { (PLAIN_NAME, "") };
+            if self.is_secure { (SECURE_NAME, "; Secure") } else { (PLAIN_NAME, "") };
         let age = age.as_secs();
         format!(
             "Set-Cookie: {name}={value}; Path=/; Max-Age={age}; HttpOnly; \
@@ -134,13 +160,13 @@ mod tests {
 
     fn circumstances(is_secure: bool) -> Circumstances {
         let cookie = Some((CookieValue::new([7; 16]), Duration::from_secs(60)));
-        Circumstances { is_secure, cookie }
+        Circumstances { is_secure, cookie, ..Circumstances::default() }
     }
 
     fn read(lines: &[(&str, &str)], is_secure: bool) -> Visitor {
         let lines = lines.iter().map(|(name, value)| Header { name, value: value.as_bytes() });
         let lines: Vec<_> = lines.collect();
-        Visitor::read(&lines, &circumstances(is_secure))
+        Visitor::read(&lines, &TransportOptions::default(), &circumstances(is_secure)).unwrap()
     }
 
     #[test]
@@ -172,8 +198,34 @@ mod tests {
             assert_eq!(header.is_empty(), !is_new, "{header}");
             assert!(!format!("{visitor:?}").contains(zeros));
         }
-        let none = Visitor::read(&[], &Circumstances::default());
-        assert_eq!(none, Visitor::default());
+        let none = Visitor::read(&[], &TransportOptions::default(), &Circumstances::default());
+        assert_eq!(none, Some(Visitor::default()));
+    }
+
+    #[test]
+    fn only_proxies_that_are_trusted_are_believed() {
+        let options = TransportOptions {
+            forwarded_for: vec!["10.0.0.0/8".parse().unwrap()],
+            ..TransportOptions::default()
+        };
+        let lines = [
+            ("Host", "backend"),
+            ("Origin", "https://router.example"),
+            ("X-Forwarded-For", "192.0.2.1, 10.1.1.1"),
+            ("X-Forwarded-Proto", "https"),
+            ("X-Forwarded-Host", "router.example"),
+        ];
+        let headers = lines.map(|(name, value)| Header { name, value: value.as_bytes() });
+        let proxied = Circumstances { is_proxied: true, ..circumstances(false) };
+        let visitor = Visitor::read(&headers, &options, &proxied).unwrap();
+        assert_eq!(visitor.address, Some("192.0.2.1".parse().unwrap()));
+        assert!(visitor.is_secure);
+        assert!(visitor.cookie_header(&proxied).contains("__Host-"));
+        assert_eq!(Visitor::read(&headers, &options, &circumstances(false)), None);
+        let options =
+            TransportOptions { origins: Origins { any: true, ..Origins::default() }, ..options };
+        let direct = Visitor::read(&headers, &options, &circumstances(false)).unwrap();
+        assert!(direct.address.is_none() && !direct.is_secure);
     }
 
     #[test]
