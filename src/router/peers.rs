@@ -436,13 +436,9 @@ impl Peers {
             return false;
         }
         slot.full = false;
-        let (behind, held_back) = (slot.behind, slot.held_back);
-        let is_throttled = slot.throttle.is_some();
-        if behind && !is_throttled {
-            self.turns.push_back(id);
-        }
-        self.mind_reading(id);
-        held_back && !behind && !is_throttled
+        let is_held_back = slot.held_back && !slot.behind && slot.may_go_on();
+        self.go_on(id);
+        is_held_back
     }
 
     /// Notes that some of what `id` has sent waits for its turn.

@@ -42,13 +42,6 @@ impl Router {
     pub(super) fn on_throttle_over(&mut self, id: ConnectionId) {
         let Some(slot) = self.peers.slot(id) else { return };
         slot.throttle = None;
-        let (full, behind, held_back) = (slot.full, slot.behind, slot.held_back);
-        if behind && !full {
-            self.peers.turns.push_back(id);
-        }
-        self.peers.mind_reading(id);
-        if held_back && !behind && !full {
-            self.on_received(id, &mut []);
-        }
+        self.peers.go_on(id);
     }
 }

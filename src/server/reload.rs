@@ -2,15 +2,19 @@
 //!
 //! A reload is all or nothing: what is wrong is logged with its line, and nothing changes. Of what
 //! is right, all applies but for keys that take a restart, which are named. Files that a
-//! configuration names are read with it; certificates are looked at every few seconds besides.
+//! configuration names are read with it; certificates and principals are looked at every few
+//! seconds besides.
 
 use tracing::{error, info, warn};
 
-use super::config::{self, Flags, Loaded, Refused, Source};
+use super::config::{self, Flags, Loaded, Refused, Source, Stamp};
 use super::pid::PidFile;
 use super::tls::Doors;
 use super::{ListenerSettings, logging, metrics};
 use crate::shard::Shards;
+
+/// Turns of the main loop between two looks at files: about two seconds.
+const TURNS_PER_LOOK: u32 = 20;
 
 /// Turns after which what a reload did to sessions has been counted.
 const TURNS_TO_COUNT: u32 = 15;
@@ -25,6 +29,9 @@ pub(super) struct Reloader {
     listeners: Vec<ListenerSettings>,
     doors: Doors,
     pid_file: Option<PidFile>,
+    turns: u32,
+    /// Of the files with principals: as they were read, and at the last look.
+    stamps: [Vec<Stamp>; 2],
     /// A reload that shards are heeding, or whose effect is being counted.
     under_way: Option<UnderWay>,
 }
@@ -45,7 +52,9 @@ impl Reloader {
         (listeners, doors): (Vec<ListenerSettings>, Doors),
         pid_file: Option<PidFile>,
     ) -> Self {
-        Self { flags: flags.clone(), loaded, listeners, doors, pid_file, under_way: None }
+        let stamps = [loaded.stamps(), loaded.stamps()];
+        let (flags, turns, under_way) = (flags.clone(), 0, None);
+        Self { flags, loaded, listeners, doors, pid_file, turns, stamps, under_way }
     }
 
     /// To be called in every turn of the main loop: looks after files that have changed, and
@@ -53,6 +62,23 @@ impl Reloader {
     pub(super) fn look(&mut self, shards: &mut Shards) {
         self.doors.look(shards);
         self.follow(shards);
+        self.turns += 1;
+        if self.turns < TURNS_PER_LOOK {
+            return;
+        }
+        self.turns = 0;
+        let now = self.loaded.stamps();
+        let [read, seen] = &mut self.stamps;
+        // Only what is left alone again is whole.
+        let is_due = now != *read && now == *seen;
+        seen.clone_from(&now);
+        if is_due {
+            // A bad one is not read over and over.
+            *read = now;
+            info!("a file with principals has changed");
+            let text = (self.loaded.source.clone(), self.loaded.text.clone());
+            self.apply(config::load_text(&self.flags, text, &environment), shards);
+        }
     }
 
     /// Reads everything again.
@@ -80,6 +106,7 @@ impl Reloader {
             let same = |other: &&ListenerSettings| other.address == listener.address;
             if let Some(now) = loaded.settings.listeners.iter().find(same) {
                 listener.transport = now.transport.clone();
+                listener.admission = now.admission.clone();
             }
         }
         let ended_before = metrics::total(&shards.counters()).reconfigured_sessions_ended;
@@ -104,6 +131,7 @@ impl Reloader {
         // What takes a restart is compared with what runs, not with what was read last.
         let running = std::mem::take(&mut self.loaded.fixed);
         self.loaded = Loaded { fixed: running, ..loaded };
+        self.stamps = [self.loaded.stamps(), self.loaded.stamps()];
         self.listeners = listeners;
         self.under_way = Some(UnderWay { ended_before, turns: None });
         self.follow(shards);

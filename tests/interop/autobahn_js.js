@@ -5,6 +5,7 @@
 
 const autobahn = require("autobahn");
 
+const { authenticate } = require("./authentication/autobahn_js.js");
 const { AutobahnJs } = require("./features/autobahn_js.js");
 const { BURST, KWARGS, LARGE, OCTETS, REALM, VALUES } = require("./steps.js");
 const { Queue, Skip, Steps, asBuffer, expect, fault, octets, untilStdinCloses } =
@@ -257,7 +258,10 @@ async function call(steps) {
 
 const steps = new Steps();
 const features = (steps) => new AutobahnJs(join).run(steps, names);
-const roles = { check, serve, call, features };
+const roles = {
+  check, serve, call, features,
+  authenticate: (steps) => authenticate(transport, REALM, name, steps),
+};
 roles[role](steps).then(
   () => steps.finish(),
   (fault) => {

@@ -15,6 +15,7 @@ from autobahn.wamp.exception import ApplicationError
 from autobahn.wamp.types import CallOptions, CallResult
 from autobahn.wamp.types import PublishOptions, RegisterOptions, SubscribeOptions
 
+from authentication.autobahn_python import authenticate, serve_authenticator
 from features.autobahn_python import AutobahnPython
 from steps import BINARY, BURST, KWARGS, LARGE, REALM, VALUES
 from steps import Skip, Steps, expect, next_of, silence_of, until_stdin_closes
@@ -472,6 +473,14 @@ async def main():
         await gone(url, serializer, name[0], steps)
     elif role == "crossing":
         await crossing(url, serializer, int(name[0]), steps)
+    elif role in ("authenticate", "authenticator"):
+        def made():
+            return None if serializer == "default" else [SERIALIZERS[serializer]()]
+
+        if role == "authenticator":
+            await serve_authenticator(url, made, REALM)
+        else:
+            await authenticate(url, made, REALM, name[0], steps)
     elif role == "features":
         await AutobahnPython(partial(join, url, serializer)).run(steps, name)
     steps.finish()

@@ -48,7 +48,9 @@ impl Client {
     /// Its name and version.
     pub(crate) fn release(self) -> String {
         let (name, text, before) = match self {
-            Self::AutobahnPython => ("autobahn-python", REQUIREMENTS, "autobahn[serialization]=="),
+            Self::AutobahnPython => {
+                ("autobahn-python", REQUIREMENTS, "autobahn[encryption,scram,serialization]==")
+            }
             Self::AutobahnPythonOlder => ("autobahn-python", OLDER, "autobahn[serialization]=="),
             Self::AutobahnJs => ("autobahn-js", PACKAGE, "\"autobahn\": \""),
             Self::WampyJs => ("wampy.js", PACKAGE, "\"wampy\": \""),
@@ -131,6 +133,10 @@ pub(crate) enum Role {
     Gone(String),
     /// Every advanced feature that it implements, between sessions of its own.
     Features,
+    /// Try every case of that file: who it claims to be and how it proves that.
+    Authenticate(String),
+    /// Say who others are, until it is stopped.
+    Authenticator,
     /// Hold sessions on this many shards that all talk to each other.
     Crossing(usize),
 }
@@ -178,6 +184,8 @@ impl Run {
             Role::Serve(name) => vec!["serve".to_owned(), name.clone()],
             Role::Call(name) => vec!["call".to_owned(), name.clone()],
             Role::Gone(name) => vec!["gone".to_owned(), name.clone()],
+            Role::Authenticate(path) => vec!["authenticate".to_owned(), path.clone()],
+            Role::Authenticator => vec!["authenticator".to_owned()],
             Role::Crossing(shards) => vec!["crossing".to_owned(), shards.to_string()],
         });
         arguments
@@ -193,8 +201,15 @@ pub(crate) struct Server {
 impl Server {
     /// Starts `command` and waits until it serves.
     pub(crate) fn start(mut command: Command, run: &Run) -> Self {
-        let Role::Serve(name) = &run.role else {
-            panic!("{:?} does not serve", run.role);
+        let name = match &run.role {
+            Role::Serve(name) => name,
+            Role::Authenticator => "authenticator",
+            Role::Check
+            | Role::Call(_)
+            | Role::Gone(_)
+            | Role::Features
+            | Role::Authenticate(_)
+            | Role::Crossing(_) => panic!("{:?} does not serve", run.role),
         };
         command.stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child = command.spawn().unwrap();
@@ -209,7 +224,7 @@ impl Server {
             let _ = child.kill();
             panic!("{name} does not serve: {first:?}");
         }
-        Self { name: name.clone(), child }
+        Self { name: name.to_owned(), child }
     }
 
     /// What it serves.

@@ -11,6 +11,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod authentication;
 mod client;
 mod environment;
 mod features;

@@ -134,7 +134,8 @@ const fn steps_min(role: &Role) -> usize {
         Role::Features => FEATURES.len() / 2,
         Role::Call(_) | Role::Crossing(_) => 4,
         Role::Gone(_) => 1,
-        Role::Serve(_) => 0,
+        Role::Authenticate(_) => 15,
+        Role::Serve(_) | Role::Authenticator => 0,
     }
 }
 
@@ -146,6 +147,8 @@ fn title(run: &Run) -> String {
         Role::Serve(served) => format!("{name} serves {served}"),
         Role::Call(served) => format!("{name} calls {served}"),
         Role::Gone(served) => format!("{name} misses {served}"),
+        Role::Authenticate(_) => format!("{name} authenticates"),
+        Role::Authenticator => format!("{name} knows others"),
         Role::Crossing(shards) => format!("{name} on {shards} shards"),
     }
 }

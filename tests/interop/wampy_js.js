@@ -8,6 +8,7 @@ const { JsonSerializer } = require("wampy/JsonSerializer.js");
 const { MsgpackSerializer } = require("wampy/MsgpackSerializer.js");
 const { WebSocket } = require("ws");
 
+const { authenticate } = require("./authentication/wampy_js.js");
 const { WampyJs } = require("./features/wampy_js.js");
 const { BURST, KWARGS, LARGE, OCTETS, REALM, VALUES } = require("./steps.js");
 const { Queue, Steps, asBuffer, expect, fault, octets, untilStdinCloses } =
@@ -19,7 +20,7 @@ const [url, serializer, role = "check", ...names] = process.argv.slice(2);
 const [name] = names;
 
 /** A session; its `left` resolves when its connection is closed. */
-async function join(realm = REALM) {
+async function join(realm = REALM, options = {}) {
   const made = Object.entries(SERIALIZERS).map(([key, Serializer]) => [key, new Serializer()]);
   const payloadSerializers = Object.fromEntries(made);
   const session = new Wampy(url, {
@@ -28,9 +29,10 @@ async function join(realm = REALM) {
     serializer: new SERIALIZERS[serializer](),
     payloadSerializers,
     autoReconnect: false,
+    ...options,
   });
   session.left = new Promise((onClose) => session.setOptions({ onClose }));
-  await session.connect();
+  session.welcome = await session.connect();
   return session;
 }
 
@@ -212,7 +214,10 @@ async function call(steps) {
 
 const steps = new Steps();
 const features = (steps) => new WampyJs(join, serializer).run(steps, names);
-const roles = { check, serve, call, features };
+const roles = {
+  check, serve, call, features,
+  authenticate: (steps) => authenticate(join, REALM, name, steps),
+};
 roles[role](steps).then(
   () => steps.finish(),
   (fault) => {

@@ -9,6 +9,7 @@ from xconn import exception
 from xconn.async_client import AsyncClient
 from xconn.types import Result
 
+from authentication.xconn_python import authenticate
 from features.xconn_python import XconnPython
 from steps import BINARY, BURST, KWARGS, LARGE, REALM, VALUES
 from steps import Skip, Steps, expect, next_of, silence_of, until_stdin_closes
@@ -214,6 +215,8 @@ async def main():
         await serve(url, serializer, name[0])
     elif role == "call":
         await call(url, serializer, name[0], steps)
+    elif role == "authenticate":
+        await authenticate(url, SERIALIZERS[serializer], REALM, name[0], steps)
     elif role == "features":
         await XconnPython(partial(join, url, serializer)).run(steps, name)
     steps.finish()

@@ -368,3 +368,37 @@ fn a_client_that_reads_no_answers_gets_no_more_of_them() {
         one.stream.shutdown(Shutdown::Both).unwrap();
     });
 }
+
+#[test]
+fn who_opens_many_transports_has_to_connect_again() {
+    with_both_shards("", |address, mut one, _| {
+        // One was opened already, to see where the connection is.
+        for _ in 2..64 {
+            one.open();
+        }
+        let body = r#"{"protocols": ["wamp.2.json"]}"#;
+        let last = one.post("open", body);
+        assert!(last.status == 200 && last.head.contains("\r\nConnection: close\r\n"), "{last:?}");
+        assert!(one.answer().is_none());
+        Http::connect(address).open();
+    });
+}
+
+#[test]
+fn connections_that_nobody_needs_any_more_do_not_hold_the_end_up() {
+    let (top, limits) = ("shutdown_timeout = \"200s\"", "[limits]\ngoodbye = \"100s\"");
+    with_each_driver(top, limits, |router| {
+        let address = router.address("ws://");
+        let mut idle = [Http::connect(&address), Http::connect(&address)];
+        for connection in &mut idle {
+            assert_eq!(connection.status("x/receive"), 404);
+        }
+        let mut client = Http::connect(&address);
+        let name = client.join();
+        router.signal(Signal::SIGTERM);
+        assert_eq!(client.receive(&name)[0], 6);
+        client.send(&name, &json!([6, {}, "wamp.close.goodbye_and_out"]));
+        let (code, lines) = router.end();
+        assert_eq!(code, Some(0), "{lines:#?}");
+    });
+}

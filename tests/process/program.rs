@@ -110,7 +110,7 @@ pub(crate) fn factor() -> u64 {
 
 /// A router at work.
 pub(crate) struct Router {
-    id: Pid,
+    pub(crate) id: Pid,
     ended: Receiver<Option<i32>>,
     lines: Receiver<String>,
     seen: Vec<String>,

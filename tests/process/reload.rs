@@ -187,3 +187,52 @@ fn nothing_is_lost_while_it_reloads() {
     reader.join().unwrap();
     running.router.stop();
 }
+
+#[test]
+fn principals_in_a_file_come_and_go_when_it_changes() {
+    let folder = Folder::new("reload-people");
+    let people = folder.path("people.toml");
+    let joe = "[[principals]]\nauthid = \"joe\"\nrole = \"user\"\nticket = \"env:JOE_TICKET\"\n";
+    std::fs::write(&people, joe).unwrap();
+    let text = format!(
+        "shards = 2\n[[realms]]\nname = \"realm1\"\ncredentials = \"{}\"\n\
+         [[listeners]]\naddress = \"127.0.0.1:0\"\n",
+        people.display()
+    );
+    std::fs::write(folder.path("gigawamp.toml"), text).unwrap();
+    let mut command = program(&folder.path(""), &[]);
+    command.env("JOE_TICKET", "tickets-of-joe");
+    let mut router = Router::spawn(command, "");
+    router.await_line("ready in ");
+    let address = router.address("ws://");
+    let log_in = |authid: &str, ticket: &str| {
+        let mut peer = Peer::tcp(&address, Framing::RawSocket);
+        let details = json!({
+            "roles": {"caller": {}}, "authid": authid, "authmethods": ["ticket"]
+        });
+        peer.send(&json!([1, "realm1", details]));
+        peer.expect(4);
+        peer.send(&json!([5, ticket, {}]));
+        peer
+    };
+    let mut session = log_in("joe", "tickets-of-joe");
+    session.expect(2);
+    log_in("sue", "tickets-of-sue").expect(3);
+    // A file with a mistake leaves all as it was, and what is secret out of the log.
+    std::fs::write(&people, "[[principals]]\nauthid = \"sue\"\nrole = 7\nticket = 12345678\n")
+        .unwrap();
+    router.await_line("people.toml:3: realms.principals.role: expected");
+    router.await_line("not reloaded, nothing has changed");
+    log_in("joe", "tickets-of-joe").expect(2);
+    let sue = joe.replace("joe", "sue").replace("env:JOE_TICKET", "tickets-of-sue");
+    std::fs::write(&people, sue).unwrap();
+    router.await_line("realms_added=0 realms_removed=0");
+    assert_eq!(session.expect(6)[2], "gigawamp.close.access_changed");
+    log_in("sue", "tickets-of-sue").expect(2);
+    log_in("joe", "tickets-of-joe").expect(3);
+    router.signal(Signal::SIGTERM);
+    let (code, lines) = router.end();
+    assert_eq!(code, Some(0));
+    let log = lines.concat();
+    assert!(!log.contains("tickets-of") && !log.contains("12345678"), "{log}");
+}

@@ -75,7 +75,7 @@ impl Authority {
 /// How a client comes.
 #[derive(Clone)]
 pub(crate) struct Visit {
-    root: CertificateDer<'static>,
+    pub(crate) root: CertificateDer<'static>,
     pub(crate) shows: Option<Arc<Issued>>,
     pub(crate) name: &'static str,
     /// TLS 1.2.

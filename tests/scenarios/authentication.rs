@@ -17,7 +17,7 @@ fn a_ticket_opens_a_session() {
     );
 }
 
-// spec: A-AUTH-02, A-AUTH-09, A-TKT-03
+// spec: A-AUTH-02, A-AUTH-09, A-TKT-03, A-ERR-20
 #[test]
 fn nobody_can_tell_a_wrong_ticket_from_an_unknown_name() {
     check(
@@ -35,7 +35,7 @@ fn nobody_can_tell_a_wrong_ticket_from_an_unknown_name() {
     );
 }
 
-// spec: A-ANON-01, A-ANON-02, A-AUTH-03, A-AUTH-08, A-AUTH-13
+// spec: A-ANON-01, A-ANON-02, A-AUTH-03, A-AUTH-08, A-AUTH-13, A-ERR-22
 #[test]
 fn who_proves_nothing_gets_the_role_of_strangers_or_nothing() {
     check(
@@ -86,7 +86,7 @@ fn the_clients_first_method_that_fits_is_the_one() {
     );
 }
 
-// spec: A-AUTH-14
+// spec: A-AUTH-14, A-ERR-21
 #[test]
 fn a_proof_must_come_in_due_time() {
     check(

@@ -19,6 +19,27 @@ fn the_publisher_gets_its_own_event_if_it_wants_to() {
     );
 }
 
+// spec: A-PEX-03
+#[test]
+fn other_sessions_of_the_publishers_principal_get_its_event() {
+    check(
+        r#"
+        given: principal joe guest ticket=t0p
+        ann: connects
+        ann: HELLO realm1 {authmethods: [ticket], authid: joe, roles: {publisher: {}, subscriber: {}}} -> CHALLENGE ticket {}
+        ann: AUTHENTICATE t0p {} -> WELCOME * {authid: joe, ..}
+        bob: connects
+        bob: HELLO realm1 {authmethods: [ticket], authid: joe, roles: {publisher: {}, subscriber: {}}} -> CHALLENGE ticket {}
+        bob: AUTHENTICATE t0p {} -> WELCOME * {authid: joe, ..}
+        ann: SUBSCRIBE 1 {} com.t -> SUBSCRIBED 1 $s
+        bob: SUBSCRIBE 1 {} com.t -> SUBSCRIBED 1 $s
+        ann: PUBLISH 2 {} com.t [1]
+        bob: <- EVENT $s * {} [1]
+        ann: silent
+    "#,
+    );
+}
+
 // spec: A-BWL-01, A-BWL-02, A-BWL-07
 #[test]
 fn sessions_may_be_left_out() {

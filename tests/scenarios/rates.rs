@@ -7,7 +7,7 @@ fn what_comes_too_fast_is_taken_later_and_in_order() {
     check(
         r#"
         given: session_calls_per_second 1
-        // A request is answered when it is taken: not by long-poll
+        // not by long-poll: a request is answered when it is taken
         ann: REGISTER 1 {} com.p -> REGISTERED 1 $r
         cyd: SUBSCRIBE 1 {} com.t -> SUBSCRIBED 1 $s
         bob: CALL 1 {} com.p & CALL 2 {} com.p & CALL 3 {} com.p & CALL 4 {} com.p & PUBLISH 5 {} com.t
@@ -45,7 +45,7 @@ fn octets_and_messages_have_rates_of_their_own() {
         check(&format!(
             r#"
             given: {given}
-            // A request is answered when it is taken: not by long-poll
+            // not by long-poll: a request is answered when it is taken
             ann: SUBSCRIBE 1 {{}} com.t -> SUBSCRIBED 1 $s
             bob: PUBLISH 1 {{}} com.t [{0}] & PUBLISH 2 {{}} com.t [{0}] & PUBLISH 3 {{}} com.t [{0}]
             bob: PUBLISH 4 {{}} com.t [{0}] & PUBLISH 5 {{}} com.t [{0}] & PUBLISH 6 {{}} com.t [{0}]
@@ -68,7 +68,7 @@ fn who_is_held_back_may_leave_and_is_not_taken_for_dead() {
     check(
         r#"
         given: session_bytes_per_second 1
-        // A request is answered when it is taken: not by long-poll
+        // not by long-poll: a request is answered when it is taken
         ann: SUBSCRIBE 1 {} com.t
         wait 200s
         ann: <- SUBSCRIBED 1 $s
@@ -77,6 +77,7 @@ fn who_is_held_back_may_leave_and_is_not_taken_for_dead() {
         bob: <- SUBSCRIBED 1 $s
         wait 200s
         bob: <- GOODBYE {} wamp.close.goodbye_and_out
+        bob: <- ABORT {..} wamp.error.protocol_violation
         cyd: SUBSCRIBE 1 {} com.t -> SUBSCRIBED 1 $s
         cyd: drops
         shut down

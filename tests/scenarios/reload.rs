@@ -82,3 +82,53 @@ fn options_and_limits_apply_to_sessions_that_are_open() {
     "#,
     );
 }
+
+#[test]
+fn who_would_not_be_given_its_role_again_is_told_goodbye() {
+    check(
+        r#"
+        // not by long-poll
+        given: anonymous guest
+        given: principal joe user ticket=t
+        ann: connects
+        ann: HELLO realm1 {roles: {caller: {}}} -> WELCOME * {authrole: guest, ..}
+        joe: connects
+        joe: HELLO realm1 {roles: {caller: {}}, authid: joe, authmethods: [ticket]} -> CHALLENGE ticket {}
+        joe: AUTHENTICATE t {} -> WELCOME * {authid: joe, authrole: user, ..}
+        reload principal sue user ticket=u
+        ann: silent
+        joe: silent
+        reload anonymous visitor
+        ann: <- GOODBYE {} gigawamp.close.access_changed
+        ann: GOODBYE {} wamp.close.goodbye_and_out
+        ann: closed
+        joe: silent
+        sue: connects
+        sue: HELLO realm1 {roles: {caller: {}}, authid: sue, authmethods: [ticket]} -> CHALLENGE ticket {}
+        reload nobody_is_known
+        joe: <- GOODBYE {} gigawamp.close.access_changed
+        joe: GOODBYE {} wamp.close.goodbye_and_out
+        joe: closed
+        sue: <- ABORT {..} wamp.error.authentication_failed
+        sue: closed
+    "#,
+    );
+}
+
+#[test]
+fn a_rule_that_is_added_counts_for_sessions_that_are_open() {
+    check(
+        r#"
+        given: role anonymous
+        given: allow * com.*
+        ann: SUBSCRIBE 1 {} com.secret -> SUBSCRIBED 1 $s
+        ben: PUBLISH 1 {acknowledge} com.secret [1] -> PUBLISHED 1 *
+        ann: <- EVENT $s * {} [1]
+        reload deny subscribe com.secret
+        ann: hears all $told
+        ben: PUBLISH 2 {acknowledge} com.secret [2] -> PUBLISHED 2 *
+        ann: silent
+        ann: SUBSCRIBE 2 {} com.secret -> ERROR SUBSCRIBE 2 {..} wamp.error.not_authorized
+    "#,
+    );
+}

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use gigawamp::wire::Framing;
 
+use crate::authentication::SECRETS;
 use crate::case::{Case, Group, Verdict, is_full};
 use crate::healthy::Healthy;
 use crate::peer::Peer;
@@ -105,6 +106,9 @@ impl Ground {
         let (code, lines) = self.router.end();
         if code != Some(0) || lines.len() > LINES_MAX {
             return Err(format!("{code:?} after {} lines: {lines:#?}", lines.len()));
+        }
+        if let Some(line) = lines.iter().find(|line| SECRETS.iter().any(|it| line.contains(it))) {
+            return Err(format!("a secret in {line:?}"));
         }
         let summary = lines.iter().rev().nth(1).expect("it sums up");
         let counted = counter(summary, "violations");

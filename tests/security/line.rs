@@ -16,7 +16,12 @@ pub(crate) struct Line {
 
 impl Line {
     pub(crate) fn to(address: &str) -> Self {
-        Self { stream: connect(address), received: Vec::new(), is_over: false }
+        Self::over(connect(address))
+    }
+
+    /// The same over a connection that is open.
+    pub(crate) fn over(stream: TcpStream) -> Self {
+        Self { stream, received: Vec::new(), is_over: false }
     }
 
     /// Sends octets; false if the router does not take them any more.

@@ -14,8 +14,12 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 #![expect(clippy::disallowed_methods, reason = "a test of a process waits for it")]
 
+mod authentication;
+mod authorization;
 mod cargo;
 mod case;
+mod defaults;
+mod doors;
 mod ground;
 mod healthy;
 mod http;
@@ -30,6 +34,7 @@ mod serializers;
 mod talk;
 mod web;
 mod websocket;
+mod websocket_suite;
 
 #[path = "../process/peer.rs"]
 #[expect(dead_code, reason = "what only the tests of the process need")]
@@ -37,6 +42,8 @@ mod peer;
 #[path = "../process/program.rs"]
 #[expect(dead_code, reason = "what only the tests of the process need")]
 mod program;
+#[path = "../process/secure.rs"]
+mod secure;
 
 use case::{Group, Row};
 
@@ -46,10 +53,14 @@ const GROUPS_AT_ONCE: usize = 3;
 /// Every group there is.
 fn groups() -> Vec<Group> {
     let all = [
+        doors::groups(),
         http::groups(),
         websocket::groups(),
+        websocket_suite::groups(),
         rawsocket::groups(),
         serializers::groups(),
+        authentication::groups(),
+        authorization::groups(),
         protocol::groups(),
         pubsub::groups(),
         rpc::groups(),

@@ -14,6 +14,8 @@ pub struct AuthenticationConfig {
     pub anonymous: Option<Arc<str>>,
     /// Who is known, and by what.
     pub principals: Arc<Principals>,
+    /// The file that some of them were read from, for whoever reads it again.
+    pub credentials: Option<Arc<str>>,
     /// Who is asked about those who are not.
     pub authenticators: Vec<AuthenticatorConfig>,
     /// Which JSON Web Tokens are good for a ticket.
@@ -52,7 +54,10 @@ impl AuthenticationConfig {
 
     /// Whether nothing is said of who may join.
     fn is_unsaid(&self) -> bool {
-        self.principals.is_empty() && self.authenticators.is_empty() && self.jwt.is_none()
+        self.credentials.is_none()
+            && self.principals.is_empty()
+            && self.authenticators.is_empty()
+            && self.jwt.is_none()
     }
 }
 

@@ -6,6 +6,7 @@
 //! decides where a configuration comes from and what wins: a flag over the environment, the
 //! environment over the file, the file over the preset.
 
+mod credentials;
 mod document;
 mod fixed;
 mod key;
@@ -32,6 +33,7 @@ use crate::router::config::{AdmissionConfig, Limits, RealmConfig};
 use crate::server::tls::DoorSettings;
 use crate::shard::Io;
 use crate::wire::{Serializer, TransportOptions};
+pub(super) use credentials::Stamp;
 use fixed::Fixed;
 use secret::Reveal;
 use value::Value;
@@ -179,6 +181,13 @@ pub(super) struct Loaded {
     pub(super) fixed: Fixed,
 }
 
+impl Loaded {
+    /// By what it is seen that a file with principals is another one.
+    pub(super) fn stamps(&self) -> Vec<Stamp> {
+        credentials::stamps(&self.settings.realms)
+    }
+}
+
 /// Finds, reads and checks the configuration.
 ///
 /// # Errors
@@ -186,7 +195,20 @@ pub(super) struct Loaded {
 /// Whatever is wrong with it, all at once if it can be read at all.
 pub(super) fn load(flags: &Flags, environment: Environment<'_>) -> Result<Loaded, Refused> {
     let named = flags.config.clone().or_else(|| environment("GIGAWAMP_CONFIG").map(PathBuf::from));
-    let (source, text) = find(named).map_err(|problem| Refused::Config(vec![problem]))?;
+    let found = find(named).map_err(|problem| Refused::Config(vec![problem]))?;
+    load_text(flags, found, environment)
+}
+
+/// As [`load`], of a text that was found already; no text is development mode.
+///
+/// # Errors
+///
+/// As for [`load`].
+pub(super) fn load_text(
+    flags: &Flags,
+    (source, text): (Source, Option<String>),
+    environment: Environment<'_>,
+) -> Result<Loaded, Refused> {
     let mut settings = Settings::preset();
     let mut problems = Vec::new();
     let warnings = RefCell::new(Vec::new());
@@ -202,6 +224,8 @@ pub(super) fn load(flags: &Flags, environment: Environment<'_>) -> Result<Loaded
         }
         None => settings.develop(),
     }
+    let warn = &mut |text| warnings.borrow_mut().push(text);
+    credentials::read(&mut settings.realms, (reveal, warn), &mut problems);
     apply_environment(&mut settings, environment, reveal, &mut problems);
     apply_flags(&mut settings, &flags.values, reveal).map_err(Refused::Usage)?;
     // What contradicts what can only be said of values that are valid one by one.

@@ -11,8 +11,8 @@ use super::Environment;
 /// and never what it is.
 pub(super) type Reveal<'r> = &'r dyn Fn(&str) -> Result<Zeroizing<String>, String>;
 
-/// The longest secret that is read from a file: a private key or a set of keys, and no disk image.
-const BYTES_MAX: u64 = 1 << 20;
+/// The longest file that is read: a key, a set of keys, or very many principals.
+const BYTES_MAX: u64 = 64 << 20;
 
 /// The secret that `written` stands for: a variable if it begins with `env:`, the content of a
 /// file without its last line break if it begins with `file:`, else itself.
@@ -50,8 +50,13 @@ pub(super) fn reveal(
     }
 }
 
-/// The content of a file, and whether every user of the machine can read it.
-fn read(path: &str) -> io::Result<(Zeroizing<String>, bool)> {
+/// The content of a file without its last line break, and whether every user of the machine can
+/// read it.
+///
+/// # Errors
+///
+/// It cannot be read, is no plain file, not UTF-8, or longer than any secret.
+pub(super) fn read(path: &str) -> io::Result<(Zeroizing<String>, bool)> {
     // Looked at before it is opened: to open a pipe could take for ever.
     let wrong = |text: &str| io::Error::new(io::ErrorKind::InvalidData, text);
     if !std::fs::metadata(path)?.is_file() {
@@ -60,7 +65,7 @@ fn read(path: &str) -> io::Result<(Zeroizing<String>, bool)> {
     let file = std::fs::File::open(path)?;
     let metadata = file.metadata()?;
     if metadata.size() > BYTES_MAX {
-        return Err(wrong("it is longer than 1 MiB"));
+        return Err(wrong("it is longer than 64 MiB"));
     }
     // With room for all of it at once, so that growing leaves no copies behind.
     let room = usize::try_from(metadata.size()).unwrap_or(0) + 1;

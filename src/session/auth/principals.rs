@@ -8,9 +8,9 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-use super::Secret;
 use super::hex::from_hex;
 use super::mock::Mocks;
+use super::{Secret, scram};
 
 /// One identity that can be proved.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -288,12 +288,16 @@ impl Principals {
         Some(self.candidate(authid, mock, |credentials| credentials.cra.as_ref()))
     }
 
-    /// What a proof of `authid` by SCRAM is checked by; `None` if no principal has such keys.
-    // spec: A-SCR-04
+    /// What a proof of `authid` by SCRAM is checked by; `None` if no principal has such keys. The
+    /// name may be another spelling of the principal's, as far as SASLprep takes them for one.
+    // spec: A-SCR-04, A-SCR-07
     #[must_use]
     pub fn scram(&self, authid: &str) -> Option<Candidate<Scram>> {
-        let mock = self.mocks.scram(authid)?;
-        Some(self.candidate(authid, mock, |credentials| credentials.scram.as_ref()))
+        let prepared = scram::normalize(authid);
+        let prepared = prepared.as_deref().unwrap_or(authid);
+        let name = if self.by_authid.contains_key(authid) { authid } else { prepared };
+        let mock = self.mocks.scram(name)?;
+        Some(self.candidate(name, mock, |credentials| credentials.scram.as_ref()))
     }
 
     /// Whether any principal has a public key.
@@ -468,6 +472,17 @@ mod tests {
         let joe = people.scram("joe").unwrap();
         assert_eq!(joe.principal.unwrap().authid, "joe".into());
         assert_eq!(joe.credential.iterations, 8_192);
+    }
+
+    // spec: A-SCR-07
+    #[test]
+    fn a_name_may_be_spelled_as_saslprep_allows() {
+        let people = people();
+        let found = |authid| people.scram(authid).unwrap().principal.map(|one| one.authid.clone());
+        assert_eq!(found("j\u{ad}oe").as_deref(), Some("joe"), "a soft hyphen is nothing");
+        assert_eq!(found("\u{ff4a}oe").as_deref(), Some("joe"), "a wide letter is a letter");
+        assert_eq!(found("JOE"), None);
+        assert_eq!(found("joe\u{7}"), None);
     }
 
     #[test]

@@ -492,7 +492,11 @@ impl Driver for Uring {
         // adding to the list and looking whether to ring.
         fence(Ordering::SeqCst);
         self.enter();
-        let has_work = !self.events.is_empty()
+        // Since Linux 6.13 entering does only so much of the work that was put off, and what is
+        // left does not ring.
+        let is_put_off = self.ring.submission().taskrun();
+        let has_work = is_put_off
+            || !self.events.is_empty()
             || !self.overflow.is_empty()
             || !self.ring.submission().is_empty()
             || (!self.starved.is_empty() && self.buffers.free_count() > 0)

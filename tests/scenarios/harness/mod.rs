@@ -118,12 +118,13 @@ pub(crate) fn reconfigured(lines: &[Line]) -> Config {
             continue;
         };
         let (name, value) = given.split_once(' ').unwrap_or((given, "0"));
-        if name == "without" {
-            names.retain(|name| *name != value);
-            continue;
+        match name {
+            "without" => names.retain(|name| *name != value),
+            "with" => names.push(value),
+            "nobody_is_known" => people = People::default(),
+            _ => {}
         }
-        if name == "with" {
-            names.push(value);
+        if matches!(name, "without" | "with" | "nobody_is_known") {
             continue;
         }
         if people.give(name, value) || take_rule(&mut options, (name, value)) {

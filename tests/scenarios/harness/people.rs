@@ -101,6 +101,7 @@ impl People {
             cookie: self.cookie,
             jwt: self.jwt.clone(),
             router_key: self.router_key.clone(),
+            ..AuthenticationConfig::default()
         })
     }
 }

@@ -28,6 +28,35 @@ pub(super) const ANONYMOUS: Key<RealmConfig> = Key {
               authenticators and tokens everybody is admitted, as `anonymous`.",
 };
 
+pub(super) const CREDENTIALS: Key<RealmConfig> = Key {
+    name: "credentials",
+    kind: Kind::Text("the path of a file", |realm, text| {
+        let is_path = !text.is_empty() && !text.contains('\0');
+        is_path.then(|| realm.authentication_mut().credentials = Some(text.into()))
+    }),
+    preset: Preset::Unset("no other principals"),
+    reload: true,
+    meaning: "A file of more `[[principals]]`, written as `[[realms.principals]]` are. It is read \
+              again when it has changed.",
+};
+
+/// The whole of a file with principals.
+pub(in crate::server::config) static PEOPLE: Table<Vec<Principal>> = Table {
+    path: "",
+    keys: &[],
+    tables: &[&Inner::<Vec<Principal>, Written> {
+        name: "principals",
+        shape: Shape::List,
+        needed: None,
+        table: &PRINCIPAL,
+        make: Written::default,
+        place: |people, written, _| {
+            people.push(written.finish()?);
+            Ok(())
+        },
+    }],
+};
+
 pub(super) const COOKIE: Key<RealmConfig> = Key {
     name: "cookie",
     kind: Kind::Duration(Duration::ZERO..=Duration::from_hours(24 * 400), |realm| {
@@ -62,6 +91,21 @@ impl RealmConfig {
     }
 }
 
+impl RealmConfig {
+    /// One principal more.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be told from another one.
+    pub(in crate::server::config) fn know(&mut self, principal: Principal) -> Result<(), String> {
+        let known = &mut self.authentication_mut().principals;
+        if known.is_empty() {
+            *known = Arc::new(Principals::seeded(mock_seed()));
+        }
+        Arc::make_mut(known).insert(principal).map_err(|twice| twice.to_string())
+    }
+}
+
 /// Whether `text` may be the name of a role.
 fn is_role(text: &str) -> bool {
     !text.is_empty() && !text.contains(char::is_whitespace)
@@ -76,11 +120,7 @@ pub(super) static PRINCIPALS: Inner<RealmConfig, Written> = Inner {
     make: Written::default,
     place: |realm, written, _| {
         let principal = written.finish()?;
-        let known = &realm.authentication.principals;
-        let all = known.iter().map(|known| Principal::clone(known)).chain([principal]);
-        let all = Principals::new(all, mock_seed());
-        let all = all.map_err(|twice| Misfit { key: "authid", text: twice.to_string() })?;
-        realm.authentication_mut().principals = Arc::new(all);
+        realm.know(principal).map_err(|text| Misfit { key: "authid", text })?;
         Ok(())
     },
 };

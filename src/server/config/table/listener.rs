@@ -207,7 +207,7 @@ const KEYS: &[Key<ListenerSettings>] = &[
             ],
         ),
         preset: Preset::Literal("[\"websocket\", \"rawsocket\", \"longpoll\"]"),
-        reload: false,
+        reload: true,
         meaning: "What may be spoken here. What a client sends first tells which it is, so one \
                   port can serve all.",
     },
@@ -219,7 +219,7 @@ const KEYS: &[Key<ListenerSettings>] = &[
             |listener, text| is_path(text).then(|| listener.transport.paths.push(text.to_owned())),
         ),
         preset: Preset::Literal("[\"/ws\", \"/\"]"),
-        reload: false,
+        reload: true,
         meaning: "HTTP paths on which a WebSocket may be opened.",
     },
     Key {
@@ -228,7 +228,7 @@ const KEYS: &[Key<ListenerSettings>] = &[
             is_path(text).then(|| text.clone_into(&mut listener.transport.longpoll_path))
         }),
         preset: Preset::Literal("\"/lp\""),
-        reload: false,
+        reload: true,
         meaning: "The HTTP path below which long-poll is served: `/lp/open` and so on. None of \
                   `paths` may be there.",
     },
@@ -244,7 +244,7 @@ const KEYS: &[Key<ListenerSettings>] = &[
             ],
         ),
         preset: Preset::Literal("[\"json\", \"msgpack\", \"cbor\", \"ubjson\"]"),
-        reload: false,
+        reload: true,
         meaning: "Serializers that clients may choose from. `ubjson` is draft 12: where clients \
                   send its dialect BJData under that name, leave it out, and they choose another.",
     },
@@ -255,7 +255,7 @@ const KEYS: &[Key<ListenerSettings>] = &[
             ("deflate", |listener| listener.transport.deflate = true),
         ]),
         preset: Preset::Literal("\"off\""),
-        reload: false,
+        reload: true,
         meaning: "Whether WebSocket messages from 128 octets on are compressed for clients that \
                   offer permessage-deflate. It saves bandwidth and costs CPU time, many times what \
                   routing costs; memory only while a message is at hand.",
@@ -266,7 +266,7 @@ const KEYS: &[Key<ListenerSettings>] = &[
             &mut listener.transport.message_bytes_max
         }),
         preset: Preset::Literal("\"1 MiB\""),
-        reload: false,
+        reload: true,
         meaning: "The longest message that clients may send.",
     },
     Key {
@@ -282,7 +282,7 @@ const KEYS: &[Key<ListenerSettings>] = &[
             },
         ),
         preset: Preset::Unset("pages loaded from the host and port that they connect to"),
-        reload: false,
+        reload: true,
         meaning: "Web pages whose browsers may open a WebSocket or long-poll here; others get 403. \
                   One `*` stands for any subdomain or port. What is listed counts alone: a page \
                   of the router's own host has to be listed too. Clients that are no browsers \
@@ -292,7 +292,7 @@ const KEYS: &[Key<ListenerSettings>] = &[
         name: "insecure_any_origin",
         kind: Kind::Switch(|listener| &mut listener.transport.origins.any),
         preset: Preset::Literal("false"),
-        reload: false,
+        reload: true,
         meaning: "Let browsers come on behalf of any page on the web. A page can then do all that \
                   its visitor's browser could do here, with the visitor's cookies and from inside \
                   of the visitor's network.",
@@ -301,7 +301,7 @@ const KEYS: &[Key<ListenerSettings>] = &[
         name: "forwarded_for",
         kind: Kind::Networks(|listener| &mut listener.transport.forwarded_for),
         preset: Preset::Literal("[]"),
-        reload: false,
+        reload: true,
         meaning: "Networks of HTTP proxies that are believed when `X-Forwarded-For` or `Forwarded` \
                   says for whom they speak: the rightmost address there that is in none of these \
                   networks is the client's, for limits, logs and session details. \

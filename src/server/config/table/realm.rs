@@ -3,8 +3,7 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use super::advisor::{AUTHENTICATORS, AUTHORIZERS};
-use super::authentication::{ANONYMOUS, COOKIE, JWT, PRINCIPALS, ROUTER_KEY};
+use super::authentication::{ANONYMOUS, COOKIE, CREDENTIALS, JWT, PRINCIPALS, ROUTER_KEY};
 use crate::limits::{URI_BYTES_MAX, URI_COMPONENTS_MAX};
 use crate::router::config::{
     Disclosure, HistoryRule, RealmConfig, RequestIds, TrustRule, UriCheck,
@@ -17,7 +16,13 @@ use crate::server::config::value::{duration, size};
 pub(in crate::server::config) static REALM: Table<RealmConfig> = Table {
     path: "realms",
     keys: KEYS,
-    tables: &[&super::role::ROLES, &AUTHORIZERS, &PRINCIPALS, &AUTHENTICATORS, &JWT],
+    tables: &[
+        &super::role::ROLES,
+        &super::advisor::AUTHORIZERS,
+        &super::advisor::AUTHENTICATORS,
+        &PRINCIPALS,
+        &JWT,
+    ],
 };
 
 /// A realm at its presets, without a name.
@@ -39,6 +44,7 @@ const KEYS: &[Key<RealmConfig>] = &[
         meaning: "What clients say in HELLO. Two realms cannot share a name.",
     },
     ANONYMOUS,
+    CREDENTIALS,
     COOKIE,
     ROUTER_KEY,
     Key {

@@ -88,7 +88,34 @@ const KEYS: &[Key<RoleConfig>] = &[
         meaning: "Whether callers and publishers tell who they are: `always` (also if it is left \
                   out), `never`, or `asked` for it. The most specific rule counts.",
     },
+    Key {
+        name: "messages_per_second",
+        kind: Kind::AutoCount(0..=RATE, |role| &mut role.messages_per_second),
+        preset: Preset::Literal("\"auto\""),
+        reload: true,
+        meaning: "Messages that one session may send in a second; what comes faster is read \
+                  later. `0`: any number; `\"auto\"`: `limits.session_messages_per_second`.",
+    },
+    Key {
+        name: "bytes_per_second",
+        kind: Kind::AutoCount(0..=RATE, |role| &mut role.bytes_per_second),
+        preset: Preset::Literal("\"auto\""),
+        reload: true,
+        meaning: "Octets that the messages of one session may come to in a second. `0`: any \
+                  number; `\"auto\"`: `limits.session_bytes_per_second`.",
+    },
+    Key {
+        name: "calls_per_second",
+        kind: Kind::AutoCount(0..=RATE, |role| &mut role.calls_per_second),
+        preset: Preset::Literal("\"auto\""),
+        reload: true,
+        meaning: "Calls that one session may make in a second. `0`: any number; `\"auto\"`: \
+                  `limits.session_calls_per_second`.",
+    },
 ];
+
+/// More than any session can do.
+const RATE: usize = 1 << 32;
 
 /// How rules look.
 const RULES: &str = "rules such as \"call,subscribe com.public.*\"";

@@ -111,7 +111,7 @@ fn records_of_no_worth_are_refused() {
     assert!(Scram::from_line(&format!("{LINE}${third}${third}")).is_err());
 }
 
-// spec: A-SCR-01, A-SCR-05, A-SCR-06, A-SCR-18
+// spec: A-SCR-01, A-SCR-05, A-SCR-06, A-SCR-16, A-SCR-18
 #[test]
 fn each_dialect_has_its_challenge() {
     let argon = LINE.replace("pbkdf2$i=4096", "argon2id13$i=2,m=19456");

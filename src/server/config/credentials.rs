@@ -1,0 +1,64 @@
+//! Files with the principals of a realm, beside the configuration.
+
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::time::SystemTime;
+
+use super::secret::{self, Reveal};
+use super::table::PEOPLE;
+use super::{Problem, read};
+use crate::router::config::RealmConfig;
+
+/// By what it is seen that a file is another one: when it was written, its length, its place.
+pub(in crate::server) type Stamp = Option<(SystemTime, u64, u64)>;
+
+/// Reads the files that `realms` name into them; appends what is wrong to `problems`, and tells
+/// `warn` of what is not.
+pub(super) fn read(
+    realms: &mut [RealmConfig],
+    (reveal, warn): (Reveal<'_>, &mut dyn FnMut(String)),
+    problems: &mut Vec<Problem>,
+) {
+    for realm in realms {
+        let Some(path) = realm.authentication.credentials.as_ref().map(|path| path.to_string())
+        else {
+            continue;
+        };
+        let mut blame = |text: String| {
+            problems.push(Problem { source: path.clone(), line: None, text });
+        };
+        let text = match secret::read(&path) {
+            Ok((text, is_public)) => {
+                if is_public {
+                    warn(format!("the file {path} says who is known, and every user can read it"));
+                }
+                text
+            }
+            Err(error) => {
+                blame(format!("cannot be read: {error}"));
+                continue;
+            }
+        };
+        let mut people = Vec::new();
+        let before = problems.len();
+        read::read_table((&path, &text), (&PEOPLE, reveal), &mut people, problems);
+        if problems.len() > before {
+            continue;
+        }
+        for principal in people {
+            if let Err(text) = realm.know(principal) {
+                problems.push(Problem { source: path.clone(), line: None, text });
+            }
+        }
+    }
+}
+
+/// The stamps of the files that `realms` name, in order.
+pub(super) fn stamps(realms: &[RealmConfig]) -> Vec<Stamp> {
+    let paths = realms.iter().filter_map(|realm| realm.authentication.credentials.as_ref());
+    let stamp = |path| {
+        let file = std::fs::metadata(Path::new(path)).ok()?;
+        Some((file.modified().ok()?, file.len(), file.ino()))
+    };
+    paths.map(|path| stamp(&**path)).collect()
+}

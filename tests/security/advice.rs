@@ -1,0 +1,139 @@
+//! Cases about those whom the router asks, when they do not answer, or answer nonsense.
+
+use std::time::Duration;
+
+use gigawamp::wire::Framing;
+use serde_json::{Value, json};
+
+use crate::case::{Case, Group, Verdict};
+use crate::ground::Ground;
+use crate::peer::Peer;
+use crate::talk::{abort_of, call, error_of, expect, featured, in_realm, register};
+
+pub(crate) fn groups() -> Vec<Group> {
+    vec![Group { name: "advice", tables: ASKING, cases: CASES.to_vec() }]
+}
+
+/// A realm that asks, and one in which there may be somebody to answer.
+const ASKING: &str = "
+[[realms]]
+name = \"asking\"
+anonymous = \"guest\"
+  [[realms.roles]]
+  name = \"guest\"
+  allow = [\"call wamp.*\", \"register case122.*\"]
+  ask = [\"call,subscribe case122.* judge\"]
+  [[realms.authorizers]]
+  name = \"judge\"
+  procedure = \"judge\"
+  realm = \"internal\"
+  timeout = \"500ms\"
+  [[realms.authenticators]]
+  methods = [\"ticket\"]
+  procedure = \"who\"
+  realm = \"internal\"
+  timeout = \"500ms\"
+[[realms]]
+name = \"internal\"
+";
+
+const CASES: [Case; 2] = [
+    Case::new(
+        "80",
+        "An authenticator that is not there, says nothing, fails, leaves, or answers nonsense",
+        "ABORT authentication_failed, after its timeout at the latest; never a session",
+        authenticators_gone_wrong,
+    ),
+    Case::new(
+        "122",
+        "An authorizer that is not there, says nothing, leaves, or answers nonsense",
+        "`authorization_failed`: what nobody allows is not done; once it says yes, it is",
+        authorizers_gone_wrong,
+    ),
+];
+
+/// What authenticators and authorizers answer that means nothing.
+fn nonsense() -> Vec<Value> {
+    vec![
+        json!([]),
+        json!([7]),
+        json!([null]),
+        json!([["member"]]),
+        json!([{"role": 1}]),
+        json!([{"allow": "yes"}]),
+        json!([{"role": {}, "allow": 1}]),
+    ]
+}
+
+fn authenticators_gone_wrong(ground: &Ground) -> Verdict {
+    let ask = || {
+        let mut peer = Peer::tcp(&ground.address, Framing::RawSocket);
+        let details =
+            json!({"authmethods": ["ticket"], "authid": "joe", "roles": {"caller": {}}});
+        peer.send(&json!([1, "asking", details]));
+        peer.expect(4);
+        peer.send(&json!([5, "any", {}]));
+        peer
+    };
+    let failed = "wamp.error.authentication_failed";
+    expect(&abort_of(&mut ask()), failed, "nobody is there")?;
+    let (mut advisor, _) = featured(ground, "internal");
+    register(&mut advisor, 1, json!({}), "who");
+    let mut count = 1;
+    for answer in nonsense() {
+        let mut peer = ask();
+        let id = advisor.expect(68)[1].clone();
+        advisor.send(&json!([70, id, {}, answer]));
+        expect(&abort_of(&mut peer), failed, &answer.to_string())?;
+        count += 1;
+    }
+    let mut peer = ask();
+    advisor.expect(68);
+    expect(&abort_of(&mut peer), failed, "it says nothing")?;
+    // The router may have withdrawn its question.
+    let mut peer = ask();
+    while advisor.receive().expect("a question")[0] != 68 {}
+    drop(advisor);
+    expect(&abort_of(&mut peer), failed, "it leaves")?;
+    Ok(format!("{} times authentication_failed", count + 2))
+}
+
+fn authorizers_gone_wrong(ground: &Ground) -> Verdict {
+    let failed = "wamp.error.authorization_failed";
+    let mut guest = in_realm(ground, "asking");
+    register(&mut guest, 1, json!({}), "case122.p");
+    let mut caller = in_realm(ground, "asking");
+    let mut request = 1;
+    let error = error_of(&mut caller, &json!([48, request, {}, "case122.p"]));
+    expect(&error, failed, "nobody is there")?;
+    let (mut advisor, _) = featured(ground, "internal");
+    register(&mut advisor, 1, json!({}), "judge");
+    for answer in nonsense() {
+        request += 1;
+        caller.send(&json!([48, request, {}, "case122.p"]));
+        let id = advisor.expect(68)[1].clone();
+        advisor.send(&json!([70, id, {}, answer]));
+        expect(caller.expect(8)[4].as_str().unwrap(), failed, &answer.to_string())?;
+    }
+    request += 1;
+    let error = error_of(&mut caller, &json!([48, request, {}, "case122.p"]));
+    expect(&error, failed, "it says nothing")?;
+    while advisor.receive().expect("a withdrawal")[0] != 69 {}
+    request += 1;
+    caller.send(&json!([48, request, {}, "case122.p"]));
+    let mut question = advisor.receive().expect("a question");
+    while question[0] != 68 {
+        question = advisor.receive().expect("a question");
+    }
+    advisor.send(&json!([70, question[1], {}, [true]]));
+    let invocation = guest.expect(68);
+    guest.send(&json!([70, invocation[1], {}, ["fine"]]));
+    expect(caller.expect(50)[3][0].as_str().unwrap(), "fine", "allowed")?;
+    // What it said counts for a while at most, and not for ever.
+    drop(advisor);
+    std::thread::sleep(Duration::from_millis(1_200));
+    let error = error_of(&mut caller, &json!([48, request + 1, {}, "case122.p"]));
+    expect(&error, failed, "it has left")?;
+    call(&mut caller, request + 2, "wamp.session.count", json!([]));
+    Ok(format!("{request} times authorization_failed, once allowed"))
+}
