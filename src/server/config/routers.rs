@@ -1,7 +1,7 @@
 //! What routers are told of the settings.
 
 use super::{ListenerSettings, Settings};
-use crate::router::config::{Config, RealmConfig};
+use crate::router::config::{Config, Method, RealmConfig};
 
 impl Settings {
     /// The configuration of routers that have these listeners.
@@ -36,21 +36,16 @@ impl Settings {
 
     /// Whether clients of that listener may join some realm without proving anything.
     pub(super) fn admits_anonymous(&self, listener: &ListenerSettings) -> bool {
-        use crate::router::config::Method;
         let admission = &listener.admission;
         let mut served = self.realms.iter().filter(|realm| admission.serves(&realm.name));
         admission.allows(Method::Anonymous) && served.any(|realm| realm.anonymous_role().is_some())
     }
 }
 
-/// A role that somebody in the realm has and that is none of its roles.
+/// The role of those who bear tokens, if it is none of the roles of the realm.
 fn missing_role(realm: &RealmConfig) -> Option<String> {
     let roles = &realm.options.roles;
-    let authentication = &realm.authentication;
-    let tokens = authentication.jwt.as_ref().and_then(|tokens| tokens.role.as_ref());
-    let principals = authentication.principals.iter().map(|principal| &principal.role);
-    let mut named = principals.chain(&authentication.anonymous).chain(tokens);
-    let is_missing = |name: &&std::sync::Arc<str>| roles.iter().all(|role| *role.name != ***name);
-    let missing = named.find(is_missing).filter(|_| !roles.is_empty())?;
-    Some(format!("realms: {:?} has no role {missing:?}, which somebody in it has", realm.name))
+    let role = realm.authentication.jwt.as_ref()?.role.as_deref()?;
+    let is_there = roles.is_empty() || roles.iter().any(|known| known.name == role);
+    (!is_there).then(|| format!("realms.jwt.role: {:?} has no role {role:?}", realm.name))
 }
