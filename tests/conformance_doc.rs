@@ -27,23 +27,16 @@ struct Area {
     feature: Option<(&'static str, &'static [&'static str])>,
     /// The numbers in use, in ranges.
     numbers: &'static [(u16, u16)],
-    /// Why requirements without a test and a reason of their own have none.
-    otherwise: Option<&'static str>,
 }
 
 const fn area(prefix: &'static str, title: &'static str, numbers: &'static [(u16, u16)]) -> Area {
-    Area { prefix, title, feature: None, numbers, otherwise: None }
+    Area { prefix, title, feature: None, numbers }
 }
 
 impl Area {
     /// The same, announced by the roles `by` of this router.
     const fn announced(self, feature: &'static str, by: &'static [&'static str]) -> Self {
         Self { feature: Some((feature, by)), ..self }
-    }
-
-    /// The same, not yet there.
-    const fn to_come(self, why: &'static str) -> Self {
-        Self { otherwise: Some(why), ..self }
     }
 
     fn ids(self) -> impl Iterator<Item = String> {
@@ -308,7 +301,6 @@ fn write_area(
 ) {
     let Area { prefix, title, .. } = area;
     let feature = area.feature.map(|(key, _)| format!(" — `{key}`")).unwrap_or_default();
-    let mut missing = Vec::new();
     writeln!(text, "\n### {title}{feature} ({prefix})\n").unwrap();
     writeln!(text, "| requirement | shown by |\n|---|---|").unwrap();
     for id in area.ids() {
@@ -318,16 +310,11 @@ fn write_area(
             (Some(tests), None) => tests.join("<br>"),
             (None, Some(why)) => format!("no test: {why}"),
             (None, None) => {
-                missing.push(id);
+                holes.push(id);
                 continue;
             }
         };
         writeln!(text, "| {id} | {shown} |").unwrap();
-    }
-    match area.otherwise {
-        None => holes.append(&mut missing),
-        Some(_) if missing.is_empty() => panic!("all of {prefix} is there by now"),
-        Some(why) => writeln!(text, "| {} | no test: {why} |", missing.join(", ")).unwrap(),
     }
 }
 

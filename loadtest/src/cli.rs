@@ -43,7 +43,9 @@ Scenarios:
 
 Where:
   --url URL              tcp://H:P, unix:///PATH (RawSocket), ws://H:P/PATH or
-                         ws+unix:///PATH (default: tcp://127.0.0.1:8080)
+                         ws+unix:///PATH (default: tcp://127.0.0.1:8080);
+                         with TLS tls://H:P or wss://H:P/PATH
+  --tls                  TLS where the URL says none; not for storm
   --router FILE          start this router for the run, on a CPU of its own
   --router-shards N      its shards (default: 1)
   --router-io MODE       auto, uring or epoll (default: auto)
@@ -122,6 +124,7 @@ pub struct Options {
     pub flood: Option<Flood>,
     pub spin: bool,
     pub json: bool,
+    pub tls: bool,
 }
 
 /// What a flooder does.
@@ -235,6 +238,10 @@ fn read(mut parser: Parser) -> Result<Command, lexopt::Error> {
         }
     }
     options.url = url.unwrap_or_else(|| rig::default_url(options.router.is_some()));
+    options.url.tls |= options.tls;
+    if options.url.tls && scenario == Scenario::Storm {
+        return Err("--tls: not for storm".into());
+    }
     options.check()?;
     Ok(Command::Run(scenario, Box::new(options)))
 }
@@ -284,6 +291,7 @@ impl Options {
             flood: None,
             spin: false,
             json: false,
+            tls: false,
         }
     }
 
@@ -306,6 +314,7 @@ impl Options {
             "serializer" => self.serializer = parser.value()?.parse_with(serializer)?,
             "realm" => self.realm = parser.value()?.string()?,
             "json" => self.json = true,
+            "tls" => self.tls = true,
             "spin" => self.spin = true,
             _ => return Ok(false),
         }

@@ -36,6 +36,7 @@ pub mod speech;
 pub mod stamp;
 pub mod survey;
 pub mod sys;
+pub mod tls;
 
 /// Why a run did not come to a good end.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -11,6 +11,7 @@ use std::time::Duration;
 use gigawamp::wire::{Client, ClientOptions, Framing, Serializer};
 
 use crate::sys;
+use crate::tls::Secure;
 
 /// Where something listens.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,6 +29,8 @@ pub struct Target {
     pub address: Address,
     /// RawSocket or WebSocket.
     pub framing: Framing,
+    /// With TLS below.
+    pub tls: bool,
     /// The path of the WebSocket's HTTP request.
     pub path: String,
 }
@@ -36,7 +39,7 @@ impl FromStr for Target {
     type Err = String;
 
     /// Reads `tcp://H:P` and `unix:///PATH` (RawSocket), `ws://H:P/PATH` and `ws+unix:///PATH`
-    /// (WebSocket).
+    /// (WebSocket); with TLS `tls://H:P` and `wss://H:P/PATH`.
     fn from_str(url: &str) -> Result<Self, String> {
         let bad =
             || format!("{url:?} is no URL of a router: tcp://, ws://, unix:// or ws+unix:// is");
@@ -54,23 +57,26 @@ impl FromStr for Target {
         };
         let unix = || Address::Unix(rest.into());
         let (address, framing, path) = match scheme {
-            "tcp" => (tcp(), Framing::RawSocket, String::new()),
-            "ws" => (tcp(), Framing::WebSocket, path),
+            "tcp" | "tls" => (tcp(), Framing::RawSocket, String::new()),
+            "ws" | "wss" => (tcp(), Framing::WebSocket, path),
             "unix" => (unix(), Framing::RawSocket, String::new()),
             "ws+unix" => (unix(), Framing::WebSocket, "/ws".to_owned()),
             _ => return Err(bad()),
         };
-        Ok(Self { address, framing, path })
+        let tls = matches!(scheme, "tls" | "wss");
+        Ok(Self { address, framing, tls, path })
     }
 }
 
 impl std::fmt::Display for Target {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match (&self.address, self.framing) {
-            (Address::Tcp(host), Framing::RawSocket) => write!(f, "tcp://{host}"),
+            (Address::Tcp(host), Framing::RawSocket) => {
+                write!(f, "{}://{host}", if self.tls { "tls" } else { "tcp" })
+            }
             (Address::Unix(path), Framing::RawSocket) => write!(f, "unix://{}", path.display()),
             (Address::Tcp(host), Framing::WebSocket | Framing::Batched(_)) => {
-                write!(f, "ws://{host}{}", self.path)
+                write!(f, "{}://{host}{}", if self.tls { "wss" } else { "ws" }, self.path)
             }
             (Address::Unix(path), Framing::WebSocket | Framing::Batched(_)) => {
                 write!(f, "ws+unix://{}", path.display())
@@ -80,6 +86,18 @@ impl std::fmt::Display for Target {
 }
 
 impl Target {
+    /// Connects, with TLS if that is spoken there, and waits until that is done.
+    ///
+    /// # Errors
+    ///
+    /// If nobody listens, or speaks TLS.
+    pub fn connect(&self) -> io::Result<Socket> {
+        match self.address.connect()? {
+            Socket::Tcp(stream) if self.tls => Ok(Socket::Tls(Box::new(Secure::new(stream)?))),
+            plain => Ok(plain),
+        }
+    }
+
     /// A client's transport to this target, before its handshake.
     #[must_use]
     pub fn client(&self, serializer: Serializer, masking_seed: u64) -> Client {
@@ -155,6 +173,8 @@ pub enum Socket {
     Tcp(TcpStream),
     /// Over a Unix socket.
     Unix(UnixStream),
+    /// Over TLS.
+    Tls(Box<Secure>),
 }
 
 impl Socket {
@@ -168,6 +188,7 @@ impl Socket {
         match self {
             Self::Tcp(stream) => (&*stream).read(buffer),
             Self::Unix(stream) => (&*stream).read(buffer),
+            Self::Tls(secure) => secure.read(buffer),
         }
     }
 
@@ -181,6 +202,7 @@ impl Socket {
         match self {
             Self::Tcp(stream) => (&*stream).write(bytes),
             Self::Unix(stream) => (&*stream).write(bytes),
+            Self::Tls(secure) => secure.write(bytes),
         }
     }
 
@@ -193,6 +215,13 @@ impl Socket {
         match self {
             Self::Tcp(stream) => (&*stream).write_all(bytes),
             Self::Unix(stream) => (&*stream).write_all(bytes),
+            Self::Tls(secure) => {
+                let mut rest = bytes;
+                while !rest.is_empty() {
+                    rest = &rest[secure.write(rest)?..];
+                }
+                Ok(())
+            }
         }
     }
 
@@ -205,6 +234,7 @@ impl Socket {
         match self {
             Self::Tcp(stream) => stream.set_nonblocking(nonblocking),
             Self::Unix(stream) => stream.set_nonblocking(nonblocking),
+            Self::Tls(secure) => secure.stream.set_nonblocking(nonblocking),
         }
     }
 
@@ -217,6 +247,7 @@ impl Socket {
         match self {
             Self::Tcp(stream) => stream.set_read_timeout(Some(patience)),
             Self::Unix(stream) => stream.set_read_timeout(Some(patience)),
+            Self::Tls(secure) => secure.stream.set_read_timeout(Some(patience)),
         }
     }
 
@@ -229,6 +260,7 @@ impl Socket {
         match &self {
             Self::Tcp(stream) => sys::reset_on_close(stream),
             Self::Unix(_) => Ok(()),
+            Self::Tls(secure) => sys::reset_on_close(&secure.stream),
         }
     }
 }
@@ -238,6 +270,7 @@ impl AsRawFd for Socket {
         match self {
             Self::Tcp(stream) => stream.as_raw_fd(),
             Self::Unix(stream) => stream.as_raw_fd(),
+            Self::Tls(secure) => secure.stream.as_raw_fd(),
         }
     }
 }
@@ -317,6 +350,8 @@ mod tests {
         for (url, written) in [
             ("tcp://127.0.0.1:8080", "tcp://127.0.0.1:8080"),
             ("tcp://localhost", "tcp://localhost:8080"),
+            ("tls://localhost:9", "tls://localhost:9"),
+            ("wss://localhost:9/a", "wss://localhost:9/a"),
             ("ws://127.0.0.1:9000/ws", "ws://127.0.0.1:9000/ws"),
             ("ws://127.0.0.1:9000", "ws://127.0.0.1:9000/ws"),
             ("ws://127.0.0.1:9000/", "ws://127.0.0.1:9000/"),

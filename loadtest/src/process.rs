@@ -1,5 +1,6 @@
 //! Other processes: the router under test, the relay, and what the kernel says about them.
 
+use std::fmt::Write as _;
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -10,7 +11,7 @@ use gigawamp::wire::Framing;
 
 use crate::net::{Address, Target};
 use crate::report::Stopwatch;
-use crate::{Trouble, sys};
+use crate::{Trouble, sys, tls};
 
 /// A process that was started for this run; it ends with it.
 #[derive(Debug)]
@@ -47,7 +48,16 @@ impl RouterOptions {
         let folder = std::env::temp_dir().join(format!("loadtest-{}", std::process::id()));
         fs::create_dir_all(&folder)?;
         let config = folder.join("gigawamp.toml");
-        fs::write(&config, self.config(target, realm))?;
+        let mut text = self.config(target, realm);
+        if target.tls {
+            let (certificate, key) = tls::certificate()?;
+            let path = folder.join("router.pem");
+            fs::write(&path, certificate + &key)?;
+            // The listener is the last table.
+            write!(text, "tls = \"required\"\ncertificates = [{path:?}]\n")
+                .map_err(|error| Trouble::Rig(error.to_string()))?;
+        }
+        fs::write(&config, text)?;
         let log = folder.join("log");
         let mut command = Command::new(&self.binary);
         command.arg("--config").arg(&config).stdin(Stdio::null());

@@ -143,6 +143,7 @@ pub fn default_url(own_router: bool) -> Target {
     Target {
         address: Address::Tcp(host.to_owned()),
         framing: Framing::RawSocket,
+        tls: false,
         path: String::new(),
     }
 }

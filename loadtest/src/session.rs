@@ -44,7 +44,7 @@ impl Door {
     /// If nobody listens, or the session is refused.
     pub fn open(&self) -> Result<Session, Trouble> {
         let refused = |what: String| Trouble::Rig(format!("no session at {}: {what}", self.target));
-        let socket = self.target.address.connect().map_err(|error| refused(error.to_string()))?;
+        let socket = self.target.connect().map_err(|error| refused(error.to_string()))?;
         socket.set_patience(PATIENCE)?;
         let mut client = self.target.client(self.serializer, u64::from(std::process::id()));
         let mut hello = Vec::new();

@@ -55,3 +55,15 @@ impl RequestId {
         if self.0 >= ID_MAX { Self(1) } else { Self(self.0 + 1) }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn request_ids_begin_again_behind_the_last_one() {
+        assert_eq!(RequestId(0).next(), RequestId(1));
+        assert_eq!(RequestId(ID_MAX - 1).next(), RequestId(ID_MAX));
+        assert_eq!(RequestId(ID_MAX).next(), RequestId(1));
+    }
+}

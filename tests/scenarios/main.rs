@@ -12,6 +12,7 @@ mod authorizer;
 mod call;
 mod cancel;
 mod concurrency;
+mod cookies;
 mod filter;
 mod history;
 mod history_time;

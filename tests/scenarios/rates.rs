@@ -70,12 +70,12 @@ fn who_is_held_back_may_leave_and_is_not_taken_for_dead() {
         given: session_bytes_per_second 1
         // not by long-poll: a request is answered when it is taken
         ann: SUBSCRIBE 1 {} com.t
-        wait 200s
+        wait 40s
         ann: <- SUBSCRIBED 1 $s
         ann: silent
         bob: SUBSCRIBE 1 {} com.t & GOODBYE {} wamp.close.close_realm
         bob: <- SUBSCRIBED 1 $s
-        wait 200s
+        wait 40s
         bob: <- GOODBYE {} wamp.close.goodbye_and_out
         bob: <- ABORT {..} wamp.error.protocol_violation
         cyd: SUBSCRIBE 1 {} com.t -> SUBSCRIBED 1 $s

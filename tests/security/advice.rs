@@ -68,8 +68,7 @@ fn nonsense() -> Vec<Value> {
 fn authenticators_gone_wrong(ground: &Ground) -> Verdict {
     let ask = || {
         let mut peer = Peer::tcp(&ground.address, Framing::RawSocket);
-        let details =
-            json!({"authmethods": ["ticket"], "authid": "joe", "roles": {"caller": {}}});
+        let details = json!({"authmethods": ["ticket"], "authid": "joe", "roles": {"caller": {}}});
         peer.send(&json!([1, "asking", details]));
         peer.expect(4);
         peer.send(&json!([5, "any", {}]));

@@ -1,11 +1,13 @@
 //! Cases about who may do what: what is refused by name is not to be had in another way.
 
 use gigawamp::wire::Framing;
+use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
 use crate::case::{Case, Group, Verdict};
 use crate::ground::Ground;
 use crate::peer::Peer;
+use crate::program::{Folder, Router, program};
 use crate::talk::{call, error_of, expect, in_realm, register, subscribe};
 
 pub(crate) fn groups() -> Vec<Group> {
@@ -34,7 +36,7 @@ history = [\"case.secret\", \"case.open\"]
 
 const NOT_AUTHORIZED: &str = "wamp.error.not_authorized";
 
-const CASES: [Case; 6] = [
+const CASES: [Case; 7] = [
     Case::new(
         "91b",
         "What a guest is denied by name, asked for by a prefix or wildcard around it",
@@ -140,6 +142,13 @@ const CASES: [Case; 6] = [
         },
     ),
     Case::new(
+        "123",
+        "A right taken from a role while its sessions are open, then the role itself, by reload",
+        "the next operation is denied, what was subscribed is heard no more; the sessions of the \
+         role end, others stay",
+        take_rights_away,
+    ),
+    Case::new(
         "92",
         "Ids of many sessions, one after the other",
         "spread evenly over 1 to 2^53, and none told by those before it",
@@ -149,7 +158,11 @@ const CASES: [Case; 6] = [
 
 /// A client with the ticket of a member.
 fn member(ground: &Ground) -> Peer {
-    let mut peer = Peer::tcp(&ground.address, Framing::RawSocket);
+    member_at(&ground.address)
+}
+
+fn member_at(address: &str) -> Peer {
+    let mut peer = Peer::tcp(address, Framing::RawSocket);
     let roles = json!({"publisher": {}, "subscriber": {}, "caller": {}, "callee": {}});
     let details = json!({"authmethods": ["ticket"], "authid": "joe", "roles": roles});
     peer.send(&json!([1, "ruled", details]));
@@ -157,6 +170,56 @@ fn member(ground: &Ground) -> Peer {
     peer.send(&json!([5, "correct-horse", {}]));
     peer.expect(2);
     peer
+}
+
+/// A router of its own, whose configuration is written over twice.
+fn take_rights_away(_: &Ground) -> Verdict {
+    let folder = Folder::new("security-reload");
+    let path = folder.path("gigawamp.toml");
+    let config = |guests: &str| {
+        format!(
+            "shards = 2\n[[realms]]\nname = \"ruled\"\n{guests}\
+             [[realms.roles]]\nname = \"member\"\nallow = [\"* *\"]\n\
+             [[realms.principals]]\nauthid = \"joe\"\nrole = \"member\"\n\
+             ticket = \"correct-horse\"\n[[listeners]]\naddress = \"127.0.0.1:0\"\n"
+        )
+    };
+    let guests = |rule: &str| {
+        config(&format!("anonymous = \"guest\"\n[[realms.roles]]\nname = \"guest\"\n{rule}\n"))
+    };
+    std::fs::write(&path, guests("allow = [\"subscribe case123\"]")).unwrap();
+    let mut command = program(&folder.path(""), &["--config"]);
+    command.arg(&path);
+    let mut router = Router::spawn(command, "");
+    router.await_line("ready in ");
+    let address = router.address("ws://");
+    let mut member = member_at(&address);
+    let mut guest = Peer::tcp(&address, Framing::RawSocket);
+    guest.join("ruled");
+    subscribe(&mut guest, 1, json!({}), "case123");
+    let options = json!({"acknowledge": true});
+    member.send(&json!([16, 1, options, "case123", ["before"]]));
+    member.expect(17);
+    assert_eq!(guest.expect(36)[4][0], "before");
+
+    std::fs::write(&path, guests("allow = [\"call wamp.session.count\"]")).unwrap();
+    router.signal(Signal::SIGHUP);
+    router.await_line("reloaded");
+    member.send(&json!([16, 2, options, "case123", ["after"]]));
+    member.expect(17);
+    // What it hears next is no event.
+    let error = error_of(&mut guest, &json!([32, 2, {}, "case123"]));
+    expect(&error, NOT_AUTHORIZED, "SUBSCRIBE")?;
+    call(&mut guest, 3, "wamp.session.count", json!([]));
+
+    std::fs::write(&path, config("")).unwrap();
+    router.signal(Signal::SIGHUP);
+    let goodbye = guest.expect(6)[2].clone();
+    call(&mut member, 3, "wamp.session.count", json!([]));
+    drop((member, guest));
+    router.stop();
+    expect(goodbye.as_str().unwrap(), "gigawamp.close.access_changed", "GOODBYE")?;
+    Ok("no event, not_authorized, GOODBYE".to_owned())
 }
 
 /// Ids of sessions that come and go on two connections, one on each shard.

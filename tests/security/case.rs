@@ -231,4 +231,14 @@ be lost, late beyond patience, or out of order. After each case the router must 
 within the memory that the case allows; at the end it must stop in good order, have counted what was done to it, and
 its log must be short and without secrets. How long something took is no measure, but for deadlines that the router
 promises.
+
+Some cases are elsewhere:
+
+| Case | Where |
+|---|---|
+| 63, decoders for a day | `for target in $(cargo +nightly fuzz list); do cargo +nightly fuzz run $target -- -max_total_time=86400 -rss_limit_mb=512 -timeout=1; done` |
+| 72 and 74, what the time of an answer tells | `cargo test --release --test security timing -- --ignored --nocapture`, on a quiet machine |
+| 85, ids that begin again behind 2^53 | units of `src/message/id.rs`: no session lives to see it |
+| all at once, for an hour | `cargo load attack --router target/release/gigawamp --duration 1h` |
+| WebSocket suites | `tests/autobahn/run`, with Python 2.7 |
 ";

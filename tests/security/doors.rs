@@ -85,7 +85,8 @@ const CROWDED: [Case; 5] = [
         "100 reset at once, 1000 closed when their time is over; another address is served in \
          100 ms meanwhile",
         crowd,
-    ),
+    )
+    .growing(32 << 20),
     Case::new(
         "2",
         "50 HTTP heads (5000 in full), an octet at a time",

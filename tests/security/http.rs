@@ -14,7 +14,7 @@ pub(crate) fn groups() -> Vec<Group> {
 
 const HELLO: &[u8] = br#"[1,"realm1",{"roles":{"caller":{}}}]"#;
 
-const CASES: [Case; 6] = [
+const CASES: [Case; 7] = [
     Case::new("17", "A header of a megabyte, whole and octet by octet", "431", |ground| {
         let long = format!("{}X: {}\r\n", headers("wamp.2.json"), "x".repeat(1 << 20));
         expect_status(ground, "431", request(&long).as_bytes())?;
@@ -72,6 +72,47 @@ const CASES: [Case; 6] = [
         },
     )
     .violating(10),
+    Case::new(
+        "21",
+        "Browsers on behalf of other pages: another host, port or scheme, `null`, two of them",
+        "403, before anything of WAMP; 101 for pages of the host they connect to and for clients \
+         that name no page",
+        |ground| {
+            let with = |origin: &str| {
+                let text = request(&(headers("wamp.2.json") + origin));
+                let mut line = Line::to(&ground.address);
+                line.say(&[text.as_bytes(), &frame(TEXT, HELLO)].concat());
+                let answer = line.take_until(b"\r\n\r\n")?;
+                let text = String::from_utf8_lossy(&answer).into_owned();
+                text.split(' ').nth(1).map(str::to_owned).ok_or(text)
+            };
+            let foreign = [
+                "https://evil.example",
+                "http://localhost.evil.example",
+                "http://localhost:81",
+                "http://sub.localhost",
+                "null",
+                "file://",
+            ];
+            for page in foreign {
+                let status = with(&format!("Origin: {page}\r\n"))?;
+                if status != "403" {
+                    return Err(format!("{status} for {page}"));
+                }
+            }
+            let twice = with("Origin: http://localhost\r\nOrigin: https://evil.example\r\n")?;
+            if !["400", "403"].contains(&&*twice) {
+                return Err(format!("{twice} for two"));
+            }
+            for own in ["", "Origin: http://localhost\r\n"] {
+                let status = with(own)?;
+                if status != "101" {
+                    return Err(format!("{status} for {own:?}"));
+                }
+            }
+            Ok(format!("{} times 403, {twice} for two, 2 times 101", foreign.len()))
+        },
+    ),
     Case::new(
         "22",
         "No subprotocol, others, 1000 of them, 64 KiB of them",

@@ -14,6 +14,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 #![expect(clippy::disallowed_methods, reason = "a test of a process waits for it")]
 
+mod advice;
 mod authentication;
 mod authorization;
 mod cargo;
@@ -32,6 +33,7 @@ mod rawsocket;
 mod rpc;
 mod serializers;
 mod talk;
+mod timing;
 mod web;
 mod websocket;
 mod websocket_suite;
@@ -61,6 +63,7 @@ fn groups() -> Vec<Group> {
         serializers::groups(),
         authentication::groups(),
         authorization::groups(),
+        advice::groups(),
         protocol::groups(),
         pubsub::groups(),
         rpc::groups(),

@@ -89,9 +89,10 @@ mod tests {
 
     #[test]
     fn the_nearest_who_is_not_trusted_is_the_client() {
+        type Case<'t> = (&'t [(&'t str, &'t str)], Option<&'t str>);
         let trusted: Vec<IpNet> = vec!["10.0.0.0/8".parse().unwrap(), "fd00::/8".parse().unwrap()];
         let usual = "X-Forwarded-For";
-        let tables: [(&[(&str, &str)], Option<&str>); 18] = [
+        let tables: [Case<'_>; 18] = [
             (&[], None),
             (&[(usual, "192.0.2.1")], Some("192.0.2.1")),
             (&[(usual, "192.0.2.1:4711")], Some("192.0.2.1")),

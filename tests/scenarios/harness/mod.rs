@@ -3,7 +3,7 @@
 //! What is played ([`notation`], [`player`]) and where ([`stage`]) know nothing of each other, so
 //! the same texts can be played against the simulator and against a real process.
 
-mod bottle;
+pub(crate) mod bottle;
 pub(crate) mod notation;
 mod people;
 pub(crate) mod player;
