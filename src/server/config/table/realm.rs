@@ -150,7 +150,7 @@ const KEYS: &[Key<RealmConfig>] = &[
             },
         ),
         preset: Preset::Unset("no subscription has a history"),
-        reload: true,
+        reload: false,
         meaning: "Subscriptions that have a history: their events are kept in memory, whether or \
                   not there are subscribers, for `wamp.subscription.get_events`. A URI that ends \
                   in `*` is a prefix, one with an empty component a wildcard; it means that one \
