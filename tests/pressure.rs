@@ -528,7 +528,7 @@ fn a_kill_is_carried_out_whether_its_caller_stays_or_not() {
 // spec: X-OPT-02
 #[test]
 fn calls_that_wait_for_a_busy_callee_are_bounded_in_octets() {
-    let mut bottle = Bottle::new(2, |config| config.limits.outbox_bytes_max = 100_000);
+    let mut bottle = Bottle::new(2, |config| config.limits.calls_queued_bytes_max = 100_000);
     let (mut callee, mut caller) =
         (bottle.join(0, Framing::RawSocket), bottle.join(1, Framing::RawSocket));
     bottle.say(&mut callee, r#"[64,1,{"concurrency":1},"com.p"]"#);
