@@ -5,7 +5,7 @@
 use super::machine::LinkId;
 use super::said::{Calling, Talents};
 use super::value::Value;
-use crate::wire::{Client, ClientOptions, Framing, Incoming, Serializer};
+use crate::wire::{Client, ClientOptions, Failure, Framing, Incoming, Serializer};
 
 /// A simulated client.
 #[derive(Debug)]
@@ -159,6 +159,8 @@ impl Peer {
                 Ok(Some(Incoming::Negotiated(_) | Incoming::Alive)) => {}
                 Ok(Some(Incoming::Request(_))) => unreachable!("a client is asked nothing"),
                 Ok(None | Some(Incoming::Finished)) => break,
+                // It was told that its request took too long; the connection ends.
+                Err(Failure::Answered) => break,
                 Err(failure) => panic!("the router breaks its transport: {failure:?}"),
             }
         }

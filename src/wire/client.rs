@@ -290,6 +290,10 @@ impl Opening {
         if !matches!(answer.parse(self.answer.bytes()), Ok(httparse::Status::Complete(_))) {
             return Err(Failure::Refused("the answer is no HTTP"));
         }
+        if answer.code == Some(408) {
+            // We were too slow for it.
+            return Err(Failure::Answered);
+        }
         if answer.code != Some(101) {
             return Err(Failure::Refused("the router did not grant the upgrade"));
         }
