@@ -19,8 +19,11 @@ pub(super) fn client(headers: &[Header<'_>], trusted: &[IpNet]) -> Option<IpAddr
     let usual: Vec<_> = http::members(headers, "X-Forwarded-For").collect();
     let standard = parameters(headers, "for");
     match (nearest_stranger(&usual, trusted), nearest_stranger(&standard, trusted)) {
-        (Some(one), Some(other)) if one != other => None,
-        (usual, standard) => usual.or(standard),
+        (Some(one), Some(other)) => (one == other).then_some(one),
+        // One that cannot be read says something else than the other.
+        (None, found) if usual.is_empty() => found,
+        (found, None) if standard.is_empty() => found,
+        (Some(_), None) | (None, Some(_) | None) => None,
     }
 }
 
