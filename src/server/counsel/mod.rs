@@ -96,7 +96,8 @@ impl Pool {
     fn ask(self: &Arc<Self>, job: Job) -> Result<(), &'static str> {
         // Nothing that holds the lock can panic half-way.
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        if state.waiting.len() >= WAITING_MAX {
+        let same = state.waiting.iter().filter(|waiting| waiting.server == job.server).count();
+        if state.waiting.len() >= WAITING_MAX || same >= WAITING_MAX / 2 {
             return Err("too many questions wait to be asked");
         }
         if state.idle <= state.waiting.len() && state.threads < self.threads_max {
