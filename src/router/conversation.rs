@@ -295,13 +295,14 @@ impl Router {
     /// Looks after a peer with an open session: one that is silent is pinged, one that stays
     /// silent or does not read is given up.
     fn look(&mut self, id: ConnectionId) {
-        let throttled = self.peers.slot(id).is_some_and(|slot| slot.throttle.is_some());
+        let unread = self.peers.slot(id).is_some_and(|slot| slot.paused);
         let connection = self.peers.connection(id).expect("its deadline was found");
         let heard = std::mem::take(&mut connection.heard);
         connection.transport.forgive_pings();
         // A peer that has something to read shows by reading it that it lives. What it says may
-        // not be listened to meanwhile, and a ping would only wait behind the rest.
-        let silent = !heard && !throttled && connection.outbox.is_empty() && !self.held;
+        // not be listened to meanwhile, and a ping would only wait behind the rest. Nor is who is
+        // not read to blame for its silence: an authorizer or a rate holds it back.
+        let silent = !heard && !unread && connection.outbox.is_empty() && !self.held;
         connection.silences = if silent { connection.silences.saturating_add(1) } else { 0 };
         let progressed = std::mem::take(&mut connection.progressed);
         connection.stalled_since = match connection.stalled_since {
