@@ -83,6 +83,12 @@ impl Router {
                 ended.push(self.peers.id_of(slot));
             }
         }
+        // Whoever may not be here any more has nothing to leave behind either.
+        for id in &ended {
+            if let Some(session) = self.peers.session(id.slot) {
+                session.testaments = Default::default();
+            }
+        }
         self.end_sessions(&ended, close::ACCESS_CHANGED);
         self.apply_roles(realm, &roles);
     }
@@ -91,6 +97,7 @@ impl Router {
     fn end_sessions(&mut self, ids: &[ConnectionId], reason: &'static str) {
         // Every caller hears about its calls before its GOODBYE, behind which nothing may come.
         for id in ids {
+            self.cancel_waiting(*id);
             if let Some(realm) = self.peers.session(id.slot).map(|session| session.realm) {
                 self.in_realm(realm, |realm, context| realm.cancel_calls(id.slot, context));
             }

@@ -25,6 +25,8 @@ pub struct Authentication {
     pub session: SessionId,
     /// The place of its realm among all realms.
     pub realm: u16,
+    /// The place of the realm that the client asked for. An authenticator may have it join another.
+    pub asked_realm: u16,
     /// What the client wants to be.
     pub roles: ClientRoles,
     /// How it is to be proved who it is for.

@@ -105,7 +105,10 @@ impl Router {
             };
             candidate.realm = realm;
         }
-        let authid = answer.authid.as_deref().or(candidate.claim.authid.as_deref());
+        // A client that proves nothing of its name, or by a certificate another one, has no say.
+        let claimed = candidate.claim.authid.as_deref();
+        let claimed = claimed.filter(|_| !is_proved_before(candidate.method));
+        let authid = answer.authid.as_deref().or(claimed);
         let authid = authid.map(Into::into).or_else(|| self.authid_of(id, &candidate));
         let role = answer.role.as_deref().filter(|role| !role.is_empty());
         let (Some(authid), Some(role)) = (authid, role) else { return self.fail(id, candidate) };

@@ -11,6 +11,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use crate::env::{Instant, Map};
+use crate::session::auth::Principal;
 use crate::wire::CookieValue;
 
 /// Cookies that are remembered; the oldest go first.
@@ -24,8 +25,9 @@ pub(in crate::router) struct Remembered {
     pub(in crate::router) realm: u16,
     pub(in crate::router) authid: Arc<str>,
     pub(in crate::router) role: Arc<str>,
-    /// It is a principal of the configuration, and only as long as it stays there.
-    pub(in crate::router) is_principal: bool,
+    /// The principal of the configuration that it is, which counts for as long as it stays there
+    /// as it was: with another secret or key it has to be proved anew.
+    pub(in crate::router) principal: Option<Arc<Principal>>,
     /// How long it counts; a moment that has passed: no more at all.
     pub(in crate::router) until: Instant,
 }
@@ -87,7 +89,7 @@ mod tests {
             realm: 1,
             authid: "joe".into(),
             role: "guest".into(),
-            is_principal: true,
+            principal: None,
             until: at(until),
         })
     }

@@ -258,8 +258,9 @@ impl Router {
         }
         let Some(known) = self.shown_cookie(id, candidate.realm) else { return Plan::Unfit };
         let claimed = candidate.claim.authid.as_deref();
-        let is_still_there = !known.is_principal
-            || config.principals.find(&known.authid).is_some_and(|it| it.role == known.role);
+        let now = || config.principals.find(&known.authid);
+        let is_still_there =
+            known.principal.as_ref().is_none_or(|before| now().is_some_and(|it| it == before));
         if !is_still_there || claimed.is_some_and(|claimed| *claimed != *known.authid) {
             return Plan::Unfit;
         }

@@ -43,7 +43,7 @@ use crate::message::{
     Attributes, Authenticate, Challenge, Extra, Hello, HelloDetails, HelloExtra, Text, UriCheck,
     Welcome, WelcomeDetails,
 };
-use crate::session::auth::{Method, jwt};
+use crate::session::auth::{Method, jwt, scram};
 use crate::session::authentication::{Authentication, Awaited, Claim, Grant};
 use crate::session::{Identity, Phase, Session, Violation};
 use crate::wire::Serializer;
@@ -99,6 +99,7 @@ impl Router {
             awaited: Awaited::Judgement,
             session: self.random_session_id(),
             realm,
+            asked_realm: realm,
             roles,
             method: Method::Anonymous,
             claim,
@@ -268,14 +269,16 @@ impl Router {
 
     /// Opens the session of a client that has proved who it is.
     fn admit(&mut self, id: ConnectionId, candidate: Authentication, grant: Grant) {
-        let Authentication { session: session_id, realm, roles, method, claim, .. } = candidate;
+        let Authentication {
+            session: session_id, realm, asked_realm, roles, method, claim, ..
+        } = candidate;
         let Some(role) = self.realms[usize::from(realm)].roles.find(&grant.role) else {
             return self.abort(id, UNKNOWN_ROLE.0, UNKNOWN_ROLE.1);
         };
         if self.peers.sessions.contains_key(&session_id) {
             return self.abort(id, FAILED.0, FAILED.1);
         }
-        self.forgive(id, realm, &claim);
+        self.forgive(id, asked_realm, (method, &claim), &grant.authid);
         let identity = Identity {
             authid: grant.authid,
             role,
@@ -321,7 +324,7 @@ impl Router {
     /// happens often.
     fn deny(&mut self, id: ConnectionId, candidate: Authentication) {
         self.peers.counters.authentications_failed += 1;
-        let Some(pair) = self.pair(id, candidate.realm, &candidate.claim) else {
+        let Some(pair) = self.pair(id, candidate.asked_realm, &candidate.claim) else {
             return self.put_off(id, candidate, DENIED, Duration::ZERO);
         };
         let delay = self.note_failure_everywhere(pair);
@@ -390,16 +393,32 @@ impl Router {
     fn pair(&mut self, id: ConnectionId, realm: u16, claim: &Claim) -> Option<Pair> {
         let is_counted = self.config.limits.attempts_max > 0;
         let address = self.peers.slot(id)?.origin.address.filter(|_| is_counted)?;
-        let who = claim.authid.as_deref().or(claim.extra.pubkey.as_deref())?;
-        Some(Pair::new(address, realm, who))
+        let Some(authid) = claim.authid.as_deref() else {
+            let key = claim.extra.pubkey.as_deref()?;
+            return Some(Pair::new(address, realm, &format!("key {key}")));
+        };
+        // SCRAM takes many spellings for one name, and each would be another one to try.
+        let who = scram::normalize(authid).unwrap_or_else(|| authid.to_owned());
+        Some(Pair::new(address, realm, &who))
     }
 
     fn is_blocked(&mut self, id: ConnectionId, candidate: &Authentication) -> bool {
-        let pair = self.pair(id, candidate.realm, &candidate.claim);
+        let pair = self.pair(id, candidate.asked_realm, &candidate.claim);
         pair.is_some_and(|pair| self.attempts.is_blocked(&pair, self.now))
     }
 
-    fn forgive(&mut self, id: ConnectionId, realm: u16, claim: &Claim) {
+    /// Forgets the failures of an identity that was proved. What is merely claimed, beside a method
+    /// that proves nothing of it, counts on.
+    fn forgive(
+        &mut self,
+        id: ConnectionId,
+        realm: u16,
+        (method, claim): (Method, &Claim),
+        authid: &str,
+    ) {
+        if method == Method::Anonymous || claim.authid.as_deref().is_some_and(|it| it != authid) {
+            return;
+        }
         if let Some(pair) = self.pair(id, realm, claim) {
             self.attempts.forgive(&pair);
         }
@@ -435,12 +454,15 @@ impl Router {
         let connection = self.peers.connection(id);
         let visitor = connection.and_then(|connection| connection.visitor.as_ref());
         let Some(cookie) = visitor.and_then(|visitor| visitor.cookie) else { return };
+        let is_principal = *identity.authprovider == *methods::STATIC;
+        let known = &self.config.realms[usize::from(realm)].authentication.principals;
+        let principal = known.find(&identity.authid).filter(|_| is_principal).map(Arc::clone);
         self.remember(Remembered {
             cookie: cookie.value,
             realm,
             authid: Arc::clone(&identity.authid),
             role: Arc::clone(&identity.authrole),
-            is_principal: *identity.authprovider == *methods::STATIC,
+            principal,
             until: self.now + age,
         });
     }
