@@ -7,7 +7,7 @@
 
 use tracing::{error, info, warn};
 
-use super::config::{self, Flags, Loaded, Refused, Source, Stamp};
+use super::config::{self, Flags, Loaded, Refused, Settings, Source, Stamp};
 use super::pid::PidFile;
 use super::tls::Doors;
 use super::{ListenerSettings, logging, metrics};
@@ -87,20 +87,35 @@ impl Reloader {
         if matches!(self.loaded.source, Source::Stdin) {
             return self.refuse(&["standard input cannot be read again".to_owned()]);
         }
-        self.doors.renew(shards);
-        self.apply(config::load(&self.flags, &environment), shards);
+        if self.apply(config::load(&self.flags, &environment), shards) {
+            self.doors.renew(shards);
+        }
     }
 
-    /// Lets what was `read` hold from here on, if it will do.
-    fn apply(&mut self, read: Result<Loaded, Refused>, shards: &mut Shards) {
-        let loaded = match read {
-            Ok(loaded) => loaded,
-            Err(Refused::Usage(text)) => return self.refuse(&[text]),
-            Err(Refused::Config(problems)) => {
-                let lines: Vec<_> = problems.iter().map(ToString::to_string).collect();
-                return self.refuse(&lines);
+    /// Lets what was `read` hold from here on, if it will do; says whether it does.
+    fn apply(&mut self, read: Result<Loaded, Refused>, shards: &mut Shards) -> bool {
+        match self.try_apply(read, shards) {
+            Ok(()) => true,
+            Err(problems) => {
+                self.refuse(&problems);
+                false
             }
-        };
+        }
+    }
+
+    fn try_apply(
+        &mut self,
+        read: Result<Loaded, Refused>,
+        shards: &mut Shards,
+    ) -> Result<(), Vec<String>> {
+        let loaded = read.map_err(|refused| match refused {
+            Refused::Usage(text) => vec![text],
+            Refused::Config(problems) => problems.iter().map(ToString::to_string).collect(),
+        })?;
+        if loaded.source != self.loaded.source {
+            let (now, before) = (&loaded.source, &self.loaded.source);
+            return Err(vec![format!("{before} is not there any more, {now} would be read")]);
+        }
         let mut listeners = self.listeners.clone();
         for listener in &mut listeners {
             let same = |other: &&ListenerSettings| other.address == listener.address;
@@ -109,12 +124,15 @@ impl Reloader {
                 listener.admission = now.admission.clone();
             }
         }
+        // It is the listeners that are open which must fit, whatever the file says of others.
+        let running = Settings { listeners: listeners.clone(), ..loaded.settings.clone() };
+        if let Some((_, text)) = running.check() {
+            return Err(vec![format!("for the listeners that are open: {text}")]);
+        }
+        super::check_files(&running).map_err(|text| vec![text])?;
         let ended_before = metrics::total(&shards.counters()).reconfigured_sessions_ended;
         let config = super::router_config(&loaded.settings, &listeners);
-        let changes = match shards.configure(config) {
-            Ok(changes) => changes,
-            Err(text) => return self.refuse(&[text.to_owned()]),
-        };
+        let changes = shards.configure(config).map_err(|text| vec![text.to_owned()])?;
         for warning in &loaded.warnings {
             warn!("{warning}");
         }
@@ -135,6 +153,7 @@ impl Reloader {
         self.listeners = listeners;
         self.under_way = Some(UnderWay { ended_before, turns: None });
         self.follow(shards);
+        Ok(())
     }
 
     /// Looks how far a reload is.

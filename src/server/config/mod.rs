@@ -279,7 +279,7 @@ impl Settings {
     }
 
     /// What contradicts something else, if anything does, and its line if that is one alone.
-    fn check(&self) -> Option<(Option<usize>, String)> {
+    pub(super) fn check(&self) -> Option<(Option<usize>, String)> {
         let is_open = |listener: &&ListenerSettings| {
             !listener.address.is_local() && self.admits_anonymous(listener)
         };
