@@ -19,9 +19,9 @@ const KEYS: &[Key<Limits>] = &[
         preset: Preset::Core,
         reload: true,
         meaning: "Connections one address (of IPv6: one network of 64 bits) may have; more are \
-                  reset. Clients of a proxy with \
-                  `proxy_protocol` count by their own addresses; an HTTP proxy is one address, and \
-                  needs more or bounds its clients itself. 0: any number.",
+                  reset. Clients of a proxy with `proxy_protocol` count by their own addresses; an \
+                  HTTP proxy is one address, and needs more or bounds its clients itself. 0: any \
+                  number.",
     },
     Key {
         name: "connects_per_address",
