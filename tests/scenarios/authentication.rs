@@ -197,6 +197,7 @@ fn who_fails_often_waits_and_is_not_listened_to_for_a_while() {
         "// not by long-poll
          given: principal joe guest ticket=t0p
          given: principal eve guest ticket=3v3
+         given: anonymous guest
          given: attempts_max 2\n",
     );
     text += &(attempt("a", "x") + &denied("a"));
@@ -211,6 +212,11 @@ fn who_fails_often_waits_and_is_not_listened_to_for_a_while() {
         f: connects {from: "192.0.2.1"}
         f: HELLO realm1 {authmethods: [ticket], authid: eve, roles: {caller: {}}} -> CHALLENGE ticket {}
         f: AUTHENTICATE 3v3 {} -> WELCOME * {authid: eve, ..}
+        // Whom somebody merely claims to be is not forgiven for it.
+        h: connects {from: "192.0.2.1"}
+        h: HELLO realm1 {authmethods: [anonymous], authid: joe, roles: {caller: {}}} -> WELCOME * {..}
+        i: connects {from: "192.0.2.1"}
+        i: HELLO realm1 {authmethods: [ticket], authid: joe, roles: {caller: {}}} -> ABORT {message: *} wamp.error.authentication_failed
         wait 300s
     "#;
     text += &(attempt("g", "t0p") + "g: <- WELCOME * {authid: joe, ..}\n");

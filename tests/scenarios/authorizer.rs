@@ -135,6 +135,24 @@ fn who_leaves_waits_for_nothing() {
     ));
 }
 
+#[test]
+fn who_waits_hears_of_it_before_its_realm_is_removed() {
+    check(&format!(
+        r#"{GIVEN}
+        // not by long-poll
+        ann: joins realm1 {{callee: {{}}}}
+        ann: REGISTER 1 {{}} com.judge -> REGISTERED 1 $j
+        bob: CALL 1 {{}} com.asked.p
+        ann: <- INVOCATION 1 $j {{}} *
+        reload without realm1
+        // On another shard the authorizer may be gone first.
+        bob: <- ERROR CALL 1 {{}} *
+        bob: <- GOODBYE {{}} wamp.close.close_realm
+        ann: <~ GOODBYE {{}} wamp.close.close_realm
+    "#
+    ));
+}
+
 // spec: A-AUZ-07
 #[test]
 fn who_waits_hears_of_it_before_the_end() {

@@ -115,6 +115,31 @@ fn who_would_not_be_given_its_role_again_is_told_goodbye() {
     );
 }
 
+/// What it left might be what it is sent away for.
+#[test]
+fn who_may_not_be_here_any_more_leaves_nothing_behind() {
+    check(
+        r#"
+        // not by long-poll
+        given: principal joe user ticket=t
+        given: principal sue user ticket=u
+        joe: connects
+        joe: HELLO realm1 {roles: {caller: {}}, authid: joe, authmethods: [ticket]} -> CHALLENGE ticket {}
+        joe: AUTHENTICATE t {} -> WELCOME * {authid: joe, ..}
+        joe: CALL 1 {} wamp.session.add_testament [com.control, [7], {}] -> RESULT 1 {}
+        reload anonymous guest
+        ann: connects
+        ann: HELLO realm1 {roles: {subscriber: {}}} -> WELCOME * {authrole: guest, ..}
+        ann: SUBSCRIBE 1 {} com.control -> SUBSCRIBED 1 *
+        reload another_ticket_for joe
+        joe: <- GOODBYE {} gigawamp.close.access_changed
+        joe: GOODBYE {} wamp.close.goodbye_and_out
+        joe: closed
+        ann: silent
+    "#,
+    );
+}
+
 #[test]
 fn a_rule_that_is_added_counts_for_sessions_that_are_open() {
     check(

@@ -95,7 +95,7 @@ mod tests {
         type Case<'t> = (&'t [(&'t str, &'t str)], Option<&'t str>);
         let trusted: Vec<IpNet> = vec!["10.0.0.0/8".parse().unwrap(), "fd00::/8".parse().unwrap()];
         let usual = "X-Forwarded-For";
-        let tables: [Case<'_>; 18] = [
+        let tables: [Case<'_>; 20] = [
             (&[], None),
             (&[(usual, "192.0.2.1")], Some("192.0.2.1")),
             (&[(usual, "192.0.2.1:4711")], Some("192.0.2.1")),
@@ -116,6 +116,8 @@ mod tests {
             (&[("Forwarded", "for=192.0.2.1"), (usual, "192.0.2.1")], Some("192.0.2.1")),
             // Only one of them was written by the proxy, and nobody can tell which.
             (&[("Forwarded", "for=192.0.2.1"), (usual, "192.0.2.2")], None),
+            (&[("Forwarded", "for=192.0.2.1"), (usual, "unix:")], None),
+            (&[("Forwarded", "for=_hidden"), (usual, "192.0.2.1")], None),
         ];
         for (lines, expected) in tables {
             let expected = expected.map(|text| text.parse().unwrap());

@@ -122,9 +122,10 @@ pub(crate) fn reconfigured(lines: &[Line]) -> Config {
             "without" => names.retain(|name| *name != value),
             "with" => names.push(value),
             "nobody_is_known" => people = People::default(),
+            "another_ticket_for" => people.change_ticket(value),
             _ => {}
         }
-        if matches!(name, "without" | "with" | "nobody_is_known") {
+        if matches!(name, "without" | "with" | "nobody_is_known" | "another_ticket_for") {
             continue;
         }
         if people.give(name, value) || take_rule(&mut options, (name, value)) {

@@ -79,6 +79,12 @@ impl People {
         true
     }
 
+    /// Has the principal of that name known by another ticket than before.
+    pub(super) fn change_ticket(&mut self, authid: &str) {
+        let known = self.principals.iter_mut().find(|known| *known.authid == *authid);
+        known.expect("it is known").credentials.ticket = Some(Ticket::of("another"));
+    }
+
     /// Lets those who prove nothing join where there are roles, with the role for anonymous clients
     /// unless another one is given.
     pub(super) fn admit_anonymous(&mut self) {
