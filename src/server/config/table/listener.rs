@@ -305,8 +305,8 @@ const KEYS: &[Key<ListenerSettings>] = &[
         meaning: "Networks of HTTP proxies that are believed when `X-Forwarded-For` or `Forwarded` \
                   says for whom they speak: the rightmost address there that is in none of these \
                   networks is the client's, for failed attempts, logs and session details; \
-                  connections count for the proxy. `X-Forwarded-Proto` and `X-Forwarded-Host` are believed as well. On a Unix \
-                  socket every network means: whoever connects. If both headers are there and say \
+                  connections count for the proxy. `X-Forwarded-Proto` and `X-Forwarded-Host` \
+                  are believed as well. On a Unix socket every network means: whoever connects. If both headers are there and say \
                   different things, neither counts.",
     },
 ];
