@@ -306,8 +306,8 @@ const KEYS: &[Key<ListenerSettings>] = &[
                   says for whom they speak: the rightmost address there that is in none of these \
                   networks is the client's, for failed attempts, logs and session details; \
                   connections count for the proxy. `X-Forwarded-Proto` and `X-Forwarded-Host` \
-                  are believed as well. On a Unix socket every network means: whoever connects. If both headers are there and say \
-                  different things, neither counts.",
+                  are believed as well. On a Unix socket every network means: whoever connects. \
+                  If both headers are there and say different things, neither counts.",
     },
 ];
 
