@@ -42,6 +42,10 @@ const COMPLETIONS: u32 = 4_096;
 /// Buffers that one connection may have waiting before the kernel is told to stop reading ahead.
 const QUEUED_MAX: usize = 16;
 
+/// Times in a row that the ring is entered for nothing before the flag of put-off work is taken
+/// for stale. More than once, for what is put off need not complete anything.
+const EMPTY_ENTERS_MAX: usize = 3;
+
 /// A timer that rings this much too late saves altering it.
 const TIMER_SLACK: Duration = Duration::from_millis(1);
 
@@ -184,8 +188,8 @@ impl Uring {
     }
 
     /// Submits what waits, lets the kernel do the work it has put off, and copies out what that
-    /// completed.
-    fn enter(&mut self) {
+    /// completed; how much that was.
+    fn enter(&mut self) -> usize {
         let mut queue = self.ring.submission();
         while let Some(entry) = self.overflow.front() {
             // SAFETY: nothing an entry refers to may go before its operation has ended: sockets
@@ -208,10 +212,10 @@ impl Uring {
             let code = error.raw_os_error().unwrap_or(0);
             assert!(passing.contains(&code), "a ring of our own can be entered: {error}");
         }
-        self.reap();
+        self.reap()
     }
 
-    fn reap(&mut self) {
+    fn reap(&mut self) -> usize {
         let completions = self.ring.completion().map(|entry| Completion {
             user_data: entry.user_data(),
             result: entry.result(),
@@ -221,7 +225,9 @@ impl Uring {
         for index in 0..self.completions.len() {
             self.note(self.completions[index]);
         }
+        let count = self.completions.len();
         self.completions.clear();
+        count
     }
 
     fn push(&mut self, entry: squeue::Entry) {
@@ -493,10 +499,17 @@ impl Driver for Uring {
         fence(Ordering::SeqCst);
         self.enter();
         // Since Linux 6.13 entering does only so much of the work that was put off, and what is
-        // left does not ring.
-        let is_put_off = self.ring.submission().taskrun();
-        let has_work = is_put_off
-            || !self.events.is_empty()
+        // left does not ring. But the flag for it may be stale: it is set behind work that was done
+        // already, and entering with nothing to do does not clear it. So what completes nothing
+        // any more is taken for stale, or the shard would turn for nothing instead of sleeping.
+        let mut empty_count = 0;
+        while empty_count < EMPTY_ENTERS_MAX
+            && self.events.is_empty()
+            && self.ring.submission().taskrun()
+        {
+            empty_count = if self.enter() == 0 { empty_count + 1 } else { 0 };
+        }
+        let has_work = !self.events.is_empty()
             || !self.overflow.is_empty()
             || !self.ring.submission().is_empty()
             || (!self.starved.is_empty() && self.buffers.free_count() > 0)
