@@ -2,7 +2,8 @@
 //!
 //! Both would stand a shard still, so they have threads of their own, and a bounded line before
 //! them: what finds no place there has failed at once. No HTTP server gets more than half of the
-//! threads, so that one that hangs does not take all others down with it.
+//! threads and places, so that one that hangs does not take all others down with it. Servers are
+//! told apart by their entries in the configuration: two entries with one URL have two shares.
 
 #![expect(
     clippy::disallowed_types,
@@ -96,8 +97,10 @@ impl Pool {
     fn ask(self: &Arc<Self>, job: Job) -> Result<(), &'static str> {
         // Nothing that holds the lock can panic half-way.
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        // What may have half of the threads may have half of the places.
+        let of_one = WAITING_MAX * self.share_max / self.threads_max;
         let same = state.waiting.iter().filter(|waiting| waiting.server == job.server).count();
-        if state.waiting.len() >= WAITING_MAX || same >= WAITING_MAX / 2 {
+        if state.waiting.len() >= WAITING_MAX || same >= of_one {
             return Err("too many questions wait to be asked");
         }
         if state.idle <= state.waiting.len() && state.threads < self.threads_max {
