@@ -26,6 +26,7 @@ use std::time::Duration;
 
 use io_uring::types::{CancelBuilder, Fd, Timespec};
 use io_uring::{IoUring, Probe, cqueue, opcode, squeue};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::buffers::{Buffers, GROUP};
 use super::{Driver, Event, Received};
@@ -41,10 +42,6 @@ const COMPLETIONS: u32 = 4_096;
 
 /// Buffers that one connection may have waiting before the kernel is told to stop reading ahead.
 const QUEUED_MAX: usize = 16;
-
-/// Times in a row that the ring is entered for nothing before the flag of put-off work is taken
-/// for stale. More than once, for what is put off need not complete anything.
-const EMPTY_ENTERS_MAX: usize = 3;
 
 /// A timer that rings this much too late saves altering it.
 const TIMER_SLACK: Duration = Duration::from_millis(1);
@@ -188,8 +185,8 @@ impl Uring {
     }
 
     /// Submits what waits, lets the kernel do the work it has put off, and copies out what that
-    /// completed; how much that was.
-    fn enter(&mut self) -> usize {
+    /// completed.
+    fn enter(&mut self) {
         let mut queue = self.ring.submission();
         while let Some(entry) = self.overflow.front() {
             // SAFETY: nothing an entry refers to may go before its operation has ended: sockets
@@ -212,10 +209,10 @@ impl Uring {
             let code = error.raw_os_error().unwrap_or(0);
             assert!(passing.contains(&code), "a ring of our own can be entered: {error}");
         }
-        self.reap()
+        self.reap();
     }
 
-    fn reap(&mut self) -> usize {
+    fn reap(&mut self) {
         let completions = self.ring.completion().map(|entry| Completion {
             user_data: entry.user_data(),
             result: entry.result(),
@@ -225,9 +222,15 @@ impl Uring {
         for index in 0..self.completions.len() {
             self.note(self.completions[index]);
         }
-        let count = self.completions.len();
         self.completions.clear();
-        count
+    }
+
+    /// Whether the kernel still has work that it put off. The flag in the ring says so too, but it
+    /// stays behind when that work was done already; only the kernel sees its own list.
+    fn has_put_off_work(&self) -> bool {
+        // SAFETY: the ring is open as long as `self` is.
+        let ring = unsafe { BorrowedFd::borrow_raw(self.ring.as_raw_fd()) };
+        poll(&mut [PollFd::new(ring, PollFlags::POLLIN)], PollTimeout::ZERO) != Ok(0)
     }
 
     fn push(&mut self, entry: squeue::Entry) {
@@ -499,21 +502,13 @@ impl Driver for Uring {
         fence(Ordering::SeqCst);
         self.enter();
         // Since Linux 6.13 entering does only so much of the work that was put off, and what is
-        // left does not ring. But the flag for it may be stale: it is set behind work that was done
-        // already, and entering with nothing to do does not clear it. So what completes nothing
-        // any more is taken for stale, or the shard would turn for nothing instead of sleeping.
-        let mut empty_count = 0;
-        while empty_count < EMPTY_ENTERS_MAX
-            && self.events.is_empty()
-            && self.ring.submission().taskrun()
-        {
-            empty_count = if self.enter() == 0 { empty_count + 1 } else { 0 };
-        }
+        // left does not ring.
         let has_work = !self.events.is_empty()
             || !self.overflow.is_empty()
             || !self.ring.submission().is_empty()
             || (!self.starved.is_empty() && self.buffers.free_count() > 0)
-            || (timeout.is_some() && self.timer.is_none());
+            || (timeout.is_some() && self.timer.is_none())
+            || (self.ring.submission().taskrun() && self.has_put_off_work());
         if has_work {
             self.note_awake();
         }
