@@ -43,11 +43,6 @@ impl EventFd {
         // Nothing to read is as good: somebody was faster, or nobody rang.
         let _ = (&self.0).read(&mut [0; 8]);
     }
-
-    /// A second descriptor for the same counter.
-    pub(in crate::shard) fn share(&self) -> io::Result<OwnedFd> {
-        self.0.as_fd().try_clone_to_owned()
-    }
 }
 
 impl AsFd for EventFd {
