@@ -20,7 +20,7 @@ use crate::message::uri::close;
 use crate::message::{
     Goodbye, GoodbyeDetails, Message, Payload, Role, RouterRoles, SessionId, Welcome,
 };
-use crate::session::{Connection, ConnectionId, Phase, Session, SessionRef, ShardId};
+use crate::session::{Buckets, Connection, ConnectionId, Phase, Session, SessionRef, ShardId};
 use crate::wire::{Deflater, Framing, Negotiated};
 
 /// Why a message could not be queued for a peer. The peer is not to blame.
@@ -50,6 +50,8 @@ pub(super) struct Slot {
     pub(super) behind: bool,
     /// Its session has done more than its rates allow: when it may go on.
     pub(super) throttle: Option<Handle>,
+    /// What a session before has left of its rates, where that is not in use.
+    pub(super) buckets: Option<Box<Buckets>>,
     /// Nothing is read from it: it is full, behind, throttled or held back.
     pub(super) paused: bool,
     /// A request that an authorizer decides; nothing after it is processed before.

@@ -91,6 +91,7 @@ impl Router {
         }
         self.end_sessions(&ended, close::ACCESS_CHANGED);
         self.apply_roles(realm, &roles);
+        self.apply_rates(realm);
     }
 
     /// Ends sessions by no fault of theirs.

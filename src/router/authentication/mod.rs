@@ -306,8 +306,8 @@ impl Router {
         let given = config.request_ids;
         let request_ids = if is_poll(id.slot) { RequestIds::Any } else { given };
         self.bind_cookie(id, (realm, method), &identity);
+        let buckets = self.buckets(id, (realm, &identity.authrole));
         let keys = (request_ids, &self.hash_key);
-        let buckets = self.buckets(realm, &identity.authrole);
         let connection = self.peers.connection(id).expect("it said HELLO");
         let session = Session::new(session_id, realm, identity, roles, keys);
         let mut session = session.after(connection.request_before);

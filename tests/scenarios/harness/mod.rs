@@ -228,7 +228,7 @@ fn take_rule(options: &mut RealmOptions, (name, value): (&str, &str)) -> bool {
         options.authorizers.push(authorizer(value).expect("NAME PROCEDURE WORDS"));
         return true;
     }
-    if !["role", "allow", "deny", "disclose", "ask"].contains(&name) {
+    if !["role", "allow", "deny", "disclose", "ask", "calls_per_second"].contains(&name) {
         return false;
     }
     if name == "role" || options.roles.is_empty() {
@@ -239,6 +239,7 @@ fn take_rule(options: &mut RealmOptions, (name, value): (&str, &str)) -> bool {
     match name {
         "allow" => role.allow.push(Rule::parse(value).expect("ACTIONS URI")),
         "role" => {}
+        "calls_per_second" => role.calls_per_second = value.parse().ok(),
         "deny" => role.deny.push(Rule::parse(value).expect("ACTIONS URI")),
         "disclose" => role.disclose.push(parse_disclose(value).expect("ACTIONS URI WORD")),
         _ => role.ask.push(parse_ask(value).expect("ACTIONS URI AUTHORIZER")),
