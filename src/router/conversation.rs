@@ -5,8 +5,8 @@
 //! way, whoever ended them and why.
 
 use super::advice::QuestionId;
-use super::peers::is_poll;
 use super::realm::Realm;
+use super::slots::is_poll;
 use super::{ConnectionId, Origin, Output, Router};
 use crate::env::{Instant, shrink};
 use crate::message::uri::{close, error};
