@@ -92,7 +92,8 @@ impl Broadcast {
         true
     }
 
-    /// Lets `event` follow in the volley in hand. Says no if it is not short in every kind of frame.
+    /// Lets `event` follow in the volley in hand. Says no if it is not short in every kind of
+    /// frame.
     pub(super) fn follow(&mut self, event: &Event<'_>, peers: &mut Peers) -> bool {
         self.begin();
         let mut frames: SmallVec<[Range<usize>; 4]> = SmallVec::new();
