@@ -52,7 +52,7 @@ impl<'m> Wish<'m> {
         })
     }
 
-    const fn exact(action: Action, uri: &'m str) -> Self {
+    pub(super) const fn exact(action: Action, uri: &'m str) -> Self {
         Self { action, policy: MatchPolicy::Exact, uri, force: false }
     }
 
