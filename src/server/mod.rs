@@ -12,6 +12,7 @@ mod cli;
 mod config;
 mod counsel;
 mod explain;
+mod file;
 mod identity;
 mod logging;
 mod memory;
@@ -30,7 +31,7 @@ use std::time::{Duration, SystemTime};
 
 use tracing::{debug, error, info, warn};
 
-pub use config::options_markdown;
+pub use config::{examine, options_markdown};
 
 use crate::router::config::{Config, Effect, RealmConfig};
 use crate::shard::{self, Listener, Shards};
@@ -378,7 +379,7 @@ fn stop_at_once(name: &str) -> ! {
 
 /// Loads the configuration, or prints what is wrong with it.
 fn load(flags: &Flags) -> Result<Loaded, ExitCode> {
-    config::load(flags, &|name| std::env::var_os(name)).map_err(|refused| match refused {
+    config::load(flags, &|name: &str| std::env::var_os(name)).map_err(|refused| match refused {
         Refused::Usage(text) => refuse_usage(&text),
         Refused::Config(problems) => {
             for problem in problems {

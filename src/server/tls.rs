@@ -1,24 +1,25 @@
 //! What listeners demand before anybody may speak WAMP: from settings and the files that they
 //! name to [`Door`]s, again whenever those files change.
 
-use std::io::{self, Read};
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use ipnet::IpNet;
+use rustls::RootCertStore;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tracing::{error, info, warn};
 use zeroize::Zeroizing;
 
+use super::file;
 use crate::shard::{ClientCertificates, Door, Shards, TlsDoor, TlsSettings};
 
 /// Turns of the main loop between two looks at files: about two seconds.
 const TURNS_PER_LOOK: u32 = 20;
 
 /// The longest file that is read: a chain or many authorities, and no disk image.
-const FILE_BYTES_MAX: u64 = 4 << 20;
+const FILE_BYTES_MAX: usize = 4 << 20;
 
 /// Whether a listener speaks TLS.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -130,13 +131,34 @@ impl DoorSettings {
 /// The certificates of a file, in their order.
 fn chain(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
     let (text, _) = read(path)?;
-    let certificates = CertificateDer::pem_slice_iter(&text).collect::<Result<Vec<_>, _>>();
-    let certificates =
-        certificates.map_err(|error| format!("{}: not in PEM: {error}", path.display()))?;
+    certificates(&text).map_err(|text| format!("{}: {text}", path.display()))
+}
+
+/// The certificates that a text in PEM has, in their order; at least one.
+///
+/// # Errors
+///
+/// Says what is wrong with it.
+pub(super) fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, String> {
+    let certificates = CertificateDer::pem_slice_iter(pem).collect::<Result<Vec<_>, _>>();
+    let certificates = certificates.map_err(|error| format!("not in PEM: {error}"))?;
     match certificates.is_empty() {
-        true => Err(format!("{}: there is no certificate in it", path.display())),
+        true => Err("there is no certificate in it".to_owned()),
         false => Ok(certificates),
     }
+}
+
+/// Whether all certificates of a text in PEM can be those of authorities.
+///
+/// # Errors
+///
+/// Says what is wrong with them.
+pub(super) fn check_authorities(pem: &[u8]) -> Result<(), String> {
+    let mut roots = RootCertStore::empty();
+    for certificate in certificates(pem)? {
+        roots.add(certificate).map_err(|error| error.to_string())?;
+    }
+    Ok(())
 }
 
 /// The first private key of a file, and whether every user can read it.
@@ -148,21 +170,7 @@ fn key(path: &Path) -> Result<(PrivateKeyDer<'static>, bool), String> {
 }
 
 fn read(path: &Path) -> Result<(Zeroizing<Vec<u8>>, bool), String> {
-    let named = |error: io::Error| format!("{}: {error}", path.display());
-    // Looked at before it is opened: to open a pipe could take for ever.
-    if !std::fs::metadata(path).map_err(named)?.is_file() {
-        return Err(format!("{}: it is no plain file", path.display()));
-    }
-    let file = std::fs::File::open(path).map_err(named)?;
-    let metadata = file.metadata().map_err(named)?;
-    if metadata.len() > FILE_BYTES_MAX {
-        return Err(format!("{}: it is longer than 4 MiB", path.display()));
-    }
-    // With room for all of it at once, so that growing leaves no copies behind.
-    let room = usize::try_from(metadata.len()).unwrap_or(0) + 1;
-    let mut text = Zeroizing::new(Vec::with_capacity(room));
-    file.take(FILE_BYTES_MAX).read_to_end(&mut text).map_err(named)?;
-    Ok((text, metadata.permissions().mode() & 0o004 != 0))
+    file::read(path, FILE_BYTES_MAX).map_err(|error| format!("{}: {error}", path.display()))
 }
 
 /// The doors of all listeners that are open, by their index, and the files they were made of.
@@ -239,6 +247,8 @@ impl Watched {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
     use super::*;
 
     #[test]

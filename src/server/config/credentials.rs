@@ -4,7 +4,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::SystemTime;
 
-use super::secret::{self, Reveal};
+use super::secret::{self, References};
 use super::table::PEOPLE;
 use super::{Problem, read};
 use crate::router::config::RealmConfig;
@@ -12,11 +12,10 @@ use crate::router::config::RealmConfig;
 /// By what it is seen that a file is another one: when it was written, its length, its place.
 pub(in crate::server) type Stamp = Option<(SystemTime, u64, u64)>;
 
-/// Reads the files that `realms` name into them; appends what is wrong to `problems`, and tells
-/// `warn` of what is not.
+/// Reads the files that `realms` name into them; appends what is wrong to `problems`.
 pub(super) fn read(
     realms: &mut [RealmConfig],
-    (reveal, warn): (Reveal<'_>, &mut dyn FnMut(String)),
+    references: &References<'_>,
     problems: &mut Vec<Problem>,
 ) {
     for realm in realms {
@@ -27,10 +26,12 @@ pub(super) fn read(
         let mut blame = |text: String| {
             problems.push(Problem { source: path.clone(), line: None, text });
         };
-        let text = match secret::read(&path) {
+        let text = match secret::read(references.world, &path) {
             Ok((text, is_public)) => {
                 if is_public {
-                    warn(format!("the file {path} says who is known, and every user can read it"));
+                    let text =
+                        format!("the file {path} says who is known, and every user can read it");
+                    references.warnings.borrow_mut().push(text);
                 }
                 text
             }
@@ -41,7 +42,7 @@ pub(super) fn read(
         };
         let mut people = Vec::new();
         let before = problems.len();
-        read::read_table((&path, &text), (&PEOPLE, reveal), &mut people, problems);
+        read::read_table((&path, &text), (&PEOPLE, references), &mut people, problems);
         if problems.len() > before {
             continue;
         }

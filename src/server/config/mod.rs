@@ -8,6 +8,7 @@
 
 mod credentials;
 mod document;
+mod examine;
 mod fixed;
 mod key;
 mod nest;
@@ -16,11 +17,11 @@ mod routers;
 mod secret;
 mod table;
 mod value;
+mod world;
 
 use std::cell::RefCell;
-use std::ffi::OsString;
 use std::fmt;
-use std::io::{self, Read};
+use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -28,15 +29,19 @@ use std::time::Duration;
 use tracing_subscriber::filter::LevelFilter;
 
 pub use document::options_markdown;
+pub use examine::examine;
 
 use crate::router::config::{AdmissionConfig, Limits, RealmConfig};
+use crate::server::file;
 use crate::server::tls::DoorSettings;
 use crate::shard::Io;
 use crate::wire::{Serializer, TransportOptions};
 pub(super) use credentials::Stamp;
 use fixed::Fixed;
-use secret::Reveal;
+use secret::{References, Reveal};
 use value::Value;
+use world::World;
+use zeroize::Zeroizing;
 
 /// Everything an operator may say, checked.
 #[derive(Clone, Debug)]
@@ -163,9 +168,6 @@ pub(super) struct Problem {
     text: String,
 }
 
-/// The variables of the environment, by name.
-pub(super) type Environment<'e> = &'e dyn Fn(&str) -> Option<OsString>;
-
 /// A configuration that will do.
 #[derive(Debug)]
 pub(super) struct Loaded {
@@ -174,7 +176,7 @@ pub(super) struct Loaded {
     /// Where it came from.
     pub(super) source: Source,
     /// How it is written there.
-    pub(super) text: Option<String>,
+    pub(super) text: Option<Zeroizing<String>>,
     /// What an operator should know although it is allowed, in no particular order.
     pub(super) warnings: Vec<String>,
     /// What is written that takes a restart to change.
@@ -193,10 +195,11 @@ impl Loaded {
 /// # Errors
 ///
 /// Whatever is wrong with it, all at once if it can be read at all.
-pub(super) fn load(flags: &Flags, environment: Environment<'_>) -> Result<Loaded, Refused> {
-    let named = flags.config.clone().or_else(|| environment("GIGAWAMP_CONFIG").map(PathBuf::from));
-    let found = find(named).map_err(|problem| Refused::Config(vec![problem]))?;
-    load_text(flags, found, environment)
+pub(super) fn load(flags: &Flags, world: &dyn World) -> Result<Loaded, Refused> {
+    let variable = || world.variable("GIGAWAMP_CONFIG").map(PathBuf::from);
+    let found = find(flags.config.clone().or_else(variable));
+    let found = found.map_err(|problem| Refused::Config(vec![problem]))?;
+    load_text(flags, found, world)
 }
 
 /// As [`load`], of a text that was found already; no text is development mode.
@@ -206,28 +209,24 @@ pub(super) fn load(flags: &Flags, environment: Environment<'_>) -> Result<Loaded
 /// As for [`load`].
 pub(super) fn load_text(
     flags: &Flags,
-    (source, text): (Source, Option<String>),
-    environment: Environment<'_>,
+    (source, text): (Source, Option<Zeroizing<String>>),
+    world: &dyn World,
 ) -> Result<Loaded, Refused> {
     let mut settings = Settings::preset();
     let mut problems = Vec::new();
     let warnings = RefCell::new(Vec::new());
-    let reveal: Reveal<'_> = &|written| {
-        let warn = &mut |text| warnings.borrow_mut().push(text);
-        secret::reveal(written, environment, warn)
-    };
+    let references = References { world, warnings: &warnings };
     let mut fixed = Fixed::default();
     match &text {
         Some(text) => {
             let file = (&*source.to_string(), text.as_str());
-            fixed = read::read(file, reveal, &mut settings, &mut problems);
+            fixed = read::read(file, &references, &mut settings, &mut problems);
         }
         None => settings.develop(),
     }
-    let warn = &mut |text| warnings.borrow_mut().push(text);
-    credentials::read(&mut settings.realms, (reveal, warn), &mut problems);
-    apply_environment(&mut settings, environment, reveal, &mut problems);
-    apply_flags(&mut settings, &flags.values, reveal).map_err(Refused::Usage)?;
+    credentials::read(&mut settings.realms, &references, &mut problems);
+    apply_environment(&mut settings, &references, &mut problems);
+    apply_flags(&mut settings, &flags.values, &references).map_err(Refused::Usage)?;
     // What contradicts what can only be said of values that are valid one by one.
     if problems.is_empty() {
         let file = text.as_ref().map_or("settings".to_owned(), |_| source.to_string());
@@ -400,25 +399,26 @@ impl fmt::Display for Problem {
 }
 
 /// The file that counts and its text; no text if there is none.
-fn find(named: Option<PathBuf>) -> Result<(Source, Option<String>), Problem> {
+fn find(named: Option<PathBuf>) -> Result<(Source, Option<Zeroizing<String>>), Problem> {
     let blame = |path: &Path, error: &io::Error| Problem {
         source: path.display().to_string(),
         line: None,
         text: format!("cannot be read: {error}"),
     };
+    let read = |path: &Path| file::read_anything(path, secret::BYTES_MAX).and_then(file::into_text);
     if let Some(path) = named {
         if path.as_os_str() == "-" {
-            let mut text = String::new();
-            let result = io::stdin().read_to_string(&mut text);
-            result.map_err(|error| blame(Path::new("standard input"), &error))?;
+            let octets = file::read_all(io::stdin(), file::ROOM_AT_FIRST, secret::BYTES_MAX);
+            let text = octets.and_then(file::into_text);
+            let text = text.map_err(|error| blame(Path::new("standard input"), &error))?;
             return Ok((Source::Stdin, Some(text)));
         }
-        let text = std::fs::read_to_string(&path).map_err(|error| blame(&path, &error))?;
+        let text = read(&path).map_err(|error| blame(&path, &error))?;
         return Ok((Source::File(path), Some(text)));
     }
     for path in SEARCHED {
         let path = PathBuf::from(path);
-        match std::fs::read_to_string(&path) {
+        match read(&path) {
             Ok(text) => return Ok((Source::File(path), Some(text))),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             // A file that is there but cannot be read must not lead to development mode.
@@ -432,13 +432,12 @@ fn find(named: Option<PathBuf>) -> Result<(Source, Option<String>), Problem> {
 /// Kubernetes sets `GIGAWAMP_SERVICE_HOST` and the like for a service of that name.
 fn apply_environment(
     settings: &mut Settings,
-    environment: Environment<'_>,
-    reveal: Reveal<'_>,
+    references: &References<'_>,
     problems: &mut Vec<Problem>,
 ) {
     let mut apply = |prefix: &str, name: &str, set: &mut dyn FnMut(&Value<'_>) -> _| {
         let variable = variable(prefix, name);
-        let Some(given) = environment(&variable) else {
+        let Some(given) = references.world.variable(&variable) else {
             return;
         };
         let result = given
@@ -449,10 +448,10 @@ fn apply_environment(
         }
     };
     for key in table::TOP.keys {
-        apply("", key.name, &mut |value| key.set(settings, value, reveal));
+        apply("", key.name, &mut |value| key.set(settings, value, references));
     }
     for key in table::LIMITS.keys {
-        apply("LIMITS_", key.name, &mut |value| key.set(&mut settings.limits, value, reveal));
+        apply("LIMITS_", key.name, &mut |value| key.set(&mut settings.limits, value, references));
     }
 }
 
@@ -488,7 +487,7 @@ pub(super) const SEARCHED: [&str; 2] = ["gigawamp.toml", "/etc/gigawamp/gigawamp
 pub(super) fn read_text(text: &str) -> Result<Settings, Vec<String>> {
     let mut settings = Settings::preset();
     let mut problems = Vec::new();
-    let reveal: Reveal<'_> = &|written| Ok(written.to_owned().into());
+    let reveal: Reveal<'_> = &|written: &str| Ok(written.to_owned().into());
     read::read(("gigawamp.toml", text), reveal, &mut settings, &mut problems);
     let mut problems: Vec<_> = problems.iter().map(ToString::to_string).collect();
     if problems.is_empty() {

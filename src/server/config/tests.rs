@@ -340,7 +340,7 @@ fn the_environment_wins_over_the_file_and_flags_over_both() {
         "GIGAWAMP_SHARDS: expected an integer from 1 to 256 or \"auto\", found the text \"many\""
     );
     let flags = Flags { config: Some(path.clone()), values: vec![("shards", "0".into())] };
-    let Err(Refused::Usage(text)) = load(&flags, &|_| None) else { panic!("refused") };
+    let Err(Refused::Usage(text)) = load(&flags, &|_: &str| None) else { panic!("refused") };
     assert!(text.starts_with("--shards: expected an integer from 1 to 256"), "{text}");
     std::fs::remove_file(path).unwrap();
 }
@@ -411,7 +411,8 @@ fn the_example_shows_every_option_at_its_default() {
     let full = uncomment(example, true);
     // It names files and variables that are not here, and whoever needs them goes without.
     for problem in read(&full).err().unwrap_or_default() {
-        let absent = ["is not set", "cannot be read", "No such file", "which is no authorizer"];
+        let absent =
+            ["is not set", "cannot be read", "there are no files", "which is no authorizer"];
         assert!(absent.iter().any(|text| problem.contains(text)), "{problem}");
     }
     let mut written = Vec::new();
@@ -472,7 +473,7 @@ fn presets_of_the_core_lie_within_what_may_be_written() {
     for key in table::LIMITS.keys {
         let shown = key.show(&mut limits).expect("every limit can be shown");
         let mut other = Limits::default();
-        Value::with_literal(&shown, |value| key.set(&mut other, value, &|_| Err(String::new())))
+        Value::with_literal(&shown, |value| key.set(&mut other, value, &secret::Nothing))
             .unwrap()
             .unwrap();
         assert_eq!(format!("{limits:?}"), format!("{other:?}"), "{}", key.name);

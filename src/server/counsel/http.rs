@@ -4,11 +4,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use ureq::Agent;
-use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
+use ureq::tls::{Certificate, RootCerts, TlsConfig};
 
 use crate::limits::ADVICE_BYTES_MAX;
 use crate::router::advice::Reply;
 use crate::router::config::HttpTarget;
+use crate::server::tls;
 
 /// Targets whose connections are kept; there are more only after many reloads.
 const AGENTS_MAX: usize = 64;
@@ -62,28 +63,20 @@ impl Agents {
 fn new_agent(target: &HttpTarget) -> Option<Agent> {
     let roots = match &target.authorities {
         None => RootCerts::WebPki,
-        Some(pem) => RootCerts::from(certificates(pem)?),
+        Some(pem) => {
+            let roots = tls::certificates(pem).ok()?;
+            RootCerts::from(roots.iter().map(|root| Certificate::from_der(root).to_owned()))
+        }
     };
-    let tls = TlsConfig::builder().root_certs(roots).build();
+    let trust = TlsConfig::builder().root_certs(roots).build();
     let config = Agent::config_builder()
         .http_status_as_error(false)
         .max_redirects(0)
         .proxy(None)
-        .tls_config(tls)
+        .tls_config(trust)
         .user_agent(concat!("gigawamp/", env!("CARGO_PKG_VERSION")))
         .build();
     Some(config.new_agent())
-}
-
-/// All certificates of a PEM file, of which there must be one at least.
-fn certificates(pem: &[u8]) -> Option<Vec<ureq::tls::Certificate<'static>>> {
-    let mut all = Vec::new();
-    for item in parse_pem(pem) {
-        if let PemItem::Certificate(certificate) = item.ok()? {
-            all.push(certificate);
-        }
-    }
-    (!all.is_empty()).then_some(all)
 }
 
 #[cfg(test)]
