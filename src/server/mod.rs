@@ -30,6 +30,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use tracing::{debug, error, info, warn};
+use zeroize::Zeroizing;
 
 pub use config::{examine, options_markdown};
 
@@ -91,11 +92,12 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 
 /// Says whether a session may do something, and by which rule.
 fn explain(flags: &Flags, question: &explain::Question) -> ExitCode {
-    let loaded = match load(flags) {
+    let (loaded, written) = match load_written(flags) {
         Ok(loaded) => loaded,
         Err(code) => return code,
     };
-    let answer = match explain::answer(&loaded, question) {
+    let written = written.as_ref().map(|text| text.as_str());
+    let answer = match explain::answer((&loaded, written), question) {
         Ok(answer) => answer,
         Err(text) => return refuse_usage(&text),
     };
@@ -379,7 +381,13 @@ fn stop_at_once(name: &str) -> ! {
 
 /// Loads the configuration, or prints what is wrong with it.
 fn load(flags: &Flags) -> Result<Loaded, ExitCode> {
-    config::load(flags, &|name: &str| std::env::var_os(name)).map_err(|refused| match refused {
+    load_written(flags).map(|(loaded, _)| loaded)
+}
+
+/// As [`load`], and how it is written, if it is.
+fn load_written(flags: &Flags) -> Result<(Loaded, Option<Zeroizing<String>>), ExitCode> {
+    let loaded = config::load_written(flags, &|name: &str| std::env::var_os(name));
+    loaded.map_err(|refused| match refused {
         Refused::Usage(text) => refuse_usage(&text),
         Refused::Config(problems) => {
             for problem in problems {

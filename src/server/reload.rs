@@ -76,8 +76,7 @@ impl Reloader {
             // A bad one is not read over and over.
             *read = now;
             info!("a file with principals has changed");
-            let text = (self.loaded.source.clone(), self.loaded.text.clone());
-            self.apply(config::load_text(&self.flags, text, &environment), shards);
+            self.apply(self.loaded.with_principals_anew(&environment), shards);
         }
     }
 

@@ -24,7 +24,7 @@ pub fn examine(text: &[u8], elsewhere: &[u8]) -> Result<(), Vec<String>> {
     let Ok(text) = std::str::from_utf8(text) else {
         return Err(vec!["standard input: cannot be read: it is not UTF-8".to_owned()]);
     };
-    let found = (Source::Stdin, Some(Zeroizing::new(text.to_owned())));
+    let found = (Source::Stdin, Some(text));
     let loaded = match load_text(&Flags::default(), found, &Elsewhere(elsewhere)) {
         Ok(loaded) => loaded,
         Err(Refused::Usage(text)) => return Err(vec![text]),

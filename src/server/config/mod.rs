@@ -24,6 +24,7 @@ use std::fmt;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tracing_subscriber::filter::LevelFilter;
@@ -31,7 +32,7 @@ use tracing_subscriber::filter::LevelFilter;
 pub use document::options_markdown;
 pub use examine::examine;
 
-use crate::router::config::{AdmissionConfig, Limits, RealmConfig};
+use crate::router::config::{AdmissionConfig, AuthenticationConfig, Limits, RealmConfig};
 use crate::server::file;
 use crate::server::tls::DoorSettings;
 use crate::shard::Io;
@@ -175,8 +176,9 @@ pub(super) struct Loaded {
     pub(super) settings: Settings,
     /// Where it came from.
     pub(super) source: Source,
-    /// How it is written there.
-    pub(super) text: Option<Zeroizing<String>>,
+    /// Who may join each realm by what the configuration itself says, before files with principals
+    /// were read.
+    pub(super) alone: Vec<Arc<AuthenticationConfig>>,
     /// What an operator should know although it is allowed, in no particular order.
     pub(super) warnings: Vec<String>,
     /// What is written that takes a restart to change.
@@ -188,6 +190,28 @@ impl Loaded {
     pub(super) fn stamps(&self) -> Vec<Stamp> {
         credentials::stamps(&self.settings.realms)
     }
+
+    /// The same configuration with what files with principals say now. Nothing else is read again.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with these files, or does not go with the rest.
+    pub(super) fn with_principals_anew(&self, world: &dyn World) -> Result<Self, Refused> {
+        let (mut settings, mut problems) = (self.settings.clone(), Vec::new());
+        for (realm, alone) in settings.realms.iter_mut().zip(&self.alone) {
+            realm.authentication = Arc::clone(alone);
+        }
+        let warnings = RefCell::default();
+        let references = References { world, warnings: &warnings };
+        credentials::read(&mut settings.realms, &references, &mut problems);
+        let (source, fixed) = (self.source.clone(), self.fixed.clone());
+        settings.finish(&source, &mut problems);
+        if !problems.is_empty() {
+            return Err(Refused::Config(problems));
+        }
+        let (alone, warnings) = (self.alone.clone(), warnings.into_inner());
+        Ok(Self { settings, source, alone, warnings, fixed })
+    }
 }
 
 /// Finds, reads and checks the configuration.
@@ -196,10 +220,23 @@ impl Loaded {
 ///
 /// Whatever is wrong with it, all at once if it can be read at all.
 pub(super) fn load(flags: &Flags, world: &dyn World) -> Result<Loaded, Refused> {
+    load_written(flags, world).map(|(loaded, _)| loaded)
+}
+
+/// As [`load`], and how it is written, if it is.
+///
+/// # Errors
+///
+/// As for [`load`].
+pub(super) fn load_written(
+    flags: &Flags,
+    world: &dyn World,
+) -> Result<(Loaded, Option<Zeroizing<String>>), Refused> {
     let variable = || world.variable("GIGAWAMP_CONFIG").map(PathBuf::from);
     let found = find(flags.config.clone().or_else(variable));
-    let found = found.map_err(|problem| Refused::Config(vec![problem]))?;
-    load_text(flags, found, world)
+    let (source, text) = found.map_err(|problem| Refused::Config(vec![problem]))?;
+    let written = text.as_ref().map(|text| text.as_str());
+    Ok((load_text(flags, (source, written), world)?, text))
 }
 
 /// As [`load`], of a text that was found already; no text is development mode.
@@ -207,9 +244,9 @@ pub(super) fn load(flags: &Flags, world: &dyn World) -> Result<Loaded, Refused> 
 /// # Errors
 ///
 /// As for [`load`].
-pub(super) fn load_text(
+fn load_text(
     flags: &Flags,
-    (source, text): (Source, Option<Zeroizing<String>>),
+    (source, text): (Source, Option<&str>),
     world: &dyn World,
 ) -> Result<Loaded, Refused> {
     let mut settings = Settings::preset();
@@ -217,26 +254,22 @@ pub(super) fn load_text(
     let warnings = RefCell::new(Vec::new());
     let references = References { world, warnings: &warnings };
     let mut fixed = Fixed::default();
-    match &text {
+    match text {
         Some(text) => {
-            let file = (&*source.to_string(), text.as_str());
+            let file = (&*source.to_string(), text);
             fixed = read::read(file, &references, &mut settings, &mut problems);
         }
         None => settings.develop(),
     }
+    let alone = settings.realms.iter().map(|realm| Arc::clone(&realm.authentication)).collect();
     credentials::read(&mut settings.realms, &references, &mut problems);
     apply_environment(&mut settings, &references, &mut problems);
     apply_flags(&mut settings, &flags.values, &references).map_err(Refused::Usage)?;
-    // What contradicts what can only be said of values that are valid one by one.
-    if problems.is_empty() {
-        let file = text.as_ref().map_or("settings".to_owned(), |_| source.to_string());
-        let found = settings.check();
-        problems.extend(found.map(|(line, text)| Problem { source: file, line, text }));
-    }
+    settings.finish(&source, &mut problems);
     if !problems.is_empty() {
         return Err(Refused::Config(problems));
     }
-    Ok(Loaded { settings, source, text, warnings: warnings.into_inner(), fixed })
+    Ok(Loaded { settings, source, alone, warnings: warnings.into_inner(), fixed })
 }
 
 impl Settings {
@@ -275,6 +308,19 @@ impl Settings {
             optional: ip.is_ipv6(),
             ..table::preset_listener()
         }));
+    }
+
+    /// Says what contradicts what, unless there are other problems: that can only be said of values
+    /// that are valid one by one.
+    fn finish(&self, source: &Source, problems: &mut Vec<Problem>) {
+        if !problems.is_empty() {
+            return;
+        }
+        let source = match source {
+            Source::Development => "settings".to_owned(),
+            Source::File(_) | Source::Stdin => source.to_string(),
+        };
+        problems.extend(self.check().map(|(line, text)| Problem { source, line, text }));
     }
 
     /// What contradicts something else, if anything does, and its line if that is one alone.

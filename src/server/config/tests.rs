@@ -345,6 +345,50 @@ fn the_environment_wins_over_the_file_and_flags_over_both() {
     std::fs::remove_file(path).unwrap();
 }
 
+/// The configuration goes on as it was read, whatever is in its file by now: nobody has asked to
+/// read that again.
+#[test]
+fn principals_in_files_are_read_anew_without_the_rest() {
+    let folder = std::env::temp_dir().join(format!("gigawamp-anew-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let (path, people) = (folder.join("gigawamp.toml"), folder.join("people.toml"));
+    let text = format!(
+        "[[realms]]\nname = \"realm1\"\ncredentials = \"{}\"\n[[realms.principals]]\n\
+         authid = \"ann\"\nrole = \"user\"\nticket = \"a ticket of ann\"\n\
+         [[listeners]]\naddress = \"127.0.0.1:8080\"\n",
+        people.display()
+    );
+    std::fs::write(&path, text).unwrap();
+    let write = |authid: &str| {
+        let ticket = "role = \"user\"\nticket = \"a ticket\"";
+        let text = format!("[[principals]]\nauthid = \"{authid}\"\n{ticket}\n");
+        std::fs::write(&people, text).unwrap();
+    };
+    let world = |_: &str| None;
+    let known = |loaded: &Loaded| {
+        let principals = &loaded.settings.realms[0].authentication.principals;
+        ["ann", "joe", "sue"].map(|authid| principals.find(authid).is_some())
+    };
+    write("joe");
+    let flags = Flags { config: Some(path.clone()), ..Flags::default() };
+    let loaded = load(&flags, &world).unwrap();
+    assert_eq!(known(&loaded), [true, true, false]);
+    std::fs::write(&path, "nonsense").unwrap();
+    write("sue");
+    let anew = loaded.with_principals_anew(&world).unwrap();
+    assert_eq!(known(&anew), [true, false, true]);
+    assert_eq!((&anew.source, &anew.fixed), (&loaded.source, &loaded.fixed));
+    // And again, so that nobody is left over from before.
+    write("joe");
+    assert_eq!(known(&anew.with_principals_anew(&world).unwrap()), [true, true, false]);
+    write("ann");
+    let Err(Refused::Config(problems)) = loaded.with_principals_anew(&world) else {
+        panic!("refused")
+    };
+    assert!(problems[0].to_string().starts_with(&people.display().to_string()), "{problems:?}");
+    std::fs::remove_dir_all(&folder).unwrap();
+}
+
 #[test]
 fn development_listens_to_this_machine_alone() {
     let mut settings = Settings::preset();
