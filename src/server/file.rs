@@ -1,10 +1,14 @@
 //! Files that a configuration names: plain ones of bounded length, and by what it is seen that one
 //! has changed.
+//!
+//! Whoever reads a file that is watched takes its stamp *before*: what changes while it is read is
+//! then seen at the next look.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
+use std::time::SystemTime;
 
 use nix::libc::O_NONBLOCK;
 use zeroize::Zeroizing;
@@ -91,6 +95,43 @@ pub(super) fn into_text(mut octets: Zeroizing<Vec<u8>>) -> io::Result<Zeroizing<
     }
 }
 
+/// By what it is seen that a file is another one: when it was written, its length, its place.
+pub(super) type Stamp = Option<(SystemTime, u64, u64)>;
+
+/// The stamp of the file at `path`, as it is now.
+pub(super) fn stamp(path: &Path) -> Stamp {
+    let file = std::fs::metadata(path).ok()?;
+    Some((file.modified().ok()?, file.len(), file.ino()))
+}
+
+/// Files that are read again when they have changed.
+#[derive(Debug)]
+pub(super) struct Watched {
+    /// From before they were read.
+    read: Vec<Stamp>,
+    /// From the last look.
+    seen: Vec<Stamp>,
+}
+
+impl Watched {
+    /// Files with these stamps from before they were read.
+    pub(super) fn new(read: Vec<Stamp>) -> Self {
+        Self { seen: read.clone(), read }
+    }
+
+    /// Takes a look, which shows the stamps `now`. Says whether they are to be read, from now on:
+    /// they have changed, and were left alone between two looks. One that cannot be used is not
+    /// read over and over.
+    pub(super) fn is_due(&mut self, now: Vec<Stamp>) -> bool {
+        let is_due = now != self.read && now == self.seen;
+        if is_due {
+            self.read.clone_from(&now);
+        }
+        self.seen = now;
+        is_due
+    }
+}
+
 fn wrong(text: &str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, text)
 }
@@ -130,6 +171,18 @@ mod tests {
         assert!(read(&plain, 4).is_err());
         assert_eq!(**read_anything(&plain, 5).unwrap(), *b"text\n");
         std::fs::remove_dir_all(&folder).unwrap();
+    }
+
+    #[test]
+    fn what_changes_while_it_is_read_is_read_again_once_it_is_left_alone() {
+        let at = |length| vec![Some((SystemTime::UNIX_EPOCH, length, 1))];
+        let mut watched = Watched::new(at(1));
+        assert!(!watched.is_due(at(1)) && !watched.is_due(at(1)));
+        // It changes while it is looked at, and again while it is read.
+        assert!(!watched.is_due(at(2)) && !watched.is_due(at(3)) && watched.is_due(at(3)));
+        assert!(!watched.is_due(at(4)) && watched.is_due(at(4)) && !watched.is_due(at(4)));
+        // It is gone, and back as it was.
+        assert!(!watched.is_due(vec![None]) && !watched.is_due(at(4)) && !watched.is_due(at(4)));
     }
 
     #[test]

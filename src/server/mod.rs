@@ -195,8 +195,8 @@ fn start(
     if let Some(text) = fallback {
         warn!("{text}");
     }
-    let (listeners, transports) = listen(&settings.listeners)?;
-    let doors = Doors::new(transports.iter().map(|settings| &settings.door));
+    let mut doors = Doors::default();
+    let (listeners, transports) = listen(&settings.listeners, &mut doors)?;
     let (connections_max, lowered) = resources::connections_max(
         settings.connections_max,
         resources::raise_open_files(),
@@ -260,8 +260,12 @@ fn log_start(settings: &Settings, source: &Source, shards: usize) {
     info!("realms {}", settings.realms.iter().map(name).collect::<Vec<_>>().join(" "));
 }
 
-/// Opens what was asked for, and says which those are: an optional listener may be left out.
-fn listen(wanted: &[ListenerSettings]) -> Result<(Vec<Listener>, Vec<&ListenerSettings>), String> {
+/// Opens what was asked for, with its `doors`, and says which those are: an optional listener may
+/// be left out.
+fn listen<'w>(
+    wanted: &'w [ListenerSettings],
+    doors: &mut Doors,
+) -> Result<(Vec<Listener>, Vec<&'w ListenerSettings>), String> {
     let mut opened = Vec::new();
     for settings in wanted {
         let backlog = u32::try_from(settings.backlog).unwrap_or(u32::MAX);
@@ -271,7 +275,7 @@ fn listen(wanted: &[ListenerSettings]) -> Result<(Vec<Listener>, Vec<&ListenerSe
         };
         match result {
             Ok(listener) => {
-                let (door, warnings) = settings.door.open()?;
+                let (door, warnings) = doors.open(&settings.door)?;
                 for warning in warnings {
                     warn!("{warning}");
                 }

@@ -1,9 +1,7 @@
 //! What listeners demand before anybody may speak WAMP: from settings and the files that they
 //! name to [`Door`]s, again whenever those files change.
 
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
 
 use ipnet::IpNet;
 use rustls::RootCertStore;
@@ -12,7 +10,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tracing::{error, info, warn};
 use zeroize::Zeroizing;
 
-use super::file;
+use super::file::{self, Stamp, Watched};
 use crate::shard::{ClientCertificates, Door, Shards, TlsDoor, TlsSettings};
 
 /// Turns of the main loop between two looks at files: about two seconds.
@@ -118,13 +116,9 @@ impl DoorSettings {
         self.files().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")
     }
 
-    /// By what it is seen that a file is another one.
-    fn stamps(&self) -> Vec<Option<(SystemTime, u64, u64)>> {
-        let stamp = |path| {
-            let file = std::fs::metadata(path).ok()?;
-            Some((file.modified().ok()?, file.len(), file.ino()))
-        };
-        self.files().map(stamp).collect()
+    /// Of its files, as they are now.
+    fn stamps(&self) -> Vec<Stamp> {
+        self.files().map(file::stamp).collect()
     }
 }
 
@@ -176,27 +170,27 @@ fn read(path: &Path) -> Result<(Zeroizing<Vec<u8>>, bool), String> {
 /// The doors of all listeners that are open, by their index, and the files they were made of.
 #[derive(Debug, Default)]
 pub(super) struct Doors {
-    listeners: Vec<Watched>,
+    listeners: Vec<Opened>,
     turns: u32,
 }
 
 #[derive(Debug)]
-struct Watched {
+struct Opened {
     settings: DoorSettings,
-    /// Of the files as they were read.
-    read: Vec<Option<(SystemTime, u64, u64)>>,
-    /// Of the files at the last look.
-    seen: Vec<Option<(SystemTime, u64, u64)>>,
+    files: Watched,
 }
 
 impl Doors {
-    /// Those of the listeners that are open, in their order.
-    pub(super) fn new<'s>(settings: impl Iterator<Item = &'s DoorSettings>) -> Self {
-        let watch = |settings: &DoorSettings| {
-            let read = settings.stamps();
-            Watched { settings: settings.clone(), seen: read.clone(), read }
-        };
-        Self { listeners: settings.map(watch).collect(), turns: 0 }
+    /// Opens the door of one listener more, and says beside it what an operator should know.
+    ///
+    /// # Errors
+    ///
+    /// As for [`DoorSettings::open`].
+    pub(super) fn open(&mut self, settings: &DoorSettings) -> Result<(Door, Vec<String>), String> {
+        let files = Watched::new(settings.stamps());
+        let opened = settings.open()?;
+        self.listeners.push(Opened { settings: settings.clone(), files });
+        Ok(opened)
     }
 
     /// To be called in every turn of the main loop: every few seconds it looks whether a file is
@@ -208,12 +202,9 @@ impl Doors {
         }
         self.turns = 0;
         for (index, listener) in self.listeners.iter_mut().enumerate() {
-            let now = listener.settings.stamps();
-            let is_quiet = now == listener.seen;
-            if is_quiet && now != listener.read {
+            if listener.files.is_due(listener.settings.stamps()) {
                 listener.renew(index, shards);
             }
-            listener.seen = now;
         }
     }
 
@@ -221,16 +212,16 @@ impl Doors {
     pub(super) fn renew(&mut self, shards: &Shards) {
         for (index, listener) in self.listeners.iter_mut().enumerate() {
             if listener.settings.tls != TlsMode::Off {
+                listener.files = Watched::new(listener.settings.stamps());
                 listener.renew(index, shards);
             }
         }
     }
 }
 
-impl Watched {
+impl Opened {
     /// Sessions that are open stay as they are. If anything is wrong, all stays as it was.
     fn renew(&mut self, index: usize, shards: &Shards) {
-        self.read = self.settings.stamps();
         let files = self.settings.names();
         match self.settings.open() {
             Ok((door, warnings)) => {

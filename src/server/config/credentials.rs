@@ -1,16 +1,12 @@
 //! Files with the principals of a realm, beside the configuration.
 
-use std::os::unix::fs::MetadataExt;
 use std::path::Path;
-use std::time::SystemTime;
 
 use super::secret::{self, References};
 use super::table::PEOPLE;
 use super::{Problem, read};
 use crate::router::config::RealmConfig;
-
-/// By what it is seen that a file is another one: when it was written, its length, its place.
-pub(in crate::server) type Stamp = Option<(SystemTime, u64, u64)>;
+use crate::server::file::{self, Stamp};
 
 /// Reads the files that `realms` name into them; appends what is wrong to `problems`.
 pub(super) fn read(
@@ -57,9 +53,5 @@ pub(super) fn read(
 /// The stamps of the files that `realms` name, in order.
 pub(super) fn stamps(realms: &[RealmConfig]) -> Vec<Stamp> {
     let paths = realms.iter().filter_map(|realm| realm.authentication.credentials.as_ref());
-    let stamp = |path| {
-        let file = std::fs::metadata(Path::new(path)).ok()?;
-        Some((file.modified().ok()?, file.len(), file.ino()))
-    };
-    paths.map(|path| stamp(&**path)).collect()
+    paths.map(|path| file::stamp(Path::new(&**path))).collect()
 }

@@ -33,11 +33,10 @@ pub use document::options_markdown;
 pub use examine::examine;
 
 use crate::router::config::{AdmissionConfig, AuthenticationConfig, Limits, RealmConfig};
-use crate::server::file;
+use crate::server::file::{self, Stamp};
 use crate::server::tls::DoorSettings;
 use crate::shard::Io;
 use crate::wire::{Serializer, TransportOptions};
-pub(super) use credentials::Stamp;
 use fixed::Fixed;
 use secret::{References, Reveal};
 use value::Value;
@@ -179,6 +178,8 @@ pub(super) struct Loaded {
     /// Who may join each realm by what the configuration itself says, before files with principals
     /// were read.
     pub(super) alone: Vec<Arc<AuthenticationConfig>>,
+    /// Of the files with principals, from before they were read.
+    pub(super) stamps: Vec<Stamp>,
     /// What an operator should know although it is allowed, in no particular order.
     pub(super) warnings: Vec<String>,
     /// What is written that takes a restart to change.
@@ -186,8 +187,8 @@ pub(super) struct Loaded {
 }
 
 impl Loaded {
-    /// By what it is seen that a file with principals is another one.
-    pub(super) fn stamps(&self) -> Vec<Stamp> {
+    /// Of the files with principals, as they are now.
+    pub(super) fn stamps_now(&self) -> Vec<Stamp> {
         credentials::stamps(&self.settings.realms)
     }
 
@@ -203,6 +204,7 @@ impl Loaded {
         }
         let warnings = RefCell::default();
         let references = References { world, warnings: &warnings };
+        let stamps = credentials::stamps(&settings.realms);
         credentials::read(&mut settings.realms, &references, &mut problems);
         let (source, fixed) = (self.source.clone(), self.fixed.clone());
         settings.finish(&source, &mut problems);
@@ -210,7 +212,7 @@ impl Loaded {
             return Err(Refused::Config(problems));
         }
         let (alone, warnings) = (self.alone.clone(), warnings.into_inner());
-        Ok(Self { settings, source, alone, warnings, fixed })
+        Ok(Self { settings, source, alone, stamps, warnings, fixed })
     }
 }
 
@@ -262,6 +264,7 @@ fn load_text(
         None => settings.develop(),
     }
     let alone = settings.realms.iter().map(|realm| Arc::clone(&realm.authentication)).collect();
+    let stamps = credentials::stamps(&settings.realms);
     credentials::read(&mut settings.realms, &references, &mut problems);
     apply_environment(&mut settings, &references, &mut problems);
     apply_flags(&mut settings, &flags.values, &references).map_err(Refused::Usage)?;
@@ -269,7 +272,8 @@ fn load_text(
     if !problems.is_empty() {
         return Err(Refused::Config(problems));
     }
-    Ok(Loaded { settings, source, alone, warnings: warnings.into_inner(), fixed })
+    let warnings = warnings.into_inner();
+    Ok(Loaded { settings, source, alone, stamps, warnings, fixed })
 }
 
 impl Settings {

@@ -389,6 +389,42 @@ fn principals_in_files_are_read_anew_without_the_rest() {
     std::fs::remove_dir_all(&folder).unwrap();
 }
 
+/// A world in which somebody writes a file while it is read.
+struct Meddled;
+
+impl World for Meddled {
+    fn variable(&self, _: &str) -> Option<std::ffi::OsString> {
+        None
+    }
+
+    fn file(&self, path: &str, bytes_max: usize) -> io::Result<(Zeroizing<Vec<u8>>, bool)> {
+        let read = file::read(Path::new(path), bytes_max)?;
+        std::fs::write(path, [&read.0[..], b"# more\n"].concat())?;
+        Ok(read)
+    }
+}
+
+#[test]
+fn what_changes_while_it_is_read_is_seen_to_have_changed() {
+    let folder = std::env::temp_dir().join(format!("gigawamp-meddled-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let people = folder.join("people.toml");
+    let joe = "[[principals]]\nauthid = \"joe\"\nrole = \"user\"\nticket = \"a ticket\"\n";
+    std::fs::write(&people, joe).unwrap();
+    let listener = "[[listeners]]\naddress = \"127.0.0.1:8080\"\n";
+    let text = format!(
+        "[[realms]]\nname = \"realm1\"\ncredentials = \"{}\"\n{listener}",
+        people.display()
+    );
+    let found = (Source::Stdin, Some(&*text));
+    let loaded = load_text(&Flags::default(), found, &Meddled).unwrap();
+    assert_ne!(loaded.stamps, loaded.stamps_now());
+    let anew = loaded.with_principals_anew(&Meddled).unwrap();
+    assert_ne!(anew.stamps, anew.stamps_now());
+    assert_eq!(anew.with_principals_anew(&|_: &str| None).unwrap().stamps, anew.stamps_now());
+    std::fs::remove_dir_all(&folder).unwrap();
+}
+
 #[test]
 fn development_listens_to_this_machine_alone() {
     let mut settings = Settings::preset();
