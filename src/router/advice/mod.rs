@@ -82,26 +82,31 @@ pub(super) struct Questions {
 }
 
 /// A question without an answer.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 struct Pending {
     asked: Asked,
     way: Way,
 }
 
 /// How a question is being asked.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 enum Way {
     /// Not at all: it failed at once.
     Nowhere,
     /// By a call in this realm.
     Call(u16),
-    /// Of somebody outside; by then, the answer is too late.
-    Outside(Handle),
+    /// Of somebody outside; by then, the answer is too late. They see by the other half of the last
+    /// that it is still wanted.
+    Outside(Handle, Arc<()>),
 }
 
 const TOO_MANY: &str = "too many questions are pending";
 
 impl QuestionId {
+    /// One for tests of what is asked outside.
+    #[cfg(test)]
+    pub(crate) const FIRST: Self = Self(1);
+
     /// The router's call by which this question is asked on the shard of `caller`.
     const fn request(self) -> RequestId {
         RequestId(self.0)
@@ -132,8 +137,8 @@ impl Questions {
         id
     }
 
-    fn way(&self, id: QuestionId) -> Option<Way> {
-        self.asked.get(&id).map(|pending| pending.way)
+    fn way(&self, id: QuestionId) -> Option<&Way> {
+        self.asked.get(&id).map(|pending| &pending.way)
     }
 
     fn set_way(&mut self, id: QuestionId, way: Way) {
@@ -218,7 +223,8 @@ impl Router {
         id
     }
 
-    /// Nobody waits for the answer to that question any more. A callee is told so.
+    /// Nobody waits for the answer to that question any more. A callee is told so, and those
+    /// outside can see it.
     pub fn withdraw(&mut self, id: QuestionId) {
         let Some(Pending { way, .. }) = self.questions.asked.remove(&id) else { return };
         shrink(&mut self.questions.asked);
@@ -228,8 +234,10 @@ impl Router {
                 let call = self.own_call(id);
                 self.in_realm(realm, |realm, context| realm.dealer.give_up_own_call(call, context));
             }
-            Way::Outside(deadline) => {
+            Way::Outside(deadline, asker) => {
                 self.deadlines.cancel(deadline);
+                // Whoever has taken it sees that it is not wanted any more.
+                drop(asker);
                 let waiting = self.questions.outside.iter_mut();
                 let is_it = |waits: &&mut Option<Question>| {
                     waits.as_ref().is_some_and(|question| question.id == id)

@@ -2,10 +2,11 @@
 //!
 //! A router cannot ask them itself. It says [`Output::Ask`], its driver takes the question and
 //! sees to it that it is answered, whenever and from wherever. An answer that comes too late, or
-//! to a question that nobody asks any more, changes nothing.
+//! to a question that nobody asks any more, changes nothing; so whoever is about to spend time on
+//! one looks whether it [`is_wanted`](Question::is_wanted) still.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use super::super::config::HttpTarget;
@@ -26,6 +27,23 @@ pub struct Question {
     pub timeout: Duration,
     /// What is to be done.
     pub errand: Errand,
+    /// Of what the router keeps as long as it waits.
+    asker: Weak<()>,
+}
+
+impl Question {
+    /// A question, and beside it what is to be kept for as long as somebody waits for the answer.
+    pub(crate) fn new(id: QuestionId, timeout: Duration, errand: Errand) -> (Self, Arc<()>) {
+        let asker = Arc::new(());
+        (Self { id, timeout, errand, asker: Arc::downgrade(&asker) }, asker)
+    }
+
+    /// Whether somebody still waits for the answer. If not, it is best not even asked: whatever is
+    /// answered changes nothing.
+    #[must_use]
+    pub fn is_wanted(&self) -> bool {
+        self.asker.strong_count() > 0
+    }
 }
 
 /// What is to be done to answer a question.
@@ -95,15 +113,16 @@ impl Router {
 
     pub(super) fn ask_outside(&mut self, id: QuestionId, timeout: Duration, errand: Errand) {
         let deadline = self.deadlines.insert(self.now + timeout, Deadline::Question(id));
-        self.questions.set_way(id, Way::Outside(deadline));
-        self.questions.outside.push_back(Some(Question { id, timeout, errand }));
+        let (question, asker) = Question::new(id, timeout, errand);
+        self.questions.set_way(id, Way::Outside(deadline, asker));
+        self.questions.outside.push_back(Some(question));
         self.peers.outputs.push_back(Output::Ask);
     }
 
     /// Takes the answer of somebody outside.
     pub(in super::super) fn on_answered(&mut self, id: QuestionId, reply: Reply) {
-        let Some(Way::Outside(deadline)) = self.questions.way(id) else { return };
-        self.deadlines.cancel(deadline);
+        let Some(Way::Outside(deadline, _)) = self.questions.way(id) else { return };
+        self.deadlines.cancel(*deadline);
         self.questions.tell(id, advice_of(reply));
     }
 

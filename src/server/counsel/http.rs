@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use ureq::Agent;
+use ureq::http::Uri;
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
 
 use crate::limits::ADVICE_BYTES_MAX;
@@ -56,6 +57,15 @@ impl Agents {
         known.push((Arc::clone(target), agent.clone()));
         Some(agent)
     }
+}
+
+/// The scheme, host and port of a target: which server it is, whatever is asked of it.
+pub(super) fn origin(target: &HttpTarget) -> Box<str> {
+    let Ok(url) = target.url.parse::<Uri>() else { return target.url.clone() };
+    let scheme = url.scheme_str().unwrap_or_default();
+    let host = url.host().unwrap_or_default().trim_end_matches('.').to_ascii_lowercase();
+    let port = url.port_u16().unwrap_or(if scheme == "https" { 443 } else { 80 });
+    format!("{scheme}://{host}:{port}").into()
 }
 
 /// An agent that follows no redirects and uses no proxy: where the answer comes from is settled by
@@ -118,6 +128,20 @@ mod tests {
         assert!(asked.starts_with("POST /ask HTTP/1.1\r\n"), "{asked}");
         assert!(asked.to_ascii_lowercase().contains("content-type: application/json"), "{asked}");
         assert!(asked.ends_with("\r\n\r\n[1]"), "{asked}");
+    }
+
+    #[test]
+    fn a_server_is_told_by_scheme_host_and_port() {
+        for (url, expected) in [
+            ("http://example.com/a?b=c", "http://example.com:80"),
+            ("http://joe:secret@Example.COM.:80", "http://example.com:80"),
+            ("HTTPS://example.com", "https://example.com:443"),
+            ("https://example.com:8443/", "https://example.com:8443"),
+            ("http://[::1]:8080/a", "http://[::1]:8080"),
+        ] {
+            let target = HttpTarget { url: url.into(), authorities: None };
+            assert_eq!(*origin(&target), *expected, "{url}");
+        }
     }
 
     #[test]
