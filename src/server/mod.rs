@@ -365,7 +365,7 @@ fn drain(shards: &mut Shards, signals: &Signals, at_most: Duration) -> Result<()
         shards.wait(TURN)
     });
     shards.take_notices().for_each(|notice| logging::note(&notice));
-    metrics::log_summary(&shards.counters(), shards.stalls());
+    metrics::log_summary(shards);
     if let Some(text) = shards.failure() {
         return Err(text);
     }

@@ -18,8 +18,10 @@
 mod answer;
 pub(super) mod memory;
 mod outside;
+pub(super) mod tally;
 
 pub use outside::{Errand, Question, Reply};
+pub use tally::QuestionCounts;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -35,6 +37,7 @@ use crate::message::{Payload, RequestId};
 use crate::session::{CallRef, PendingCall, SessionRef};
 use crate::wire::Serializer;
 use memory::Memory;
+use tally::{Outcome, Tally};
 
 /// A question under way: unique on its shard for ever.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -86,6 +89,9 @@ pub(super) struct Questions {
 struct Pending {
     asked: Asked,
     way: Way,
+    tally: Arc<Tally>,
+    /// There was no answer in time.
+    is_late: bool,
 }
 
 /// How a question is being asked.
@@ -130,10 +136,11 @@ impl Questions {
         self.asked.is_empty() && self.calls.is_empty() && nothing_waits
     }
 
-    fn begin(&mut self, asked: Asked) -> QuestionId {
+    fn begin(&mut self, asked: Asked, tally: Arc<Tally>) -> QuestionId {
         self.last += 1;
         let id = QuestionId(self.last);
-        self.asked.insert(id, Pending { asked, way: Way::Nowhere });
+        tally.ask();
+        self.asked.insert(id, Pending { asked, way: Way::Nowhere, tally, is_late: false });
         id
     }
 
@@ -153,6 +160,14 @@ impl Questions {
 
     fn fail(&mut self, id: QuestionId, reason: &str) {
         self.tell(id, Advice::Failed(reason.to_owned()));
+    }
+
+    /// As [`fail`](Self::fail), because there was no answer in time.
+    fn fail_late(&mut self, id: QuestionId, reason: &str) {
+        if let Some(pending) = self.asked.get_mut(&id) {
+            pending.is_late = true;
+        }
+        self.fail(id, reason);
     }
 
     /// A call of the router's own, if it is pending.
@@ -184,12 +199,15 @@ impl Questions {
 
     /// Takes the error in which a call of the router's own ended.
     pub(super) fn on_error(&mut self, call: CallRef, uri: &str, payload: &Payload<'_>) {
-        let advice = if is_technical(uri) {
-            Advice::Failed(format!("the call ended in {uri}"))
+        let (id, reason) = (QuestionId(call.request.0), format!("the call ended in {uri}"));
+        if uri == error::TIMEOUT {
+            self.fail_late(id, &reason);
+        } else if is_technical(uri) {
+            self.tell(id, Advice::Failed(reason));
         } else {
-            Advice::Refused { uri: uri.to_owned(), message: answer::text_of_error(payload) }
-        };
-        self.answers.push_back((QuestionId(call.request.0), advice));
+            let message = answer::text_of_error(payload);
+            self.tell(id, Advice::Refused { uri: uri.to_owned(), message });
+        }
     }
 }
 
@@ -203,7 +221,7 @@ impl Router {
         arguments: &str,
         asked: Asked,
     ) -> QuestionId {
-        let id = self.questions.begin(asked);
+        let id = self.questions.begin(asked, self.shared.tallies.of(&advisor.name));
         if self.is_overasked() {
             self.questions.fail(id, TOO_MANY);
             return id;
@@ -226,8 +244,9 @@ impl Router {
     /// Nobody waits for the answer to that question any more. A callee is told so, and those
     /// outside can see it.
     pub fn withdraw(&mut self, id: QuestionId) {
-        let Some(Pending { way, .. }) = self.questions.asked.remove(&id) else { return };
+        let Some(Pending { way, tally, .. }) = self.questions.asked.remove(&id) else { return };
         shrink(&mut self.questions.asked);
+        tally.end(Outcome::Withdrawn);
         match way {
             Way::Nowhere => {}
             Way::Call(realm) => {
@@ -253,8 +272,13 @@ impl Router {
     pub(super) fn take_advice(&mut self) -> bool {
         let mut told = false;
         while let Some((id, advice)) = self.questions.answers.pop_front() {
-            if let Some(Pending { asked, .. }) = self.questions.asked.remove(&id) {
+            if let Some(Pending { asked, tally, is_late, .. }) = self.questions.asked.remove(&id) {
                 shrink(&mut self.questions.asked);
+                tally.end(match &advice {
+                    Advice::Answer(_) | Advice::Refused { .. } => Outcome::Answered,
+                    Advice::Failed(_) if is_late => Outcome::TimedOut,
+                    Advice::Failed(_) => Outcome::Failed,
+                });
                 self.on_advice(id, asked, advice);
                 told = true;
             }

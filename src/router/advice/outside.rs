@@ -12,6 +12,7 @@ use std::time::Duration;
 use super::super::config::HttpTarget;
 use super::super::conversation::Deadline;
 use super::super::{Output, Router};
+use super::tally::HASHES;
 use super::{Advice, Asked, QuestionId, Way};
 use crate::limits::ADVICE_BYTES_MAX;
 use crate::session::auth::Secret;
@@ -83,6 +84,8 @@ pub enum Reply {
     Compared(bool),
     /// Nothing, for this reason.
     Failed(String),
+    /// Nothing in time, for this reason.
+    Late(String),
 }
 
 impl Router {
@@ -95,7 +98,7 @@ impl Router {
         timeout: Duration,
         asked: Asked,
     ) -> QuestionId {
-        let id = self.questions.begin(asked);
+        let id = self.questions.begin(asked, self.shared.tallies.of(HASHES));
         let errand = Errand::Compare { hash: Arc::clone(hash), secret };
         if self.is_overasked() {
             self.questions.fail(id, super::TOO_MANY);
@@ -123,12 +126,15 @@ impl Router {
     pub(in super::super) fn on_answered(&mut self, id: QuestionId, reply: Reply) {
         let Some(Way::Outside(deadline, _)) = self.questions.way(id) else { return };
         self.deadlines.cancel(*deadline);
-        self.questions.tell(id, advice_of(reply));
+        match reply {
+            Reply::Late(reason) => self.questions.fail_late(id, &reason),
+            reply => self.questions.tell(id, advice_of(reply)),
+        }
     }
 
     /// Gives up a question that nobody outside has answered in time.
     pub(in super::super) fn on_question_late(&mut self, id: QuestionId) {
-        self.questions.fail(id, "it took too long");
+        self.questions.fail_late(id, "it took too long");
     }
 }
 
@@ -136,7 +142,7 @@ fn advice_of(reply: Reply) -> Advice {
     let body = match reply {
         Reply::Body(body) => body,
         Reply::Compared(equal) => return Advice::Answer(equal.to_string()),
-        Reply::Failed(reason) => return Advice::Failed(reason),
+        Reply::Failed(reason) | Reply::Late(reason) => return Advice::Failed(reason),
     };
     if body.len() > ADVICE_BYTES_MAX {
         return Advice::Failed("the answer is too long".to_owned());
@@ -152,7 +158,43 @@ fn advice_of(reply: Reply) -> Advice {
 
 #[cfg(test)]
 mod tests {
+    use super::super::super::config::Config;
+    use super::super::super::{ConnectionId, Input, ShardId, Shared};
+    use super::super::QuestionCounts;
     use super::*;
+    use crate::env::Instant;
+
+    #[test]
+    fn those_outside_can_see_whether_anybody_waits_still() {
+        let shared = Shared::new(Arc::new(Config::default()), 1, [1; 32], Instant::default());
+        let mut router = Router::new(ShardId(0), &shared, [2; 32]);
+        let asked = Asked::Authentication(ConnectionId { slot: 0, generation: 1 });
+        let second = Duration::from_secs(1);
+        let ask = |router: &mut Router| {
+            router.compare(&"$argon2id$x".into(), Secret::from("sesame"), second, asked);
+            router.take_question().unwrap()
+        };
+        let [withdrawn, answered, late, waiting] = [(); 4].map(|()| ask(&mut router));
+        let all = [&withdrawn, &answered, &late, &waiting];
+        let wanted = || all.map(|question| question.is_wanted());
+        assert_eq!(wanted(), [true; 4]);
+        router.withdraw(withdrawn.id);
+        assert_eq!(wanted(), [false, true, true, true]);
+        for (question, reply) in [
+            (answered.id, Reply::Compared(true)),
+            (late.id, Reply::Late("it took too long".to_owned())),
+        ] {
+            router.handle(Instant::default(), Input::Answered { question, reply });
+        }
+        assert_eq!(wanted(), [false, false, false, true]);
+        let counts =
+            QuestionCounts { asked: 4, answered: 1, failed: 0, timed_out: 1, withdrawn: 1 };
+        assert_eq!(shared.questions(), [("slow hashes".into(), counts)]);
+        assert_eq!(counts.waiting(), 1);
+        // Nobody answers in time.
+        router.handle(Instant::default() + 2 * second, Input::DeadlineReached);
+        assert_eq!((wanted(), shared.questions()[0].1.timed_out), ([false; 4], 2));
+    }
 
     #[test]
     fn a_body_is_one_json_value() {

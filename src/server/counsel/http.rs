@@ -25,11 +25,13 @@ impl Agents {
     /// Asks `target`, and waits at most `timeout` for all of its answer.
     pub(super) fn post(&self, target: &Arc<HttpTarget>, body: &str, timeout: Duration) -> Reply {
         let failed = |what: &str| Reply::Failed(format!("{target:?}: {what}"));
+        let late = || Reply::Late(format!("{target:?}: it took too long"));
         let Some(agent) = self.agent(target) else { return failed("its `ca` is not usable") };
         let request = agent.post(&*target.url).config().timeout_global(Some(timeout)).build();
         let request = request.header("content-type", "application/json");
         let mut response = match request.send(body) {
             Ok(response) => response,
+            Err(ureq::Error::Timeout(_)) => return late(),
             Err(error) => return failed(&error.to_string()),
         };
         if response.status().as_u16() != 200 {
@@ -39,6 +41,7 @@ impl Agents {
         let limit = ADVICE_BYTES_MAX as u64 + 1;
         match response.body_mut().with_config().limit(limit).read_to_vec() {
             Ok(body) => Reply::Body(body),
+            Err(ureq::Error::Timeout(_)) => late(),
             Err(ureq::Error::BodyExceedsLimit(_)) => failed("its answer is too long"),
             Err(error) => failed(&error.to_string()),
         }
@@ -169,7 +172,7 @@ mod tests {
         let url = format!("http://{}/", listener.local_addr().unwrap()).into();
         let target = Arc::new(HttpTarget { url, authorities: None });
         let reply = Agents::default().post(&target, "[]", Duration::from_millis(50));
-        assert!(matches!(reply, Reply::Failed(_)), "{reply:?}");
+        assert!(matches!(reply, Reply::Late(_)), "{reply:?}");
     }
 
     #[test]

@@ -128,7 +128,7 @@ impl Pool {
             let Job { question, answer, since, server } = self.next();
             let left = question.timeout.saturating_sub(since.elapsed());
             let reply = match question.errand {
-                _ if left.is_zero() => Reply::Failed("it waited too long to be asked".to_owned()),
+                _ if left.is_zero() => Reply::Late("it waited too long to be asked".to_owned()),
                 Errand::Post { target, body } => self.agents.post(&target, &body, left),
                 Errand::Compare { hash, secret } => hash::compare(&hash, secret.expose()),
             };
