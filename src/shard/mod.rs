@@ -33,6 +33,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use crate::limits::SHARDS_MAX;
+use crate::router::advice::QuestionCounts;
 use crate::router::config::Config;
 use crate::router::notice::Notice;
 use crate::router::{Changes, Counters, Router, ShardId, Shared};
@@ -261,6 +262,12 @@ impl Shards {
     #[must_use]
     pub fn refusals(&self) -> Refusals {
         self.admission.refusals()
+    }
+
+    /// What came so far of the questions to each advisor that was asked any, by its name.
+    #[must_use]
+    pub fn questions(&self) -> Vec<(Box<str>, QuestionCounts)> {
+        self.shared.as_ref().map(|shared| shared.questions()).unwrap_or_default()
     }
 
     /// Closes the listeners (and removes the files of Unix sockets). Returns when it is done.
