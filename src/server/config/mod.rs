@@ -31,6 +31,7 @@ pub use document::options_markdown;
 
 use crate::router::config::{AdmissionConfig, Limits, RealmConfig};
 use crate::server::tls::DoorSettings;
+use crate::session::auth::Secret;
 use crate::shard::Io;
 use crate::wire::{Serializer, TransportOptions};
 pub(super) use credentials::Stamp;
@@ -65,6 +66,8 @@ pub(super) struct Settings {
     pub(super) insecure_allow_anonymous_remote: bool,
     /// Whether a realm looks as if it were not there to whom it does not admit.
     pub(super) hide_realms: bool,
+    /// What the parameters are made of that unknown identities are shown; `None`: of chance.
+    pub(super) mock_secret: Option<Secret>,
     /// At least one.
     pub(super) realms: Vec<RealmConfig>,
     /// At least one.
@@ -228,6 +231,7 @@ pub(super) fn load_text(
     credentials::read(&mut settings.realms, (reveal, warn), &mut problems);
     apply_environment(&mut settings, environment, reveal, &mut problems);
     apply_flags(&mut settings, &flags.values, reveal).map_err(Refused::Usage)?;
+    settings.seed_mocks();
     // What contradicts what can only be said of values that are valid one by one.
     if problems.is_empty() {
         let file = text.as_ref().map_or("settings".to_owned(), |_| source.to_string());
@@ -256,6 +260,7 @@ impl Settings {
             shutdown_timeout: Duration::ZERO,
             insecure_allow_anonymous_remote: false,
             hide_realms: false,
+            mock_secret: None,
             realms: Vec::new(),
             listeners: Vec::new(),
             limits: Limits::default(),
