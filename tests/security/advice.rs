@@ -5,6 +5,7 @@ use std::time::Duration;
 use gigawamp::wire::Framing;
 use serde_json::{Value, json};
 
+use crate::authentication::denial;
 use crate::case::{Case, Group, Verdict};
 use crate::ground::Ground;
 use crate::peer::Peer;
@@ -29,7 +30,7 @@ anonymous = \"guest\"
   realm = \"internal\"
   timeout = \"500ms\"
   [[realms.authenticators]]
-  methods = [\"ticket\"]
+  methods = [\"ticket\", \"wampcra\"]
   procedure = \"who\"
   realm = \"internal\"
   timeout = \"500ms\"
@@ -37,7 +38,13 @@ anonymous = \"guest\"
 name = \"internal\"
 ";
 
-const CASES: [Case; 2] = [
+const CASES: [Case; 3] = [
+    Case::new(
+        "72a",
+        "A name that an authenticator does not know against one that it knows, by CRA",
+        "the same messages: CHALLENGE, then ABORT authentication_denied with the same text",
+        whom_an_authenticator_knows,
+    ),
     Case::new(
         "80",
         "An authenticator that is not there, says nothing, fails, leaves, or answers nonsense",
@@ -63,6 +70,32 @@ fn nonsense() -> Vec<Value> {
         json!([{"allow": "yes"}]),
         json!([{"role": {}, "allow": 1}]),
     ]
+}
+
+fn whom_an_authenticator_knows(ground: &Ground) -> Verdict {
+    let (mut advisor, _) = featured(ground, "internal");
+    register(&mut advisor, 1, json!({}), "who");
+    let mut told = Vec::new();
+    for name in ["joe", "eve", "eve"] {
+        let mut peer = Peer::tcp(&ground.address, Framing::RawSocket);
+        let details = json!({"authmethods": ["wampcra"], "authid": name, "roles": {"caller": {}}});
+        peer.send(&json!([1, "asking", details]));
+        let id = advisor.expect(68)[1].clone();
+        let salted = json!({"role": "guest", "secret": "any", "salt": "0123456789abcdef"});
+        advisor.send(&match name {
+            "joe" => json!([70, id, {}, [salted]]),
+            _ => json!([8, 68, id, {}, "com.example.no_such_user", ["there is no eve"]]),
+        });
+        let extra = peer.expect(4)[2].clone();
+        let keys: Vec<_> = extra.as_object().unwrap().keys().cloned().collect();
+        let about: Value = serde_json::from_str(extra["challenge"].as_str().unwrap()).unwrap();
+        let shown = json!([keys, extra["iterations"], about["authrole"], about["authprovider"]]);
+        let end = denial(&mut peer, "wrong", json!({}));
+        told.push((format!("{shown} {end:?}"), extra["salt"].to_string()));
+    }
+    expect(&told[1].0, &told[0].0, "somebody unknown")?;
+    expect(&told[2].1, &told[1].1, "the salt of somebody unknown")?;
+    Ok(told.remove(1).0)
 }
 
 fn authenticators_gone_wrong(ground: &Ground) -> Verdict {

@@ -28,10 +28,12 @@ impl Ground {
     /// Starts the router of group `number`; they take turns with the drivers there are.
     pub(crate) fn prepare(number: usize, group: &Group) -> Self {
         let driver = drivers()[number % drivers().len()];
+        // What stands before the first table belongs to the top level.
+        let (top, tables) = group.tables.split_at(group.tables.find('[').unwrap_or(0));
         let text = format!(
-            "io = \"{driver}\"\nshards = 2\nshutdown_timeout = \"2m\"\n[[realms]]\nname = \"realm1\"\n\
-             [[listeners]]\naddress = \"127.0.0.1:0\"\n{}\n",
-            group.tables
+            "io = \"{driver}\"\nshards = 2\nshutdown_timeout = \"2m\"\n{top}\n\
+             [[realms]]\nname = \"realm1\"\n\
+             [[listeners]]\naddress = \"127.0.0.1:0\"\n{tables}\n"
         );
         let router = Router::start(&format!("security-{}", group.name), &text);
         let address = router.address("ws://");

@@ -28,7 +28,7 @@ pub struct AuthenticationConfig {
 }
 
 /// Somebody who is asked about clients.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AuthenticatorConfig {
     /// About those of these methods.
     pub methods: Vec<Method>,
@@ -53,7 +53,8 @@ impl AuthenticationConfig {
     }
 
     /// Whether nothing is said of who may join.
-    fn is_unsaid(&self) -> bool {
+    #[must_use]
+    pub fn is_unsaid(&self) -> bool {
         self.credentials.is_none()
             && self.principals.is_empty()
             && self.authenticators.is_empty()

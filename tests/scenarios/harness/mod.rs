@@ -175,6 +175,7 @@ pub(crate) fn reconfigured(lines: &[Line]) -> Config {
         agent: "gigawamp-under-test".into(),
         admission: vec![people.admission.clone()],
         hide_realms: people.hides_realms,
+        mock_secret: "the secret of this test".into(),
     }
 }
 
