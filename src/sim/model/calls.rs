@@ -62,13 +62,20 @@ impl Model {
 
     pub(super) fn register(&mut self, session: Place, wish: &Registering) -> Answer {
         let Registering { policy, procedure, invoke, .. } = wish;
+        let object = (*policy, procedure.as_str());
+        if self.forbids(session, "register", object)
+            || self.forbids_takeover(session, wish.force, object)
+        {
+            return Answer::Refused(64, error::NOT_AUTHORIZED);
+        }
         if !is_legal(procedure, *policy) || is_reserved(procedure) {
             return Answer::Refused(64, error::INVALID_URI);
         }
         if wish.concurrency == Some(0) {
             return Answer::Refused(64, error::INVALID_ARGUMENT);
         }
-        if wish.force && !self.options.force_reregister {
+        let is_open = self.rights_of(session).are_open();
+        if wish.force && is_open && !self.options.force_reregister {
             return Answer::Refused(64, error::OPTION_NOT_ALLOWED);
         }
         let holds = |known: &&Registration| known.is_held_by(session);
@@ -247,6 +254,9 @@ impl Model {
     }
 
     fn call_anew(&mut self, session: Place, request: u64, calling: &Calling) -> Answer {
+        if self.forbids(session, "call", (MatchPolicy::Exact, &calling.procedure)) {
+            return Answer::Refused(48, error::NOT_AUTHORIZED);
+        }
         if !is_legal(&calling.procedure, MatchPolicy::Exact) {
             return Answer::Refused(48, error::INVALID_URI);
         }

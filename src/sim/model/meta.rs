@@ -31,7 +31,10 @@ impl Model {
             held: false,
             open: true,
         };
-        if asking.is_forceful() && !self.options.meta_kill {
+        let procedure = asking.procedure();
+        let unnamed =
+            asking.is_forceful() && !self.options.meta_kill && !self.is_named(session, &procedure);
+        if unnamed || self.forbids(session, "call", (MatchPolicy::Exact, &procedure)) {
             inquiry.certain = Some(Finding::Error(error::NOT_AUTHORIZED));
         } else {
             inquiry.certain = self.find_out(session, asking);
@@ -58,6 +61,9 @@ impl Model {
                     || is_reserved(&publishing.topic)
                 {
                     return Some(Finding::Error(error::INVALID_URI));
+                }
+                if self.forbids(session, "publish", (MatchPolicy::Exact, &publishing.topic)) {
+                    return Some(Finding::Error(error::NOT_AUTHORIZED));
                 }
                 let Some(scope) = bucket_of(*scope) else {
                     return Some(Finding::Error(error::INVALID_ARGUMENT));
@@ -199,10 +205,8 @@ impl Model {
         inquiry.must.retain(|place| !condemned.contains(place));
         match &inquiry.asking {
             Asking::SessionCount { roles: Some(role) }
-            | Asking::SessionList { roles: Some(role) }
-                if *role != "anonymous" =>
-            {
-                inquiry.must.clear();
+            | Asking::SessionList { roles: Some(role) } => {
+                inquiry.must.retain(|place| self.sessions[*place].identity.role == *role);
             }
             Asking::Kill { victims: sort, .. } => {
                 let victims = |place: &Place| *place != asker && self.is_victim(*place, sort);
@@ -253,7 +257,7 @@ impl Model {
             Victims::Session(id) => known.true_id == Some(*id),
             // Who is not known yet may be anybody.
             Victims::Authid(name) => known.authid.as_ref().is_some_and(|known| known == name),
-            Victims::Authrole(name) => *name == "anonymous",
+            Victims::Authrole(name) => *name == known.identity.role,
             Victims::All => true,
         }
     }

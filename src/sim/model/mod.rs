@@ -9,21 +9,25 @@ mod calls;
 mod facts;
 mod meta;
 mod records;
+mod rights;
 mod topics;
 
 pub use calls::Seen;
 pub use records::*;
+pub use rights::{Identity, Proving};
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::asking::Kind;
 use super::machine::LinkId;
-use super::said::{Cargo, Said};
+use super::rights::Rights;
+use super::said::{Cargo, Said, Talents};
 use super::value::Value;
 use crate::env::Instant;
 use crate::message::MatchPolicy;
 use crate::message::uri::error;
 use crate::router::config::{Disclosure, Limits, RealmOptions, TrustRule};
+use crate::session::auth::Method;
 
 /// An index into one of the model's lists; nothing is ever removed from them.
 pub type Place = usize;
@@ -63,6 +67,12 @@ pub struct Model {
     pub aborts: BTreeMap<LinkId, Vec<&'static str>>,
     /// Links whose peer may have broken the protocol: that depends on what came first.
     pub doubtful: BTreeSet<LinkId>,
+    /// Who may do what in each realm, as each shard knows it.
+    pub rights: Vec<Vec<Rights>>,
+    /// All that had to prove who they are.
+    pub provings: Vec<Proving>,
+    /// By which method those on a link are to be challenged.
+    pub challenges: BTreeMap<LinkId, Method>,
     /// The shard of each link.
     pub shards: BTreeMap<LinkId, usize>,
     /// The time.
@@ -76,9 +86,9 @@ pub struct Model {
 }
 
 impl Model {
-    /// A router without anyone.
+    /// A router without anyone; `rights` are those of each realm, by shard.
     #[must_use]
-    pub fn new(limits: Limits, options: RealmOptions) -> Self {
+    pub fn new(limits: Limits, options: RealmOptions, rights: Vec<Vec<Rights>>) -> Self {
         let mut model = Self {
             cargo: Vec::new(),
             sessions: Vec::new(),
@@ -96,6 +106,9 @@ impl Model {
             stands: BTreeMap::new(),
             aborts: BTreeMap::new(),
             doubtful: BTreeSet::new(),
+            rights,
+            provings: Vec::new(),
+            challenges: BTreeMap::new(),
             shards: BTreeMap::new(),
             now: Instant::from_nanos(0),
             step: 0,
@@ -120,41 +133,55 @@ impl Model {
             (Stand::Opening, Said::Hello { realm, .. }) if *realm == NOISE => {
                 self.stands.insert(link, Stand::Noise);
             }
-            (Stand::Opening, Said::Hello { realm, talents }) => {
-                self.stands.insert(link, Stand::Open(self.sessions.len()));
-                self.sessions.push(Session {
-                    link,
-                    shard: self.shards[&link],
-                    realm: *realm,
-                    id: None,
-                    true_id: None,
-                    open: true,
-                    ended_in: None,
-                    talents: *talents,
-                    answers: BTreeMap::new(),
-                    request_last: 0,
-                    pending: Vec::new(),
-                    bad_cancels: Vec::new(),
-                    bad_yields: Vec::new(),
-                    taken: Vec::new(),
-                    authid: None,
-                    due_facts: BTreeMap::new(),
-                    replays: BTreeMap::new(),
-                    testaments: [Vec::new(), Vec::new()],
-                    condemned: BTreeSet::new(),
-                    killed_by: Vec::new(),
-                    killed_surely: false,
-                    concurrency: BTreeMap::new(),
-                    due: BTreeMap::new(),
-                    since: BTreeMap::new(),
-                    message_bytes_max,
-                    heard: Heard::default(),
-                });
-                self.on_join(self.sessions.len() - 1);
+            (Stand::Opening, Said::Hello { realm, talents, claim }) => {
+                self.hello(link, (*realm, *talents, *claim), message_bytes_max);
             }
-            (Stand::Opening, said) => self.refuse(link, said),
+            (Stand::Proving(proving), Said::Authenticate { .. }) => {
+                self.prove(link, proving, message_bytes_max);
+            }
+            (Stand::Opening | Stand::Proving(_), said) => self.refuse(link, said),
             (Stand::Open(session), said) => self.process_open(link, session, said),
         }
+    }
+
+    /// Somebody on `link` has a session from now on.
+    fn welcome(
+        &mut self,
+        link: LinkId,
+        (realm, talents, identity): (usize, Talents, Identity),
+        message_bytes_max: usize,
+    ) {
+        self.stands.insert(link, Stand::Open(self.sessions.len()));
+        self.sessions.push(Session {
+            link,
+            shard: self.shards[&link],
+            realm,
+            identity,
+            id: None,
+            true_id: None,
+            open: true,
+            ended_in: None,
+            talents,
+            answers: BTreeMap::new(),
+            request_last: 0,
+            pending: Vec::new(),
+            bad_cancels: Vec::new(),
+            bad_yields: Vec::new(),
+            taken: Vec::new(),
+            authid: identity.authid.map(Into::into),
+            due_facts: BTreeMap::new(),
+            replays: BTreeMap::new(),
+            testaments: [Vec::new(), Vec::new()],
+            condemned: BTreeSet::new(),
+            killed_by: Vec::new(),
+            killed_surely: false,
+            concurrency: BTreeMap::new(),
+            due: BTreeMap::new(),
+            since: BTreeMap::new(),
+            message_bytes_max,
+            heard: Heard::default(),
+        });
+        self.on_join(self.sessions.len() - 1);
     }
 
     fn process_open(&mut self, link: LinkId, session: Place, said: &Said) {
@@ -201,6 +228,7 @@ impl Model {
             Said::Goodbye => self.end(link, Stand::Opening),
             Said::Idle => {}
             Said::Hello { .. }
+            | Said::Authenticate { .. }
             | Said::BadHello { .. }
             | Said::Abort
             | Said::Violation(_)
@@ -274,14 +302,14 @@ impl Model {
         }
     }
 
-    /// What Details must say of the trust in anonymous peers where `uri` is concerned.
+    /// What Details must say of the trust in a session where `uri` is concerned.
     #[must_use]
-    pub fn trust(&self, uri: &str) -> Option<(&'static str, Value)> {
+    pub fn trust(&self, session: Place, uri: &str) -> Option<(&'static str, Value)> {
         if self.options.trust.is_empty() {
             return None;
         }
         let fits = |rule: &&TrustRule| {
-            rule.authrole.as_deref().is_none_or(|role| role == "anonymous")
+            rule.authrole.as_deref().is_none_or(|role| role == self.sessions[session].identity.role)
                 && matches(rule.uris.policy, &rule.uris.uri, uri)
         };
         let level = self.options.trust.iter().find(fits).map_or(0, |rule| rule.level);

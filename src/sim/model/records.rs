@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use super::Place;
+use super::{Identity, Place};
 use crate::env::Instant;
 use crate::message::MatchPolicy;
 use crate::sim::asking::{Asking, Kind};
@@ -24,6 +24,8 @@ pub enum Purpose {
 pub enum Stand {
     /// No session yet, or none any more.
     Opening,
+    /// It has still to be proved for whom a session is.
+    Proving(Place),
     /// A session is open.
     Open(Place),
     /// The router said GOODBYE first.
@@ -43,6 +45,8 @@ pub struct Session {
     pub shard: usize,
     /// Where.
     pub realm: usize,
+    /// Who it is for.
+    pub identity: Identity,
     /// Its id, once its peer has heard it.
     pub id: Option<u64>,
     /// Its id, as soon as it can be known.

@@ -9,10 +9,11 @@ use super::Outcome;
 use super::chance::Chance;
 use super::check::Heard;
 use super::machine::{Action, LinkId, Machine};
-use super::model::{Model, Session, Stand};
+use super::model::{Model, NOISE, Session, Stand};
 use super::peer::{Peer, Place};
+use super::rights::Rights;
 use super::said::Said;
-use super::swarm::{Swarm, histories};
+use super::swarm::{REALMS, Swarm, histories};
 use super::trace::{Trace, brief};
 use super::value::Value;
 use super::workload::{Gossip, Workload};
@@ -73,8 +74,14 @@ impl World {
         for (place, realm) in config.realms.iter_mut().enumerate() {
             realm.options.history = histories(place).collect();
         }
+        // Last, so that runs in which nobody has any stay what they were.
+        let rights = rights(&mut Chance::new(salted(6)));
+        for (realm, rights) in config.realms.iter_mut().zip(&rights) {
+            rights.apply(realm);
+        }
         let known = config.clone();
-        let model = Model::new(config.limits.clone(), swarm.options.clone());
+        let everywhere = vec![rights.clone(); usize::from(swarm.shards_count)];
+        let model = Model::new(config.limits.clone(), swarm.options.clone(), everywhere);
         let outbox_bytes_max = config.limits.outbox_bytes_max;
         let (shards, depth) = (swarm.shards_count, swarm.mesh_depth);
         let machine = Machine::new(config, shards, depth, &mut Random::from_number(salted(2)));
@@ -91,12 +98,15 @@ impl World {
         };
         let mut trace = Trace::new(print);
         trace.note(format_args!("seed {seed}: {swarm:?}"));
+        if rights.iter().any(|rights| !rights.are_open()) {
+            trace.note(format_args!("{rights:?}"));
+        }
         Self {
             trace,
             seed,
             peers: (0..swarm.peers_count).map(&mut peer).collect(),
             stopped: vec![false; usize::from(shards)],
-            workload: Workload::new(Chance::scripted(&turns(0), salted(3)), swarm.clone()),
+            workload: Workload::new(Chance::scripted(&turns(0), salted(3)), swarm.clone(), rights),
             schedule: Chance::scripted(&turns(1), salted(4)),
             network: Chance::new(salted(5)),
             lines: Vec::new(),
@@ -276,10 +286,8 @@ impl World {
             }
             // Who had to wait for an answer goes on.
             Action::Wake(_) | Action::Answer(_) => self.process_turns(shard),
-            Action::Transmit(_)
-            | Action::Relay { .. }
-            | Action::Drain(_)
-            | Action::Configure(_) => {}
+            Action::Configure(_) => self.model.give_up_proofs(shard),
+            Action::Transmit(_) | Action::Relay { .. } | Action::Drain(_) => {}
         }
         self.compare(shard, slow, matches!(action, Action::Wake(_) | Action::Answer(_)));
         if self.schedule.below(100) >= self.swarm.lazy {
@@ -293,15 +301,21 @@ impl World {
         let at = &self.machine.links[link];
         let waiting = self.machine.routers[at.shard].unprocessed(at.connection);
         let taken = at.up.taken() - waiting as u64;
-        let line = &mut self.lines[link];
+        let message_bytes_max = self.lines[link].message_bytes_max;
         let mut messages_count = 0;
-        while line.said.front().is_some_and(|(end, _)| *end <= taken) {
-            let (_, said) = line.said.pop_front().expect("there was a first");
+        while self.lines[link].said.front().is_some_and(|(end, _)| *end <= taken) {
+            let (_, said) = self.lines[link].said.pop_front().expect("there was a first");
             messages_count += usize::from(!matches!(said, Said::NoFrame(_)));
             if messages_count > messages_max {
                 continue;
             }
-            self.model.process(link, &said, line.message_bytes_max);
+            self.model.process(link, &said, message_bytes_max);
+            // Of several sessions in one breath only the last can be seen.
+            let joins =
+                |(end, said): &(u64, Said)| *end <= taken && matches!(said, Said::Hello { .. });
+            if matches!(said, Said::Hello { .. }) && !self.lines[link].said.iter().any(joins) {
+                self.see_who_joined(link);
+            }
         }
     }
 
@@ -540,6 +554,16 @@ fn report(seed: u64, trace: &Trace, shards_count: u16) {
         recent.join("\n"),
         trace.step
     );
+}
+
+/// Draws who may do what in each realm, if anybody has thought about that in this run.
+fn rights(random: &mut Chance) -> Vec<Rights> {
+    let any = random.one_in(2);
+    let drawn = |realm| match any && realm != NOISE {
+        true => Rights::draw(random),
+        false => Rights::default(),
+    };
+    (0..REALMS.len()).map(drawn).collect()
 }
 
 /// Octets of a script that decide what the run is like.
