@@ -53,7 +53,7 @@ pub(super) fn total(shards: &[Counters]) -> Counters {
 pub(super) fn log_summary(shards: &Shards) {
     let Refusals { full, by_address, by_rate, malformed, late } = shards.refusals();
     if full + by_address + by_rate + malformed + late > 0 {
-        info!(full, by_address, by_rate, malformed, late, "turned away");
+        info!(full, by_address, by_rate, malformed, late, "refusals");
     }
     for (advisor, counts) in shards.questions() {
         let QuestionCounts { asked, answered, failed, timed_out, withdrawn } = counts;

@@ -157,6 +157,9 @@ fn tls_and_plain_octets_do_not_mix() {
         assert_eq!(code, Some(0));
         let told = lines.iter().filter(|line| line.contains("turned away")).count();
         assert_eq!(told, 1, "{lines:#?}");
+        // All of them are counted.
+        let counts = "refusals full=0 by_address=0 by_rate=0 malformed=3 late=0";
+        assert!(lines.iter().any(|line| line.contains(counts)), "{lines:#?}");
     });
 }
 
