@@ -49,12 +49,7 @@ impl Realm {
     }
 
     /// What the session in `slot` holds but may not have by its new role.
-    fn lost(
-        &self,
-        slot: u32,
-        (before, after): (&Role, &Role),
-        context: &mut Context<'_>,
-    ) -> Lost {
+    fn lost(&self, slot: u32, (before, after): (&Role, &Role), context: &mut Context<'_>) -> Lost {
         let Some(session) = context.peers.session(slot) else { return Lost::default() };
         let authid = &*session.identity.authid;
         let is_lost = |action, policy: MatchPolicy, uri: &str| {
