@@ -9,8 +9,8 @@
 //! What decides about a URI decides about a *pattern* too, taken as a whole: the most specific rule
 //! that covers all it can match. But it is denied if anything that it can match has a more specific
 //! rule that does not allow it, or if it overlaps with so many rules that nobody has the time to
-//! find that out (more than ten thousand components of rules). So nobody may have by a pattern what it may not have one by one,
-//! and no rule needs to be written twice.
+//! find that out (`overlap` has the figure). So nobody may have by a pattern what it may not have
+//! one by one, and no rule needs to be written twice.
 //!
 //! `${authid}` in a rule stands for the peer's authid as a whole component. An authid that is no
 //! single component of a URI (empty, with dots or white space) has no URIs of its own: rules that

@@ -8,7 +8,7 @@
 //! compared as browsers compare it: upper and lower case are the same, the default port of a scheme
 //! is the same as none, and a host with a dot at its end is another one than that without.
 
-use std::net::Ipv6Addr;
+use core::net::Ipv6Addr;
 
 use httparse::Header;
 
