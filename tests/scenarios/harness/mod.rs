@@ -5,7 +5,7 @@
 
 pub(crate) mod bottle;
 pub(crate) mod notation;
-mod people;
+pub(crate) mod people;
 pub(crate) mod player;
 pub(crate) mod postman;
 pub(crate) mod stage;
@@ -168,9 +168,11 @@ pub(crate) fn reconfigured(lines: &[Line]) -> Config {
         options: options.clone(),
         authentication: people.of(name),
     };
+    let mut listener = listener();
+    listener.cookie = people.cookie();
     Config {
         realms: names.into_iter().map(realm).collect(),
-        listeners: vec![listener()],
+        listeners: vec![listener],
         limits,
         agent: "gigawamp-under-test".into(),
         admission: vec![people.admission.clone()],
