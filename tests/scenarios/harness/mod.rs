@@ -168,11 +168,9 @@ pub(crate) fn reconfigured(lines: &[Line]) -> Config {
         options: options.clone(),
         authentication: people.of(name),
     };
-    let mut listener = listener();
-    listener.cookie = people.cookie();
     Config {
         realms: names.into_iter().map(realm).collect(),
-        listeners: vec![listener],
+        listeners: vec![TransportOptions { cookie: people.cookie(), ..listener() }],
         limits,
         agent: "gigawamp-under-test".into(),
         admission: vec![people.admission.clone()],
