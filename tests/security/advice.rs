@@ -47,7 +47,8 @@ const CASES: [Case; 3] = [
     ),
     Case::new(
         "80",
-        "An authenticator that is not there, says nothing, fails, leaves, or answers nonsense",
+        "An authenticator that is not there, says nothing, fails, leaves, or answers nonsense, for \
+         a client that would also join as anonymous",
         "ABORT authentication_failed, after its timeout at the latest; never a session",
         authenticators_gone_wrong,
     ),
@@ -99,25 +100,40 @@ fn whom_an_authenticator_knows(ground: &Ground) -> Verdict {
 }
 
 fn authenticators_gone_wrong(ground: &Ground) -> Verdict {
+    let mut count = 0;
+    // By tickets it is asked behind the challenge, by secrets before it.
+    for method in ["ticket", "wampcra"] {
+        count += gone_wrong_by(ground, method).map_err(|why| format!("{method}: {why}"))?;
+    }
+    Ok(format!("{count} times authentication_failed"))
+}
+
+fn gone_wrong_by(ground: &Ground, method: &str) -> Result<usize, String> {
     let ask = || {
         let mut peer = Peer::tcp(&ground.address, Framing::RawSocket);
-        let details = json!({"authmethods": ["ticket"], "authid": "joe", "roles": {"caller": {}}});
+        // Whoever cannot prove itself is not let in without a proof either.
+        let methods = json!([method, "anonymous"]);
+        let details = json!({"authmethods": methods, "authid": "joe", "roles": {"caller": {}}});
         peer.send(&json!([1, "asking", details]));
-        peer.expect(4);
-        peer.send(&json!([5, "any", {}]));
+        if method == "ticket" {
+            peer.expect(4);
+            peer.send(&json!([5, "any", {}]));
+        }
         peer
     };
     let failed = "wamp.error.authentication_failed";
     expect(&abort_of(&mut ask()), failed, "nobody is there")?;
     let (mut advisor, _) = featured(ground, "internal");
     register(&mut advisor, 1, json!({}), "who");
-    let mut count = 1;
-    for answer in nonsense() {
+    let mut answers = nonsense();
+    if method == "wampcra" {
+        answers.extend([json!(["guest"]), json!([{"role": "guest", "secret": ""}])]);
+    }
+    for answer in &answers {
         let mut peer = ask();
         let id = advisor.expect(68)[1].clone();
         advisor.send(&json!([70, id, {}, answer]));
         expect(&abort_of(&mut peer), failed, &answer.to_string())?;
-        count += 1;
     }
     let mut peer = ask();
     advisor.expect(68);
@@ -127,7 +143,7 @@ fn authenticators_gone_wrong(ground: &Ground) -> Verdict {
     while advisor.receive().expect("a question")[0] != 68 {}
     drop(advisor);
     expect(&abort_of(&mut peer), failed, "it leaves")?;
-    Ok(format!("{} times authentication_failed", count + 2))
+    Ok(answers.len() + 3)
 }
 
 fn authorizers_gone_wrong(ground: &Ground) -> Verdict {

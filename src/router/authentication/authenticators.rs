@@ -139,7 +139,10 @@ impl Router {
                 candidate.realm = candidate.asked_realm;
                 return self.on_stranger(id, candidate);
             }
-            _ => {}
+            Credential::Key(_)
+            | Credential::Ticket(_)
+            | Credential::Token
+            | Credential::Authenticator(_) => {}
         }
         let role = Arc::clone(&grant.role);
         let offer = Offer { grant: Some(grant), role, provider: DYNAMIC, credential };

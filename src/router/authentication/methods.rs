@@ -309,10 +309,10 @@ impl Router {
         }
         let Some(known) = self.shown_cookie(id, candidate.realm) else { return Plan::Unfit };
         let claimed = candidate.claim.authid.as_deref();
-        let now = || config.principals.find(&known.authid);
-        let is_still_there =
-            known.principal.as_ref().is_none_or(|before| now().is_some_and(|it| it == before));
-        if !is_still_there || claimed.is_some_and(|claimed| *claimed != *known.authid) {
+        // Another shard may have been told of it before it was told of a reload.
+        if !known.is_vouched_for(&self.config)
+            || claimed.is_some_and(|claimed| *claimed != *known.authid)
+        {
             return Plan::Unfit;
         }
         Plan::Settled(Grant {

@@ -29,6 +29,8 @@ mod methods;
 pub(super) use attempts::{Attempts, Pair};
 pub(super) use cookies::{Cookies, Remembered};
 
+use cookies::Voucher;
+
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -313,7 +315,7 @@ impl Router {
         // Sends of one client may overtake each other on the way: no order of ids can be asked for.
         let given = config.request_ids;
         let request_ids = if is_poll(id.slot) { RequestIds::Any } else { given };
-        self.bind_cookie(id, (realm, method), &identity);
+        self.bind_cookie(id, (realm, asked_realm), method, &identity);
         let buckets = self.buckets(id, (realm, &identity.authrole));
         let keys = (request_ids, &self.hash_key);
         let connection = self.peers.connection(id).expect("it said HELLO");
@@ -477,27 +479,44 @@ impl Router {
 
     /// Has the cookie of a client stand for it, if its realm has cookies and it has proved
     /// something.
-    fn bind_cookie(&mut self, id: ConnectionId, at: (u16, Method), identity: &Identity) {
-        let (realm, method) = at;
-        let authentication = &self.config.realms[usize::from(realm)].authentication;
-        let age = authentication.cookie;
+    fn bind_cookie(
+        &mut self,
+        id: ConnectionId,
+        (realm, asked_realm): (u16, u16),
+        method: Method,
+        identity: &Identity,
+    ) {
+        let age = self.config.realms[usize::from(realm)].authentication.cookie;
         if age.is_zero() || matches!(method, Method::Anonymous | Method::Cookie) {
             return;
         }
         let connection = self.peers.connection(id);
         let visitor = connection.and_then(|connection| connection.visitor.as_ref());
         let Some(cookie) = visitor.and_then(|visitor| visitor.cookie) else { return };
-        let is_principal = *identity.authprovider == *methods::STATIC;
-        let known = &self.config.realms[usize::from(realm)].authentication.principals;
-        let principal = known.find(&identity.authid).filter(|_| is_principal).map(Arc::clone);
+        let Some(voucher) = self.voucher(asked_realm, method, identity) else { return };
         self.remember(Remembered {
             cookie: cookie.value,
             realm,
             authid: Arc::clone(&identity.authid),
             role: Arc::clone(&identity.authrole),
-            principal,
+            voucher,
             until: self.now + age,
         });
+    }
+
+    /// Who has vouched for somebody in the realm that it asked for.
+    fn voucher(&self, realm: u16, method: Method, identity: &Identity) -> Option<Voucher> {
+        let known = &self.config.realms[usize::from(realm)].authentication;
+        match &*identity.authprovider {
+            methods::STATIC => {
+                known.principals.find(&identity.authid).map(Arc::clone).map(Voucher::Principal)
+            }
+            methods::JWT => known.jwt.as_ref().map(|it| Voucher::Tokens(it.fingerprint())),
+            _ => {
+                let asked = known.authenticators.get(known.authenticator(method)?)?;
+                Some(Voucher::Authenticator(realm, method, asked.advisor.kind.clone()))
+            }
+        }
     }
 
     /// Who the cookie that a client has shown stands for.

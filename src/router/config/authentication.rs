@@ -45,6 +45,14 @@ pub struct JwtConfig {
     pub role: Option<Arc<str>>,
 }
 
+impl JwtConfig {
+    /// A digest of what tokens must be like, keys included, and of what they are good for.
+    #[must_use]
+    pub fn fingerprint(&self) -> [u8; 32] {
+        self.rules.fingerprint(self.role.as_deref())
+    }
+}
+
 impl AuthenticationConfig {
     /// The authenticator that is asked about clients of that method, by its place.
     #[must_use]

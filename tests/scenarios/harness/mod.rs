@@ -5,7 +5,7 @@
 
 pub(crate) mod bottle;
 pub(crate) mod notation;
-mod people;
+pub(crate) mod people;
 pub(crate) mod player;
 pub(crate) mod postman;
 pub(crate) mod stage;
@@ -170,7 +170,7 @@ pub(crate) fn reconfigured(lines: &[Line]) -> Config {
     };
     Config {
         realms: names.into_iter().map(realm).collect(),
-        listeners: vec![listener()],
+        listeners: vec![TransportOptions { cookie: people.cookie(), ..listener() }],
         limits,
         agent: "gigawamp-under-test".into(),
         admission: vec![people.admission.clone()],

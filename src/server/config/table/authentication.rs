@@ -67,7 +67,8 @@ pub(super) const COOKIE: Key<RealmConfig> = Key {
     meaning: "How long a cookie, set when a WebSocket or a long-poll transport is opened, stands \
               for who has joined by it and proved something: later clients that show it may join \
               by the method `cookie`. GOODBYE with `wamp.close.logout` ends that, and so does a \
-              restart. `\"0s\"`: there are no cookies.",
+              restart; or a reload that removes or changes whoever vouched for the client: its \
+              principal, the keys of tokens, the authenticator. `\"0s\"`: there are no cookies.",
 };
 
 pub(super) const ROUTER_KEY: Key<RealmConfig> = Key {
