@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use super::{Identity, Place};
+use super::{Identity, Place, Waiting};
 use crate::env::Instant;
 use crate::message::MatchPolicy;
 use crate::sim::asking::{Asking, Kind};
@@ -61,6 +61,8 @@ pub struct Session {
     pub answers: BTreeMap<u64, Answer>,
     /// The id of its last request.
     pub request_last: u64,
+    /// What it waits with for an authorizer.
+    pub waiting: Option<Waiting>,
     /// Calls that its router has not ended.
     pub pending: Vec<Place>,
     /// Calls it tried to cancel in a way that does not exist; each must be refused.

@@ -1,5 +1,6 @@
 //! The world of one run: a machine, its peers, and the reference router that watches them.
 
+mod advice;
 mod compare;
 
 use std::collections::VecDeque;
@@ -8,7 +9,7 @@ use std::time::Duration;
 use super::Outcome;
 use super::chance::Chance;
 use super::check::Heard;
-use super::machine::{Action, LinkId, Machine};
+use super::machine::{ANSWERS_COUNT, Action, LinkId, Machine};
 use super::model::{Model, NOISE, Session, Stand};
 use super::peer::{Peer, Place};
 use super::rights::Rights;
@@ -255,7 +256,7 @@ impl World {
         self.model.now = self.machine.now;
         self.model.step = self.trace.step;
         let count = match action {
-            Action::Answer(_) => self.schedule.below(4) as usize,
+            Action::Answer(_) => self.schedule.below(ANSWERS_COUNT as u64) as usize,
             Action::Receive(_)
             | Action::Transmit(_)
             | Action::Close(_)
@@ -264,6 +265,7 @@ impl World {
             | Action::Wake(_)
             | Action::Configure(_) => 1 + self.network.below(self.swarm.cut_max) as usize,
         };
+        let asker = self.asker(action);
         let before = self.machine.routers[shard].counters();
         let done = self.machine.perform(action, count);
         if !matches!(action, Action::Drain(_)) {
@@ -271,6 +273,7 @@ impl World {
         }
         let after = self.machine.routers[shard].counters();
         let slow = after.slow_sessions_ended > before.slow_sessions_ended;
+        self.see_advice(action, asker, count);
         match action {
             Action::Receive(link) => {
                 // Who has read too little is not listened to any more.
@@ -286,7 +289,7 @@ impl World {
             }
             // Who had to wait for an answer goes on.
             Action::Wake(_) | Action::Answer(_) => self.process_turns(shard),
-            Action::Configure(_) => self.model.give_up_proofs(shard),
+            Action::Configure(_) => self.model.configure(shard),
             Action::Transmit(_) | Action::Relay { .. } | Action::Drain(_) => {}
         }
         self.compare(shard, slow, matches!(action, Action::Wake(_) | Action::Answer(_)));
@@ -309,6 +312,7 @@ impl World {
             if messages_count > messages_max {
                 continue;
             }
+            self.see_question(link, taken);
             self.model.process(link, &said, message_bytes_max);
             // Of several sessions in one breath only the last can be seen.
             let joins =
