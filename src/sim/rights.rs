@@ -94,6 +94,33 @@ impl Rights {
         }
     }
 
+    /// Changes some of it: what a role may do, who is known and by what, who needs no proof.
+    pub fn change(&mut self, random: &mut Chance) {
+        let place = random.below(self.roles.len() as u64) as usize;
+        self.roles[place].rules = rules(random, self.cache.is_some());
+        if random.one_in(8) {
+            self.anonymous = self.anonymous.is_none().then_some(ROLES[0]);
+        }
+        let count = self.principals.len() as u64;
+        let place = random.below(count + 1) as usize;
+        match random.below(6) {
+            0 if count > 1 => drop(self.principals.remove(place % count as usize)),
+            1 if place < self.principals.len() => {
+                self.principals[place].secret = random.one_of(&SECRETS);
+            }
+            2 if place < self.principals.len() => {
+                self.principals[place].role = random.one_of(&ROLES);
+            }
+            3 => {
+                let (authid, role) = (random.one_of(&AUTHIDS), random.one_of(&ROLES));
+                let (secret, salted) = (random.one_of(&SECRETS), random.one_in(2));
+                self.principals.retain(|known| known.authid != authid);
+                self.principals.push(Known { authid, role, secret, salted });
+            }
+            _ => {}
+        }
+    }
+
     /// Whether everybody may join, and do everything.
     #[must_use]
     pub const fn are_open(&self) -> bool {

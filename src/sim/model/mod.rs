@@ -10,6 +10,7 @@ mod calls;
 mod facts;
 mod meta;
 mod records;
+mod reload;
 mod rights;
 mod topics;
 
@@ -176,6 +177,7 @@ impl Model {
             answers: BTreeMap::new(),
             request_last: 0,
             waiting: None,
+            dismissed: false,
             pending: Vec::new(),
             bad_cancels: Vec::new(),
             bad_yields: Vec::new(),

@@ -61,6 +61,8 @@ pub struct Session {
     pub answers: BTreeMap<u64, Answer>,
     /// The id of its last request.
     pub request_last: u64,
+    /// The configuration has changed, and it would not be let in any more.
+    pub dismissed: bool,
     /// What it waits with for an authorizer.
     pub waiting: Option<Waiting>,
     /// Calls that its router has not ended.

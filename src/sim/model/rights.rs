@@ -79,17 +79,6 @@ impl Model {
         self.welcome(link, (realm, talents, identity), message_bytes_max);
     }
 
-    /// The configuration has changed on a shard: whoever is about to prove something has to ask again.
-    pub fn configure(&mut self, shard: usize) {
-        self.forget_opinions(shard);
-        let here = |link: &LinkId| self.shards[link] == shard;
-        let proving = self.stands.iter().filter(|(_, it)| matches!(it, Stand::Proving(_)));
-        let links: Vec<_> = proving.map(|(link, _)| *link).filter(here).collect();
-        for link in links {
-            self.turn_away(link, error::AUTHENTICATION_FAILED);
-        }
-    }
-
     /// Nobody is let in on `link`, for that reason.
     pub(super) fn turn_away(&mut self, link: LinkId, reason: &'static str) {
         self.end(link, Stand::Over);

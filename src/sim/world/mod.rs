@@ -2,6 +2,7 @@
 
 mod advice;
 mod compare;
+mod reload;
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -21,7 +22,7 @@ use super::workload::{Gossip, Workload};
 use crate::env::Random;
 use crate::limits::FRAGMENTS_MAX;
 use crate::message::uri::close;
-use crate::router::config::{Config, RealmConfig};
+use crate::router::config::Config;
 use crate::wire::{Framing, Serializer};
 
 /// Everything that takes part in one run.
@@ -40,6 +41,10 @@ pub struct World {
     network: Chance,
     /// What the routers are told.
     config: Config,
+    /// Who may do what, by realm, in each configuration there was.
+    versions: Vec<Vec<Rights>>,
+    /// The one by which each shard goes.
+    adopted: Vec<usize>,
     /// Shards that were told to stop.
     stopped: Vec<bool>,
     outbox_bytes_max: usize,
@@ -107,6 +112,8 @@ impl World {
             seed,
             peers: (0..swarm.peers_count).map(&mut peer).collect(),
             stopped: vec![false; usize::from(shards)],
+            adopted: vec![0; usize::from(shards)],
+            versions: vec![rights.clone()],
             workload: Workload::new(Chance::scripted(&turns(0), salted(3)), swarm.clone(), rights),
             schedule: Chance::scripted(&turns(1), salted(4)),
             network: Chance::new(salted(5)),
@@ -289,7 +296,7 @@ impl World {
             }
             // Who had to wait for an answer goes on.
             Action::Wake(_) | Action::Answer(_) => self.process_turns(shard),
-            Action::Configure(_) => self.model.configure(shard),
+            Action::Configure(_) => self.adopt(shard),
             Action::Transmit(_) | Action::Relay { .. } | Action::Drain(_) => {}
         }
         self.compare(shard, slow, matches!(action, Action::Wake(_) | Action::Answer(_)));
@@ -523,20 +530,6 @@ impl World {
             }
             _ => {}
         }
-    }
-}
-
-impl World {
-    /// The configuration is read again: a realm comes or goes, all else stays.
-    fn reload(&mut self) {
-        let mut config = self.config.clone();
-        if self.network.one_in(2) {
-            let name = "com.comes.and.goes".to_owned();
-            config.realms.push(RealmConfig { name, ..RealmConfig::default() });
-        }
-        self.trace.note(format_args!("{} realms are configured", config.realms.len()));
-        let seed = self.network.below(u64::MAX);
-        self.machine.configure(config, &mut Random::from_number(seed));
     }
 }
 
