@@ -210,7 +210,8 @@ fn rules(random: &mut Chance, has_authorizer: bool) -> Vec<(String, Effect)> {
     let mut rules = Vec::new();
     if !random.one_in(4) {
         let all = random.one_of(&["* *", "*,takeover *", "* a*", "* wamp.*"]);
-        rules.push((all.to_owned(), Effect::Allow));
+        let asks = has_authorizer && !all.contains("takeover") && random.one_in(2);
+        rules.push((all.to_owned(), if asks { Effect::Ask } else { Effect::Allow }));
     }
     for _ in 0..random.below(8) {
         let rule = format!("{} {}", random.one_of(&ACTIONS), random.one_of(&URIS));

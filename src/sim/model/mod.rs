@@ -9,6 +9,7 @@ mod advice;
 mod calls;
 mod facts;
 mod meta;
+mod rates;
 mod records;
 mod reload;
 mod rights;
@@ -16,6 +17,7 @@ mod topics;
 
 pub use advice::{Kept, Opinion, Waiting};
 pub use calls::Seen;
+pub use rates::Moment;
 pub use records::*;
 pub use rights::{Identity, Proving};
 
@@ -176,6 +178,7 @@ impl Model {
             talents,
             answers: BTreeMap::new(),
             request_last: 0,
+            moments: Vec::new(),
             waiting: None,
             dismissed: false,
             pending: Vec::new(),
@@ -199,6 +202,7 @@ impl Model {
     }
 
     fn process_open(&mut self, link: LinkId, session: Place, said: &Said) {
+        self.count(session, said);
         if let Some(request) = said.request() {
             self.sessions[session].request_last = request;
         }

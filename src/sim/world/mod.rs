@@ -3,19 +3,22 @@
 mod advice;
 mod compare;
 mod reload;
+mod setup;
 
 use std::collections::VecDeque;
 use std::time::Duration;
+
+use setup::{limit_rates, rights};
 
 use super::Outcome;
 use super::chance::Chance;
 use super::check::Heard;
 use super::machine::{ANSWERS_COUNT, Action, LinkId, Machine};
-use super::model::{Model, NOISE, Session, Stand};
+use super::model::{Model, Session, Stand};
 use super::peer::{Peer, Place};
 use super::rights::Rights;
 use super::said::Said;
-use super::swarm::{REALMS, Swarm, histories};
+use super::swarm::{Swarm, histories};
 use super::trace::{Trace, brief};
 use super::value::Value;
 use super::workload::{Gossip, Workload};
@@ -48,6 +51,8 @@ pub struct World {
     /// Shards that were told to stop.
     stopped: Vec<bool>,
     outbox_bytes_max: usize,
+    /// Sessions are read only so fast.
+    is_rated: bool,
     heard_count: u64,
 }
 
@@ -85,6 +90,7 @@ impl World {
         for (realm, rights) in config.realms.iter_mut().zip(&rights) {
             rights.apply(realm);
         }
+        let is_rated = limit_rates(&mut Chance::new(salted(7)), &mut config.limits);
         let known = config.clone();
         let everywhere = vec![rights.clone(); usize::from(swarm.shards_count)];
         let model = Model::new(config.limits.clone(), swarm.options.clone(), everywhere);
@@ -119,6 +125,7 @@ impl World {
             network: Chance::new(salted(5)),
             lines: Vec::new(),
             outbox_bytes_max,
+            is_rated,
             heard_count: 0,
             swarm,
             machine,
@@ -229,6 +236,10 @@ impl World {
             self.trace.step += 1;
             if !self.advance() {
                 let stuck = self.machine.what_moves();
+                if self.is_rated && (stuck.is_some() || self.is_held_back()) {
+                    self.pass_time();
+                    continue;
+                }
                 assert!(stuck.is_none(), "something is stuck: {stuck:?}");
                 return;
             }
@@ -490,6 +501,20 @@ impl World {
         }
     }
 
+    /// Whether a router has read what it will process later.
+    fn is_held_back(&mut self) -> bool {
+        let open = self.machine.links.iter().filter(|link| link.open);
+        let routers = &mut self.machine.routers;
+        open.into_iter().any(|link| routers[link.shard].unprocessed(link.connection) > 0)
+    }
+
+    /// It is as late as somebody waits for.
+    fn pass_time(&mut self) {
+        let next = self.machine.next_deadline().unwrap_or(self.machine.now);
+        self.machine.now = self.machine.now.max(next);
+        self.trace.note(format_args!("it is {:?}", self.machine.now));
+    }
+
     /// Something goes wrong, if this run is one in which it can.
     fn misfortune(&mut self) {
         let faults = self.swarm.faults;
@@ -524,9 +549,7 @@ impl World {
             }
             5 if faults.reloads && self.network.one_in(3) => self.reload(),
             4 if faults.time && self.network.one_in(4) => {
-                let next = self.machine.next_deadline().unwrap_or(self.machine.now);
-                self.machine.now = self.machine.now.max(next);
-                self.trace.note(format_args!("it is {:?}", self.machine.now));
+                self.pass_time();
             }
             _ => {}
         }
@@ -551,16 +574,6 @@ fn report(seed: u64, trace: &Trace, shards_count: u16) {
         recent.join("\n"),
         trace.step
     );
-}
-
-/// Draws who may do what in each realm, if anybody has thought about that in this run.
-fn rights(random: &mut Chance) -> Vec<Rights> {
-    let any = random.one_in(2);
-    let drawn = |realm| match any && realm != NOISE {
-        true => Rights::draw(random),
-        false => Rights::default(),
-    };
-    (0..REALMS.len()).map(drawn).collect()
 }
 
 /// Octets of a script that decide what the run is like.
