@@ -4,9 +4,11 @@
 //! makes of them; the reference router reads the text itself.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::chance::Chance;
-use crate::router::config::{AuthenticationConfig, RealmConfig, RoleConfig, Rule};
+use crate::router::config::{AdvisorConfig, AdvisorKind, AuthenticationConfig, HttpTarget};
+use crate::router::config::{RealmConfig, RoleConfig, Rule};
 use crate::session::auth::{Cra, Credentials, Method, Principal, Principals, Salted};
 use crate::session::auth::{Secret, Ticket, cra};
 
@@ -19,6 +21,8 @@ pub struct Rights {
     pub anonymous: Option<&'static str>,
     /// Who is known.
     pub principals: Vec<Known>,
+    /// How long counts what the authorizer says, if there is one.
+    pub cache: Option<Duration>,
 }
 
 /// What sessions of one role may do.
@@ -35,6 +39,8 @@ pub struct Role {
 pub enum Effect {
     /// Yes.
     Allow,
+    /// The authorizer says.
+    Ask,
     /// No.
     Deny,
 }
@@ -70,7 +76,9 @@ impl Rights {
         if random.one_in(2) {
             return Self::default();
         }
-        let roles = ROLES.map(|name| Role { name, rules: rules(random) });
+        let caches = [Duration::ZERO, Duration::from_millis(2), Duration::from_secs(60)];
+        let cache = random.one_in(2).then(|| random.one_of(&caches));
+        let roles = ROLES.map(|name| Role { name, rules: rules(random, cache.is_some()) });
         let known = |authid: &'static str, random: &mut Chance| Known {
             authid,
             role: random.one_of(&ROLES),
@@ -82,6 +90,34 @@ impl Rights {
             roles: roles.to_vec(),
             anonymous: (!random.one_in(4)).then_some(ROLES[0]),
             principals: principals.into_iter().filter(|_| !random.one_in(4)).collect(),
+            cache,
+        }
+    }
+
+    /// Changes some of it: what a role may do, who is known and by what, who needs no proof.
+    pub fn change(&mut self, random: &mut Chance) {
+        let place = random.below(self.roles.len() as u64) as usize;
+        self.roles[place].rules = rules(random, self.cache.is_some());
+        if random.one_in(8) {
+            self.anonymous = self.anonymous.is_none().then_some(ROLES[0]);
+        }
+        let count = self.principals.len() as u64;
+        let place = random.below(count + 1) as usize;
+        match random.below(6) {
+            0 if count > 1 => drop(self.principals.remove(place % count as usize)),
+            1 if place < self.principals.len() => {
+                self.principals[place].secret = random.one_of(&SECRETS);
+            }
+            2 if place < self.principals.len() => {
+                self.principals[place].role = random.one_of(&ROLES);
+            }
+            3 => {
+                let (authid, role) = (random.one_of(&AUTHIDS), random.one_of(&ROLES));
+                let (secret, salted) = (random.one_of(&SECRETS), random.one_in(2));
+                self.principals.retain(|known| known.authid != authid);
+                self.principals.push(Known { authid, role, secret, salted });
+            }
+            _ => {}
         }
     }
 
@@ -114,10 +150,21 @@ impl Rights {
             let fit = role.rules.iter().filter(|(_, effect)| *effect == wanted);
             fit.map(|(text, _)| Rule::parse(text).expect("all drawn rules are sound")).collect()
         };
+        let authorizer = self.cache.map(|cache| AdvisorConfig {
+            cache,
+            kind: AdvisorKind::Http(Arc::new(HttpTarget { url: URL.into(), authorities: None })),
+            ..AdvisorConfig::procedure(AUTHORIZER, "")
+        });
+        realm.options.authorizers = authorizer.into_iter().collect();
+        let asked = |role: &Role| {
+            let rules: Vec<Rule> = sort(role, Effect::Ask);
+            rules.into_iter().map(|rule| (rule, AUTHORIZER.into())).collect()
+        };
         let roles = self.roles.iter().map(|role| RoleConfig {
             name: role.name.into(),
             allow: sort(role, Effect::Allow),
             deny: sort(role, Effect::Deny),
+            ask: asked(role),
             ..RoleConfig::default()
         });
         realm.options.roles = roles.collect();
@@ -159,15 +206,20 @@ fn salt() -> Salted {
 
 /// Draws the rules of a role: most may do much, and each is told of some things that it may or may
 /// not.
-fn rules(random: &mut Chance) -> Vec<(String, Effect)> {
+fn rules(random: &mut Chance, has_authorizer: bool) -> Vec<(String, Effect)> {
     let mut rules = Vec::new();
     if !random.one_in(4) {
         let all = random.one_of(&["* *", "*,takeover *", "* a*", "* wamp.*"]);
-        rules.push((all.to_owned(), Effect::Allow));
+        let asks = has_authorizer && !all.contains("takeover") && random.one_in(2);
+        rules.push((all.to_owned(), if asks { Effect::Ask } else { Effect::Allow }));
     }
     for _ in 0..random.below(8) {
         let rule = format!("{} {}", random.one_of(&ACTIONS), random.one_of(&URIS));
-        rules.push((rule, random.one_of(&[Effect::Allow, Effect::Deny])));
+        // Who pushes others out is nobody to wait for.
+        let may_wait = has_authorizer && !rule.contains("takeover");
+        let effect = random.one_of(&[Effect::Allow, Effect::Deny, Effect::Ask]);
+        let effect = if may_wait || effect != Effect::Ask { effect } else { Effect::Deny };
+        rules.push((rule, effect));
     }
     rules
 }
@@ -181,6 +233,10 @@ pub const AUTHIDS: [&str; 4] = ["a", "b.c", "joe", "eve"];
 
 /// What somebody may prove itself by.
 pub const SECRETS: [&str; 3] = ["sesame", "swordfish", "12345"];
+
+const AUTHORIZER: &str = "judge";
+
+const URL: &str = "http://judge/";
 
 const ACTIONS: [&str; 12] = [
     "*",

@@ -90,7 +90,14 @@ impl Model {
                 let stopped = self.stands[&link] != Stand::Opening;
                 let told = stopped && reason == close::SYSTEM_SHUTDOWN;
                 let told = told || self.was_killed_for(session, reason);
-                assert!(told || reason == close::GOODBYE_AND_OUT, "GOODBYE for {reason}");
+                let told = match self.sessions[session].dismissed {
+                    true => reason == close::ACCESS_CHANGED,
+                    false => told,
+                };
+                assert!(
+                    told || !self.sessions[session].dismissed && reason == close::GOODBYE_AND_OUT,
+                    "GOODBYE for {reason}"
+                );
                 self.sessions[session].heard.over = true;
             }
             8 => self.hear_error(session, heard),

@@ -438,7 +438,7 @@ fn rights() -> Rights {
     let (name, authid, secret) = ("anonymous", "joe", "sesame");
     let joe = Known { authid, role: name, secret, salted: false };
     let (roles, principals) = (vec![Role { name, rules }], vec![joe]);
-    Rights { roles, anonymous: Some(name), principals }
+    Rights { roles, anonymous: Some(name), principals, ..Rights::default() }
 }
 
 #[test]

@@ -12,6 +12,7 @@ use crate::message::uri::error;
 use crate::router::config::Disclosure;
 use crate::sim::asking::{Asking, Kind, Question, Victims, bucket_of};
 use crate::sim::machine::LinkId;
+use crate::sim::rights::Effect;
 use crate::sim::value::Value;
 
 impl Model {
@@ -34,11 +35,12 @@ impl Model {
         let procedure = asking.procedure();
         let unnamed =
             asking.is_forceful() && !self.options.meta_kill && !self.is_named(session, &procedure);
-        if unnamed || self.forbids(session, "call", (MatchPolicy::Exact, &procedure)) {
-            inquiry.certain = Some(Finding::Error(error::NOT_AUTHORIZED));
-        } else {
-            inquiry.certain = self.find_out(session, asking);
-        }
+        let refused = self.forbids(session, "call", (MatchPolicy::Exact, &procedure));
+        let refused = refused.or_else(|| unnamed.then_some(error::NOT_AUTHORIZED));
+        inquiry.certain = match refused {
+            Some(reason) => Some(Finding::Error(reason)),
+            None => self.find_out(session, asking),
+        };
         let place = self.inquiries.len();
         if inquiry.certain.is_none() {
             self.open_inquiry(&mut inquiry);
@@ -62,7 +64,9 @@ impl Model {
                 {
                     return Some(Finding::Error(error::INVALID_URI));
                 }
-                if self.forbids(session, "publish", (MatchPolicy::Exact, &publishing.topic)) {
+                // When it is published nobody is left to wait for an authorizer.
+                let object = (MatchPolicy::Exact, publishing.topic.as_str());
+                if self.judge(session, "publish", object) != Effect::Allow {
                     return Some(Finding::Error(error::NOT_AUTHORIZED));
                 }
                 let Some(scope) = bucket_of(*scope) else {

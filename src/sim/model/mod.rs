@@ -5,14 +5,19 @@
 //! index, the order in which messages are processed anywhere is the order of one big router; what
 //! is under way between shards is the only freedom the real one has.
 
+mod advice;
 mod calls;
 mod facts;
 mod meta;
+mod rates;
 mod records;
+mod reload;
 mod rights;
 mod topics;
 
+pub use advice::{Kept, Opinion, Waiting};
 pub use calls::Seen;
+pub use rates::Moment;
 pub use records::*;
 pub use rights::{Identity, Proving};
 
@@ -71,6 +76,12 @@ pub struct Model {
     pub rights: Vec<Vec<Rights>>,
     /// All that had to prove who they are.
     pub provings: Vec<Proving>,
+    /// What authorizers have said and what counts on, as far as is known.
+    pub kept: Vec<Kept>,
+    /// The router has asked an authorizer about what is processed next, if it leaves it to one.
+    pub asks: bool,
+    /// What the authorizer thinks of what is being processed.
+    pub said: Option<Opinion>,
     /// By which method those on a link are to be challenged.
     pub challenges: BTreeMap<LinkId, Method>,
     /// The shard of each link.
@@ -109,6 +120,9 @@ impl Model {
             rights,
             provings: Vec::new(),
             challenges: BTreeMap::new(),
+            kept: Vec::new(),
+            asks: false,
+            said: None,
             shards: BTreeMap::new(),
             now: Instant::from_nanos(0),
             step: 0,
@@ -164,6 +178,9 @@ impl Model {
             talents,
             answers: BTreeMap::new(),
             request_last: 0,
+            moments: Vec::new(),
+            waiting: None,
+            dismissed: false,
             pending: Vec::new(),
             bad_cancels: Vec::new(),
             bad_yields: Vec::new(),
@@ -185,42 +202,32 @@ impl Model {
     }
 
     fn process_open(&mut self, link: LinkId, session: Place, said: &Said) {
+        self.count(session, said);
         if let Some(request) = said.request() {
             self.sessions[session].request_last = request;
         }
         match said {
-            Said::Subscribe { request, policy, topic, get_retained } => {
-                let answer = self.subscribe(session, (*policy, topic), (*request, *get_retained));
-                self.sessions[session].answers.insert(*request, answer);
+            Said::Call { request, calling } => match self.admit_call(session, *request, calling) {
+                Verdict::Answer if self.waits(session, said) => {}
+                Verdict::Answer => self.fulfil(session, said),
+                Verdict::Part => {}
+                Verdict::Doubt => drop(self.doubtful.insert(link)),
+                Verdict::Violation => self.refuse(link, said),
+            },
+            Said::Subscribe { .. }
+            | Said::Publish { .. }
+            | Said::Register { .. }
+            | Said::Ask { .. } => {
+                if !self.waits(session, said) {
+                    self.fulfil(session, said);
+                }
             }
             Said::Unsubscribe { request, subscription } => {
                 let answer = self.unsubscribe(session, *subscription);
                 self.sessions[session].answers.insert(*request, answer);
             }
-            Said::Publish { request, publishing } => {
-                let answer = self.publish(session, publishing);
-                if publishing.acknowledge {
-                    self.sessions[session].answers.insert(*request, answer);
-                }
-            }
-            Said::Register { request, registering } => {
-                let answer = self.register(session, registering);
-                self.sessions[session].answers.insert(*request, answer);
-            }
             Said::Unregister { request, registration } => {
                 let answer = self.unregister(session, *registration);
-                self.sessions[session].answers.insert(*request, answer);
-            }
-            Said::Call { request, calling } => match self.call(session, *request, calling) {
-                Verdict::Answer(answer) => {
-                    self.sessions[session].answers.insert(*request, answer);
-                }
-                Verdict::Part => {}
-                Verdict::Doubt => drop(self.doubtful.insert(link)),
-                Verdict::Violation => self.refuse(link, said),
-            },
-            Said::Ask { request, asking } => {
-                let answer = self.ask(session, asking);
                 self.sessions[session].answers.insert(*request, answer);
             }
             Said::Cancel { request, mode } => self.cancel(session, *request, *mode),
@@ -236,6 +243,33 @@ impl Model {
             | Said::NoFrame(_)
             | Said::Noise(_) => self.refuse(link, said),
         }
+    }
+
+    /// `session` is given what it may ask for, or told why not.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "nothing else is a request")]
+    fn fulfil(&mut self, session: Place, said: &Said) {
+        let (request, answer) = match said {
+            Said::Subscribe { request, policy, topic, get_retained } => {
+                let how = (*request, *get_retained);
+                (*request, self.subscribe(session, (*policy, topic), how))
+            }
+            Said::Publish { request, publishing } => {
+                let answer = self.publish(session, publishing);
+                if !publishing.acknowledge {
+                    return;
+                }
+                (*request, answer)
+            }
+            Said::Register { request, registering } => {
+                (*request, self.register(session, registering))
+            }
+            Said::Call { request, calling } => {
+                (*request, self.call_anew(session, *request, calling))
+            }
+            Said::Ask { request, asking } => (*request, self.ask(session, asking)),
+            _ => unreachable!("nothing else is a request"),
+        };
+        self.sessions[session].answers.insert(request, answer);
     }
 
     /// What was said ends the conversation on `link`.
@@ -262,6 +296,7 @@ impl Model {
             return;
         };
         self.sessions[session].open = false;
+        self.sessions[session].waiting = None;
         self.sessions[session].ended_in = Some(self.step);
         self.relax(session, None);
         self.leave(session, ending);
@@ -270,11 +305,13 @@ impl Model {
         }
     }
 
-    /// The calls that are open on `link` may be answered with an ERROR of the router's own.
+    /// The calls that are open on `link` may be answered with an ERROR of the router's own, and
+    /// what waits is.
     pub fn give_up_calls(&mut self, link: LinkId) {
         let Stand::Open(session) = self.stands[&link] else {
             return;
         };
+        self.give_up_waiting(session);
         for call in self.calls.iter_mut().filter(|call| call.caller == session) {
             call.may_be_canceled = true;
         }
@@ -338,7 +375,7 @@ impl Model {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// It must be answered.
-    Answer(Answer),
+    Answer,
     /// It is another part of a call, or of one that is over.
     Part,
     /// It breaks the protocol.

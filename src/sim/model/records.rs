@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use super::{Identity, Place};
+use super::{Identity, Moment, Place, Waiting};
 use crate::env::Instant;
 use crate::message::MatchPolicy;
 use crate::sim::asking::{Asking, Kind};
@@ -61,6 +61,12 @@ pub struct Session {
     pub answers: BTreeMap<u64, Answer>,
     /// The id of its last request.
     pub request_last: u64,
+    /// When it said what its rates are about.
+    pub moments: Vec<Moment>,
+    /// The configuration has changed, and it would not be let in any more.
+    pub dismissed: bool,
+    /// What it waits with for an authorizer.
+    pub waiting: Option<Waiting>,
     /// Calls that its router has not ended.
     pub pending: Vec<Place>,
     /// Calls it tried to cancel in a way that does not exist; each must be refused.

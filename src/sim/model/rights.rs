@@ -5,7 +5,7 @@
 //! Of equals the stricter one does. A pattern is denied as well if it can match what another rule,
 //! at least as specific, does not allow. Where no rule fits the answer is no.
 
-use super::{Model, Place, Stand, is_legal, matches};
+use super::{Model, Opinion, Place, Stand, is_legal, matches};
 use crate::message::MatchPolicy;
 use crate::message::uri::error;
 use crate::session::auth::Method;
@@ -79,33 +79,42 @@ impl Model {
         self.welcome(link, (realm, talents, identity), message_bytes_max);
     }
 
-    /// The configuration has changed: whoever is about to prove something has to ask again.
-    pub fn give_up_proofs(&mut self, shard: usize) {
-        let here = |link: &LinkId| self.shards[link] == shard;
-        let proving = self.stands.iter().filter(|(_, it)| matches!(it, Stand::Proving(_)));
-        let links: Vec<_> = proving.map(|(link, _)| *link).filter(here).collect();
-        for link in links {
-            self.turn_away(link, error::AUTHENTICATION_FAILED);
-        }
-    }
-
     /// Nobody is let in on `link`, for that reason.
     pub(super) fn turn_away(&mut self, link: LinkId, reason: &'static str) {
         self.end(link, Stand::Over);
         self.aborts.insert(link, vec![reason]);
     }
 
-    /// Whether `session` may not do that with a URI, or a pattern. What is none is refused as such.
+    /// Why `session` may not do that with a URI, or a pattern, if it may not. What is none is
+    /// refused as such.
     pub(super) fn forbids(
         &self,
         session: Place,
-        action: &str,
+        action: &'static str,
         (policy, uri): (MatchPolicy, &str),
-    ) -> bool {
-        is_legal(uri, policy)
-            && self
-                .ruling(session, action, (policy, uri))
-                .is_some_and(|effect| effect.is_none_or(|(effect, _)| effect != Effect::Allow))
+    ) -> Option<&'static str> {
+        if !is_legal(uri, policy) {
+            return None;
+        }
+        match (self.judge(session, action, (policy, uri)), self.said) {
+            (Effect::Allow, _) | (Effect::Ask, Some(Opinion::Yes { .. })) => None,
+            (Effect::Ask, Some(Opinion::Unknown)) => Some(error::AUTHORIZATION_FAILED),
+            (Effect::Ask, None) => panic!("nobody was asked"),
+            (Effect::Deny, _) | (Effect::Ask, Some(Opinion::No)) => Some(error::NOT_AUTHORIZED),
+        }
+    }
+
+    /// What the rules say of something that `session` wants.
+    pub(super) fn judge(
+        &self,
+        session: Place,
+        action: &str,
+        object: (MatchPolicy, &str),
+    ) -> Effect {
+        match self.ruling(session, action, object) {
+            None => Effect::Allow,
+            Some(fitting) => fitting.map_or(Effect::Deny, |(effect, _)| effect),
+        }
     }
 
     /// Whether `session` may not register what takes from others.

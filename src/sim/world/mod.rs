@@ -1,26 +1,31 @@
 //! The world of one run: a machine, its peers, and the reference router that watches them.
 
+mod advice;
 mod compare;
+mod reload;
+mod setup;
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use setup::{limit_rates, rights};
+
 use super::Outcome;
 use super::chance::Chance;
 use super::check::Heard;
-use super::machine::{Action, LinkId, Machine};
-use super::model::{Model, NOISE, Session, Stand};
+use super::machine::{ANSWERS_COUNT, Action, LinkId, Machine};
+use super::model::{Model, Session, Stand};
 use super::peer::{Peer, Place};
 use super::rights::Rights;
 use super::said::Said;
-use super::swarm::{REALMS, Swarm, histories};
+use super::swarm::{Swarm, histories};
 use super::trace::{Trace, brief};
 use super::value::Value;
 use super::workload::{Gossip, Workload};
 use crate::env::Random;
 use crate::limits::FRAGMENTS_MAX;
 use crate::message::uri::close;
-use crate::router::config::{Config, RealmConfig};
+use crate::router::config::Config;
 use crate::wire::{Framing, Serializer};
 
 /// Everything that takes part in one run.
@@ -39,9 +44,15 @@ pub struct World {
     network: Chance,
     /// What the routers are told.
     config: Config,
+    /// Who may do what, by realm, in each configuration there was.
+    versions: Vec<Vec<Rights>>,
+    /// The one by which each shard goes.
+    adopted: Vec<usize>,
     /// Shards that were told to stop.
     stopped: Vec<bool>,
     outbox_bytes_max: usize,
+    /// Sessions are read only so fast.
+    is_rated: bool,
     heard_count: u64,
 }
 
@@ -79,6 +90,7 @@ impl World {
         for (realm, rights) in config.realms.iter_mut().zip(&rights) {
             rights.apply(realm);
         }
+        let is_rated = limit_rates(&mut Chance::new(salted(7)), &mut config.limits);
         let known = config.clone();
         let everywhere = vec![rights.clone(); usize::from(swarm.shards_count)];
         let model = Model::new(config.limits.clone(), swarm.options.clone(), everywhere);
@@ -106,11 +118,14 @@ impl World {
             seed,
             peers: (0..swarm.peers_count).map(&mut peer).collect(),
             stopped: vec![false; usize::from(shards)],
+            adopted: vec![0; usize::from(shards)],
+            versions: vec![rights.clone()],
             workload: Workload::new(Chance::scripted(&turns(0), salted(3)), swarm.clone(), rights),
             schedule: Chance::scripted(&turns(1), salted(4)),
             network: Chance::new(salted(5)),
             lines: Vec::new(),
             outbox_bytes_max,
+            is_rated,
             heard_count: 0,
             swarm,
             machine,
@@ -221,6 +236,10 @@ impl World {
             self.trace.step += 1;
             if !self.advance() {
                 let stuck = self.machine.what_moves();
+                if self.is_rated && (stuck.is_some() || self.is_held_back()) {
+                    self.pass_time();
+                    continue;
+                }
                 assert!(stuck.is_none(), "something is stuck: {stuck:?}");
                 return;
             }
@@ -255,7 +274,7 @@ impl World {
         self.model.now = self.machine.now;
         self.model.step = self.trace.step;
         let count = match action {
-            Action::Answer(_) => self.schedule.below(4) as usize,
+            Action::Answer(_) => self.schedule.below(ANSWERS_COUNT as u64) as usize,
             Action::Receive(_)
             | Action::Transmit(_)
             | Action::Close(_)
@@ -264,6 +283,7 @@ impl World {
             | Action::Wake(_)
             | Action::Configure(_) => 1 + self.network.below(self.swarm.cut_max) as usize,
         };
+        let asker = self.asker(action);
         let before = self.machine.routers[shard].counters();
         let done = self.machine.perform(action, count);
         if !matches!(action, Action::Drain(_)) {
@@ -271,6 +291,7 @@ impl World {
         }
         let after = self.machine.routers[shard].counters();
         let slow = after.slow_sessions_ended > before.slow_sessions_ended;
+        self.see_advice(action, asker, count);
         match action {
             Action::Receive(link) => {
                 // Who has read too little is not listened to any more.
@@ -286,7 +307,7 @@ impl World {
             }
             // Who had to wait for an answer goes on.
             Action::Wake(_) | Action::Answer(_) => self.process_turns(shard),
-            Action::Configure(_) => self.model.give_up_proofs(shard),
+            Action::Configure(_) => self.adopt(shard),
             Action::Transmit(_) | Action::Relay { .. } | Action::Drain(_) => {}
         }
         self.compare(shard, slow, matches!(action, Action::Wake(_) | Action::Answer(_)));
@@ -309,6 +330,7 @@ impl World {
             if messages_count > messages_max {
                 continue;
             }
+            self.see_question(link, taken);
             self.model.process(link, &said, message_bytes_max);
             // Of several sessions in one breath only the last can be seen.
             let joins =
@@ -479,6 +501,20 @@ impl World {
         }
     }
 
+    /// Whether a router has read what it will process later.
+    fn is_held_back(&mut self) -> bool {
+        let open = self.machine.links.iter().filter(|link| link.open);
+        let routers = &mut self.machine.routers;
+        open.into_iter().any(|link| routers[link.shard].unprocessed(link.connection) > 0)
+    }
+
+    /// It is as late as somebody waits for.
+    fn pass_time(&mut self) {
+        let next = self.machine.next_deadline().unwrap_or(self.machine.now);
+        self.machine.now = self.machine.now.max(next);
+        self.trace.note(format_args!("it is {:?}", self.machine.now));
+    }
+
     /// Something goes wrong, if this run is one in which it can.
     fn misfortune(&mut self) {
         let faults = self.swarm.faults;
@@ -513,26 +549,10 @@ impl World {
             }
             5 if faults.reloads && self.network.one_in(3) => self.reload(),
             4 if faults.time && self.network.one_in(4) => {
-                let next = self.machine.next_deadline().unwrap_or(self.machine.now);
-                self.machine.now = self.machine.now.max(next);
-                self.trace.note(format_args!("it is {:?}", self.machine.now));
+                self.pass_time();
             }
             _ => {}
         }
-    }
-}
-
-impl World {
-    /// The configuration is read again: a realm comes or goes, all else stays.
-    fn reload(&mut self) {
-        let mut config = self.config.clone();
-        if self.network.one_in(2) {
-            let name = "com.comes.and.goes".to_owned();
-            config.realms.push(RealmConfig { name, ..RealmConfig::default() });
-        }
-        self.trace.note(format_args!("{} realms are configured", config.realms.len()));
-        let seed = self.network.below(u64::MAX);
-        self.machine.configure(config, &mut Random::from_number(seed));
     }
 }
 
@@ -554,16 +574,6 @@ fn report(seed: u64, trace: &Trace, shards_count: u16) {
         recent.join("\n"),
         trace.step
     );
-}
-
-/// Draws who may do what in each realm, if anybody has thought about that in this run.
-fn rights(random: &mut Chance) -> Vec<Rights> {
-    let any = random.one_in(2);
-    let drawn = |realm| match any && realm != NOISE {
-        true => Rights::draw(random),
-        false => Rights::default(),
-    };
-    (0..REALMS.len()).map(drawn).collect()
 }
 
 /// Octets of a script that decide what the run is like.
