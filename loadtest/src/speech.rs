@@ -180,6 +180,8 @@ impl Scanner {
         let Some(serializer) = self.serializer else {
             return Err("a frame without a stamp".to_owned());
         };
+        let proper = without_null(serializer, message);
+        let message = proper.as_deref().unwrap_or(message);
         let parsed = Message::parse(serializer, message).map_err(|invalid| {
             format!("{} octets that are no message: {invalid}", message.len())
         })?;
@@ -203,6 +205,13 @@ impl Scanner {
         let altered = || format!("a {} whose payload was altered", parsed.name());
         Ok(Heard { id, stamp: stamp.ok_or_else(altered)? })
     }
+}
+
+/// The message without a `null` where keyword arguments belong: some routers end theirs with one,
+/// which is no WAMP, but no reason not to measure them.
+fn without_null(serializer: Serializer, message: &[u8]) -> Option<Vec<u8>> {
+    let rest = message.strip_suffix(b",null]").filter(|_| serializer == Serializer::Json)?;
+    Some([rest, b"]"].concat())
 }
 
 /// Names a message, with its reason if it has one.

@@ -96,6 +96,14 @@ fn json_with_white_space_is_parsed() {
 }
 
 #[test]
+fn a_null_for_keyword_arguments_is_overlooked() {
+    let text = String::from_utf8(text(Serializer::Json, 32)).unwrap();
+    let message = format!("[50,7,{{}},{text},null]");
+    let scanner = Scanner::new(Serializer::Json, 50, 32);
+    assert_eq!(scanner.scan(message.as_bytes()), Ok(Heard { id: 7, stamp: STAMP }));
+}
+
+#[test]
 fn anything_else_is_named() {
     let scanner = Scanner::new(Serializer::Json, 50, 32);
     let error = br#"[8,48,7,{"message":"none there"},"wamp.error.no_such_procedure"]"#;
