@@ -2,26 +2,12 @@
 
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use gigawamp::message::MatchPolicy;
-use gigawamp::router::authorization::{Action, Effect, Role, Rule};
+use gigawamp::router::authorization::{Action, Role};
+use rules::role;
 use std::hint::black_box;
 
-/// A role with `count` rules: a quarter each of exact URIs, prefixes, wildcards and own ones.
-fn role(count: usize) -> Role {
-    let rules: Vec<_> = (0..count)
-        .map(|number| {
-            let (group, number) = (number % 4, number / 4);
-            let text = match group {
-                0 => format!("* com.exact{number}.service.read"),
-                1 => format!("* com.prefix{number}.*"),
-                2 => format!("* com.wild{number}..read"),
-                _ => format!("* com.own{number}.${{authid}}.*"),
-            };
-            let effect = if number % 7 == 6 { Effect::Deny } else { Effect::Allow };
-            (Rule::parse(&text).expect("it is sound"), effect)
-        })
-        .collect();
-    Role::new(&rules, &[])
-}
+#[path = "shared/rules.rs"]
+mod rules;
 
 fn decide(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("authorization");

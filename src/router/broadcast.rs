@@ -6,8 +6,10 @@
 use std::ops::Range;
 
 use bytes::Bytes;
+use smallvec::SmallVec;
 
 use super::peers::{Peers, Undeliverable};
+use super::volley::BODY_BYTES_MAX;
 use crate::limits::{COPY_BYTES_MAX, MESSAGE_BYTES_CAP};
 use crate::message::{Event, Message};
 use crate::wire::{Deflater, Framing, Negotiated};
@@ -75,6 +77,39 @@ impl Broadcast {
             Some(Frame::Undeliverable(why)) => Err(*why),
             Some(Frame::Copied { .. } | Frame::Shared { .. }) | None => Err(Undeliverable::TooLong),
         }
+    }
+
+    /// Whether the event in hand may be the first of a volley: all its frames are short.
+    pub(super) fn is_short(&self) -> bool {
+        let mut kinds = self.kinds;
+        while kinds != 0 {
+            match &self.frames[kinds.trailing_zeros() as usize] {
+                Some(Frame::Copied { body_bytes, .. }) if *body_bytes <= BODY_BYTES_MAX => {}
+                _ => return false,
+            }
+            kinds &= kinds - 1;
+        }
+        true
+    }
+
+    /// Lets `event` follow in the volley in hand. Says no if it is not short in every kind of
+    /// frame.
+    pub(super) fn follow(&mut self, event: &Event<'_>, peers: &mut Peers) -> bool {
+        self.begin();
+        let mut frames: SmallVec<[Range<usize>; 4]> = SmallVec::new();
+        let Peers { volley, deflater, .. } = peers;
+        for negotiated in volley.kinds() {
+            match self.write(event, negotiated, deflater) {
+                Frame::Copied { frame, body_bytes } if body_bytes <= BODY_BYTES_MAX => {
+                    frames.push(frame);
+                }
+                _ => return false,
+            }
+        }
+        if volley.follow(frames.into_iter().map(|frame| &self.copied[frame])) {
+            peers.fire();
+        }
+        true
     }
 
     fn write(

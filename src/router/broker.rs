@@ -18,15 +18,12 @@
 
 use std::sync::Arc;
 
-use smallvec::SmallVec;
-
 use super::broadcast::Broadcast;
 use super::config::{Action, Disclosure, Effect};
 use super::filter::Filter;
 use super::history::Histories;
 use super::meta::News;
 use super::pattern::Cache;
-use super::peers::Undeliverable;
 use super::realm::{Context, Refusal, SharedRealm};
 use super::relay::{Details, EventHead, Head, Relay};
 use super::retention::Found;
@@ -46,12 +43,12 @@ use crate::wire::{Reader, Serializer};
 /// One realm's broker on one shard.
 #[derive(Debug)]
 pub(super) struct Broker {
-    realm: u16,
+    pub(super) realm: u16,
     pub(super) shared: Arc<SharedRealm>,
     /// Subscriptions with subscribers on this shard.
-    local: Map<SubscriptionId, Local>,
-    cache: Cache<Subscription>,
-    broadcast: Broadcast,
+    pub(super) local: Map<SubscriptionId, Local>,
+    pub(super) cache: Cache<Subscription>,
+    pub(super) broadcast: Broadcast,
     /// The histories that this shard keeps.
     pub(super) histories: Histories,
     /// The number of this shard's last publication.
@@ -243,21 +240,6 @@ impl Broker {
         publication
     }
 
-    /// Delivers what this or another shard's broker published, and keeps what is to be kept.
-    pub(super) fn on_event(
-        &mut self,
-        head: &EventHead,
-        event: &Relay<'_>,
-        context: &mut Context<'_>,
-    ) {
-        if self.histories.is_any() {
-            self.histories.append(head, event, context);
-        }
-        for subscription in event.ids {
-            self.deliver(SubscriptionId(*subscription), (head, event), context);
-        }
-    }
-
     /// Removes a session that has ended from everything it subscribed to.
     pub(super) fn leave(&mut self, session: &Session, context: &mut Context<'_>) {
         let mut subscriptions: Vec<_> = session.subscriptions.iter().copied().collect();
@@ -442,71 +424,6 @@ impl Broker {
         }
     }
 
-    /// Sends an event to every subscription that matches its topic, on every shard.
-    fn spread(&mut self, event: &Relay<'_>, context: &mut Context<'_>) {
-        let Head::Event(head) = &event.head else { unreachable!("only events are spread") };
-        let found = self.cache.lookup(&self.shared.subscriptions, event.text);
-        if found.is_empty() {
-            return;
-        }
-        let found: SmallVec<[(u64, ShardSet); 4]> =
-            found.iter().map(|entry| (entry.id.0, entry.shards)).collect();
-        let here = context.peers.shard;
-        let all = found.iter().fold(ShardSet::default(), |all, (_, shards)| all.union(*shards));
-        for shard in all.iter() {
-            let interested = found.iter().filter(|(_, shards)| shards.contains(shard));
-            let ids: SmallVec<[u64; 4]> = interested.map(|(id, _)| *id).collect();
-            let event = Relay { ids: &ids, ..event.clone() };
-            if shard == here {
-                self.on_event(head, &event, context);
-            } else {
-                context.relays.push(shard, self.realm, &event);
-            }
-        }
-    }
-
-    /// Sends an event to the subscribers of one subscription on this shard.
-    ///
-    /// A subscription that is not known has just been left: the event is dropped here.
-    fn deliver(
-        &mut self,
-        id: SubscriptionId,
-        (head, event): (&EventHead, &Relay<'_>),
-        context: &mut Context<'_>,
-    ) {
-        let Some(local) = self.local.get_mut(&id) else { return };
-        let replayed = local.replayed.at(head.origin, head.sequence);
-        let Details::Event(details) = &event.details else { unreachable!("an event has its own") };
-        let mut details = details.clone();
-        // spec: advanced/pubsub_pattern_based_subscription — the concrete topic is told
-        details.topic = (local.policy != MatchPolicy::Exact).then(|| event.text.into());
-        let (publication, payload) = (head.publication, event.payload);
-        let message = Event { subscription: id, publication, details, payload };
-        self.broadcast.begin();
-        for (slot, session) in local.subscribers.iter() {
-            if head.exclude_publisher && head.publisher == session {
-                continue;
-            }
-            if let Some(replayed) = replayed
-                && replayed.get(&session).is_some_and(|last| *last >= head.sequence)
-            {
-                continue;
-            }
-            if let Some(filter) = &head.filter
-                && context.peers.session(slot).is_none_or(|session| !filter.admits(session))
-            {
-                continue;
-            }
-            match self.broadcast.send(&message, slot, context.peers) {
-                Ok(()) | Err(Undeliverable::Gone) => {}
-                // spec: advanced/transport_rawsocket — an EVENT too long for a peer is dropped
-                Err(Undeliverable::TooLong | Undeliverable::Unrepresentable) => {
-                    context.peers.counters.undeliverable_events += 1;
-                }
-            }
-        }
-    }
-
     fn join(
         &mut self,
         slot: u32,
@@ -514,6 +431,7 @@ impl Broker {
         topic: &str,
         context: &mut Context<'_>,
     ) -> SubscriptionId {
+        context.peers.end_volley();
         let here = context.peers.shard;
         let session = context.peers.session(slot).expect("the session that is subscribing").id;
         let tell = !uri::is_reserved(topic);
@@ -558,6 +476,7 @@ impl Broker {
     }
 
     fn part(&mut self, session: SessionId, id: SubscriptionId, context: &mut Context<'_>) {
+        context.peers.end_volley();
         let local = self.local.get_mut(&id).expect("a session knows what it subscribed to");
         local.subscribers.remove(session);
         local.replayed.forget(session);

@@ -5,8 +5,8 @@
 //! way, whoever ended them and why.
 
 use super::advice::QuestionId;
-use super::peers::is_poll;
 use super::realm::Realm;
+use super::slots::is_poll;
 use super::{ConnectionId, Origin, Output, Router};
 use crate::env::{Instant, shrink};
 use crate::message::uri::{close, error};
@@ -220,6 +220,8 @@ impl Router {
             }
             Ok(Admitted::Goodbye) => {
                 let Message::Goodbye(goodbye) = &message else { unreachable!("GOODBYE is one") };
+                // One session after the other is not the way to do more than rates allow.
+                self.charge(id, &message, 0);
                 self.on_goodbye(id, &goodbye.reason);
             }
             Ok(Admitted::Abort) => self.finish(id),
@@ -414,9 +416,11 @@ impl Router {
         if !matches!(connection.phase, Phase::Open(_)) {
             return;
         }
-        let Phase::Open(session) = std::mem::replace(&mut connection.phase, Phase::Leaving) else {
+        let Phase::Open(mut session) = std::mem::replace(&mut connection.phase, Phase::Leaving)
+        else {
             unreachable!("it was open a line ago")
         };
+        self.keep_buckets(id, session.buckets.take());
         self.end_waiting(id);
         let connection = self.peers.connection(id).expect("it was there some lines ago");
         connection.request_before = Some(session.request_last());

@@ -21,6 +21,7 @@ pub mod config;
 mod conversation;
 pub mod deadline;
 mod dealer;
+mod delivery;
 mod directory;
 mod filter;
 mod history;
@@ -35,9 +36,11 @@ mod relay;
 mod reload;
 mod retention;
 mod shared;
+mod slots;
 mod subscriptions;
 mod throttle;
 mod turns;
+mod volley;
 
 pub use crate::session::{ClientCertificate, ConnectionId, Origin, ShardId, TlsOrigin};
 pub use relay::Batch;
@@ -237,11 +240,12 @@ impl Router {
             Input::ShutDown => self.on_shut_down(),
         }
         loop {
+            self.peers.fire();
             self.end_condemned();
             self.end_doomed();
             self.serve_polls();
-            // What is decided now may be the beginning of more.
-            if !self.take_advice() {
+            // What is decided now may be the beginning of more, and those who go leave events.
+            if !self.take_advice() && !self.peers.volley.is_waiting() {
                 break;
             }
         }
@@ -270,6 +274,11 @@ impl Router {
     /// Octets of what was received from `connection` that wait for their turn; for the simulator.
     pub fn unprocessed(&mut self, connection: ConnectionId) -> usize {
         self.peers.connection(connection).map_or(0, |connection| connection.rest.len())
+    }
+
+    /// Whether a request of `connection` waits for what an authorizer says; for the simulator.
+    pub fn awaits_advice(&mut self, connection: ConnectionId) -> bool {
+        self.peers.slot(connection).is_some_and(|slot| slot.waiting.is_some())
     }
 
     /// The bytes that wait for `connection`; `None` if the router does not know it any more.

@@ -7,15 +7,14 @@ use std::collections::VecDeque;
 
 use bytes::Bytes;
 
-use super::advice::QuestionId;
-use super::authorization::Waiting;
 use super::config::Limits;
-use super::deadline::Handle;
-use super::longpoll::{Asked, Poll};
+use super::longpoll::Poll;
 use super::meta::Condemned;
 use super::notice::Notices;
+use super::slots::{POLL_BIT, Slot, Slots, is_poll};
+use super::volley::Volley;
 use super::{Counters, Origin, Output};
-use crate::env::{Instant, Map};
+use crate::env::Map;
 use crate::message::uri::close;
 use crate::message::{
     Goodbye, GoodbyeDetails, Message, Payload, Role, RouterRoles, SessionId, Welcome,
@@ -32,113 +31,6 @@ pub(super) enum Undeliverable {
     Unrepresentable,
     /// The peer is gone or going.
     Gone,
-}
-
-/// One place of the driver's table, as the router sees it.
-#[derive(Debug, Default)]
-pub(super) struct Slot {
-    pub(super) generation: u32,
-    /// Where the client is.
-    pub(super) origin: Origin,
-    pub(super) connection: Option<Connection>,
-    pub(super) deadline: Option<Handle>,
-    /// In [`Peers::dirty`].
-    dirty: bool,
-    /// Its outbox holds so much that nothing of it is processed.
-    pub(super) full: bool,
-    /// Some of what it has sent waits for its turn.
-    pub(super) behind: bool,
-    /// Its session has done more than its rates allow: when it may go on.
-    pub(super) throttle: Option<Handle>,
-    /// Nothing is read from it: it is full, behind, throttled or held back.
-    pub(super) paused: bool,
-    /// A request that an authorizer decides; nothing after it is processed before.
-    pub(super) waiting: Option<Box<Waiting>>,
-    /// A request of it must be answered first.
-    pub(super) held_back: bool,
-    /// In [`Peers::doomed`]; nothing more is queued.
-    doomed: bool,
-    /// What makes a connection of one without a socket.
-    pub(super) poll: Option<Box<Poll>>,
-    /// What an HTTP client has asked.
-    pub(super) asked: Option<Box<Asked>>,
-    /// When it has a session at the latest.
-    pub(super) welcome_by: Instant,
-    /// What an advisor was asked about it.
-    pub(super) question: Option<QuestionId>,
-}
-
-impl Slot {
-    /// Whether what it has sent may be processed, as far as its outbox, its rates and an authorizer
-    /// go.
-    #[inline]
-    pub(super) const fn may_go_on(&self) -> bool {
-        !self.full && self.throttle.is_none() && self.waiting.is_none()
-    }
-}
-
-/// All slots: those that the driver gave a socket, and those of transports that have none, which
-/// have the highest bit of their number set.
-#[derive(Debug, Default)]
-struct Slots {
-    sockets: Vec<Slot>,
-    polls: Vec<Slot>,
-    /// Places in `polls` that are free.
-    free: Vec<u32>,
-    /// Transports without a socket that there ever were.
-    polls_count: u32,
-}
-
-/// The bit that no driver sets: it would take 2^31 sockets.
-const POLL_BIT: u32 = 1 << 31;
-
-/// Whether what is in `slot` has no socket.
-#[inline]
-pub(super) const fn is_poll(slot: u32) -> bool {
-    slot & POLL_BIT != 0
-}
-
-impl Slots {
-    #[inline]
-    fn get(&self, slot: u32) -> Option<&Slot> {
-        if is_poll(slot) {
-            return self.polls.get((slot & !POLL_BIT) as usize);
-        }
-        self.sockets.get(slot as usize)
-    }
-
-    #[inline]
-    fn get_mut(&mut self, slot: u32) -> Option<&mut Slot> {
-        if is_poll(slot) {
-            return self.polls.get_mut((slot & !POLL_BIT) as usize);
-        }
-        self.sockets.get_mut(slot as usize)
-    }
-
-    /// The slot of a new connection to which the driver gave `slot`.
-    fn socket(&mut self, slot: u32) -> &mut Slot {
-        let index = slot as usize;
-        assert!(!is_poll(slot), "the driver has more slots than there can be");
-        if self.sockets.len() <= index {
-            self.sockets.resize_with(index + 1, Slot::default);
-        }
-        &mut self.sockets[index]
-    }
-
-    /// The id of a connection without a socket that is to be made.
-    fn next_poll(&mut self) -> ConnectionId {
-        let index = self.free.pop().unwrap_or_else(|| {
-            self.polls.push(Slot::default());
-            u32::try_from(self.polls.len() - 1).expect("they are bounded")
-        });
-        self.polls_count = self.polls_count.wrapping_add(1);
-        ConnectionId { slot: index | POLL_BIT, generation: self.polls_count }
-    }
-
-    /// All slots with their numbers.
-    fn iter(&self) -> impl Iterator<Item = (u32, &Slot)> {
-        (0..).zip(&self.sockets).chain((POLL_BIT..).zip(&self.polls))
-    }
 }
 
 /// All connections of this shard.
@@ -171,6 +63,8 @@ pub(super) struct Peers {
     outbox_bytes_pause: usize,
     /// Compresses for every connection that wants it.
     pub(super) deflater: Deflater,
+    /// Events that are not queued yet.
+    pub(super) volley: Volley,
     scratch: Vec<u8>,
     transcoded: Vec<u8>,
 }
@@ -194,6 +88,7 @@ impl Peers {
             work: 0,
             doomed: Vec::new(),
             polls_to_serve: VecDeque::new(),
+            volley: Volley::default(),
             condemned: Vec::new(),
             shards_count,
             outbox_bytes_max: limits.outbox_bytes_max,
@@ -373,23 +268,35 @@ impl Peers {
     pub(super) fn queue_shared(&mut self, slot: u32, bytes: &Bytes) {
         if let Some(connection) = self.receiving(slot) {
             connection.outbox.push_shared(bytes);
-            self.queued(slot);
+            self.queued(slot, 1);
         }
     }
 
     /// Queues a copy of one whole frame.
     pub(super) fn queue(&mut self, slot: u32, frame: &[u8]) {
+        self.queue_several(slot, frame, 1);
+    }
+
+    /// Queues a copy of `count` whole frames.
+    pub(super) fn queue_several(&mut self, slot: u32, frames: &[u8], count: usize) {
         if let Some(connection) = self.receiving(slot) {
-            connection.outbox.push(frame);
-            self.queued(slot);
+            connection.outbox.push(frames);
+            self.queued(slot, count);
         }
+    }
+
+    /// The peer in `slot` is a receiver of the volley in hand.
+    pub(super) fn note_volley(&mut self, slot: u32) {
+        self.place_mut(slot).volley = self.volley.number;
     }
 
     /// What the transport of the peer in `slot` has to say for itself (handshake, pong, close).
     pub(super) fn queue_reply(&mut self, id: ConnectionId, reply: &[u8]) {
-        if !reply.is_empty()
-            && let Some(connection) = self.connection(id)
-        {
+        if reply.is_empty() {
+            return;
+        }
+        self.let_pass(id.slot);
+        if let Some(connection) = self.connection(id) {
             connection.outbox.push(reply);
             self.touch(id.slot);
         }
@@ -526,6 +433,7 @@ impl Peers {
 
     /// Asserts that what is known of connections and sessions agrees.
     pub(super) fn check(&self) {
+        assert!(!self.volley.is_waiting(), "events that nobody would ever send");
         let taken = self.slots.iter().filter(|(_, slot)| slot.connection.is_some());
         assert_eq!(taken.count(), self.count, "connections are miscounted");
         let mut sessions = 0;
@@ -545,13 +453,23 @@ impl Peers {
         self.slots.get_mut(slot).expect("whoever names a slot knows it")
     }
 
+    /// The connection in `slot`, if anything may still be queued for it. What is on its way to it
+    /// in a volley is queued before.
     fn receiving(&mut self, slot: u32) -> Option<&mut Connection> {
+        self.let_pass(slot);
         let slot = self.slots.get_mut(slot)?;
         if slot.doomed { None } else { slot.connection.as_mut() }
     }
 
-    fn queued(&mut self, slot: u32) {
-        self.counters.messages_out += 1;
+    fn let_pass(&mut self, slot: u32) {
+        let number = self.volley.number;
+        if self.volley.is_waiting() && self.slots.get(slot).is_some_and(|at| at.volley == number) {
+            self.fire();
+        }
+    }
+
+    fn queued(&mut self, slot: u32, count: usize) {
+        self.counters.messages_out += count as u64;
         self.touch(slot);
     }
 

@@ -35,6 +35,7 @@ impl Router {
         }
         self.give_up_attempts();
         self.questions.memory.forget_all();
+        self.cookies.review(&self.config);
         for index in 0..before.realms.len() {
             let shared = Arc::clone(&self.shared.realms[index]);
             self.realms[index].configure(&shared);
@@ -91,6 +92,7 @@ impl Router {
         }
         self.end_sessions(&ended, close::ACCESS_CHANGED);
         self.apply_roles(realm, &roles);
+        self.apply_rates(realm);
     }
 
     /// Ends sessions by no fault of theirs.

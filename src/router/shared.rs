@@ -100,7 +100,9 @@ impl Shared {
             if let Some(index) = same {
                 let mut realm = given.remove(index);
                 realm.options.history.clone_from(&before.options.history);
-                realms.push(Arc::new(shared.with(&realm)));
+                let asked = &before.authentication.authenticators;
+                let has_others = *asked != realm.authentication.authenticators;
+                realms.push(Arc::new(shared.with(&realm, has_others)));
                 config.realms.push(realm);
                 continue;
             }

@@ -2,7 +2,7 @@
 
 use core::net::IpAddr;
 
-use super::peers::is_poll;
+use super::slots::is_poll;
 use super::{ConnectionId, Router};
 use crate::limits::{LONG_MESSAGE_BYTES, TURN_MESSAGES_MAX};
 use crate::session::Phase;

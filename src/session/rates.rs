@@ -3,6 +3,11 @@
 //! A [`Bucket`] holds no tokens but one moment: when all that was taken from it would have been
 //! earned. As long as that is not farther ahead than the burst, more may be taken. What is taken
 //! at once may be more than a burst, as one long message is; it is paid for afterwards.
+//!
+//! Buckets outlive their session: the next one on the same transport goes on with them, so that
+//! nobody has full ones by saying GOODBYE and HELLO. If its rates are others the buckets are as
+//! full as before *in proportion*; so roles with few and with many tokens cannot be played off
+//! against each other.
 
 use std::time::Duration;
 
@@ -72,6 +77,44 @@ impl Buckets {
         })
     }
 
+    /// Goes by the rates of another session of the same peer. Its buckets are as full as those it
+    /// has left, in proportion to what they hold.
+    pub fn pass_on(&mut self, rates: &Rates, now: Instant) {
+        let Rates { messages_per_second, bytes_per_second, calls_per_second, burst } = *rates;
+        let before = std::mem::replace(&mut self.burst, burst);
+        for (bucket, per_second) in [
+            (&mut self.messages, messages_per_second),
+            (&mut self.bytes, bytes_per_second),
+            (&mut self.calls, calls_per_second),
+        ] {
+            bucket.per_second = u64::try_from(per_second).unwrap_or(u64::MAX);
+            bucket.stretch(now, (before, burst));
+        }
+    }
+
+    /// Goes by other rates in the middle of a session, as an operator wants it. What was taken too
+    /// much under lower rates is paid for by the higher ones.
+    pub fn change(&mut self, rates: &Rates, now: Instant) {
+        let all = |it: &Self| [it.messages, it.bytes, it.calls].map(|bucket| bucket.per_second);
+        let before = all(self);
+        self.pass_on(rates, now);
+        let buckets = [&mut self.messages, &mut self.bytes, &mut self.calls];
+        for (bucket, before) in buckets.into_iter().zip(before) {
+            if 0 < before && before < bucket.per_second {
+                let whole = Duration::from_nanos(bucket.per_second);
+                bucket.stretch(now, (whole, Duration::from_nanos(before)));
+            }
+        }
+    }
+
+    /// Until when nothing may be taken, if more was taken than may be.
+    #[must_use]
+    pub fn empty_until(&self, now: Instant) -> Option<Instant> {
+        let of_rate = |bucket: &Bucket| if bucket.per_second == 0 { now } else { bucket.due };
+        let due = of_rate(&self.messages).max(of_rate(&self.bytes)).max(of_rate(&self.calls));
+        self.wait(now, due)
+    }
+
     /// Takes what `message` of so many octets costs. If that was too much it says until when
     /// nothing more may be taken.
     pub fn charge(&mut self, now: Instant, message: &Message<'_>, bytes: usize) -> Option<Instant> {
@@ -79,6 +122,11 @@ impl Buckets {
         let latest = now + self.burst + PAUSE_MAX;
         let due = self.messages.take((now, latest), 1).max(self.bytes.take((now, latest), bytes));
         let due = if is_call { due.max(self.calls.take((now, latest), 1)) } else { due };
+        self.wait(now, due)
+    }
+
+    /// How long to wait where all that was taken is earned when it is `due`.
+    fn wait(&self, now: Instant, due: Instant) -> Option<Instant> {
         let ahead = due.since(now);
         (ahead > self.burst).then(|| now + (ahead - self.burst).max(PAUSE_MIN))
     }
@@ -94,6 +142,18 @@ impl Bucket {
         let nanos = u64::try_from(nanos / u128::from(self.per_second)).unwrap_or(u64::MAX);
         self.due = (self.due.max(now) + Duration::from_nanos(nanos)).min(latest);
         self.due
+    }
+
+    /// Has what is not yet earned take longer, or less long, as `after` is to `before`.
+    fn stretch(&mut self, now: Instant, (before, after): (Duration, Duration)) {
+        let ahead = self.due.since(now);
+        if ahead.is_zero() || before == after {
+            return;
+        }
+        let nanos = ahead.as_nanos().saturating_mul(after.as_nanos());
+        let nanos = nanos.checked_div(before.as_nanos()).unwrap_or(0);
+        let nanos = u64::try_from(nanos).unwrap_or(u64::MAX);
+        self.due = now + Duration::from_nanos(nanos).min(after + PAUSE_MAX);
     }
 }
 
@@ -138,6 +198,59 @@ mod tests {
         assert_eq!(buckets.charge(at(15_000), &message(), 1_000), Some(at(16_000)));
         assert_eq!(buckets.charge(at(40_000), &message(), 1_000), None);
         assert_eq!(buckets.charge(at(40_000), &message(), usize::MAX), Some(at(100_000)));
+    }
+
+    fn messages_per_second(messages_per_second: usize) -> Rates {
+        Rates { messages_per_second, ..Rates::default() }
+    }
+
+    fn taken(buckets: &mut Buckets, ms: u64) -> usize {
+        (0..100_000).take_while(|_| buckets.charge(at(ms), &message(), 1).is_none()).count()
+    }
+
+    #[test]
+    fn the_next_session_has_buckets_as_full_as_the_last_one_left_them() {
+        for (before, after, left) in [(100, 100, 50), (100, 10, 5), (10, 1_000, 500)] {
+            let mut buckets = Buckets::new(&messages_per_second(before)).unwrap();
+            for _ in 0..before / 2 {
+                assert_eq!(buckets.charge(at(0), &message(), 1), None);
+            }
+            buckets.pass_on(&messages_per_second(after), at(0));
+            assert_eq!(taken(&mut buckets, 0), left, "{before} and {after}");
+        }
+        let mut buckets = Buckets::new(&messages_per_second(100)).unwrap();
+        assert_eq!(taken(&mut buckets, 0), 100);
+        for rate in [1, 0, 100_000, 100] {
+            buckets.pass_on(&messages_per_second(rate), at(0));
+        }
+        assert_eq!(taken(&mut buckets, 0), 0, "nothing comes of changing roles");
+        assert_eq!(taken(&mut buckets, 2_000), 100);
+    }
+
+    #[test]
+    fn a_longer_burst_does_not_fill_a_bucket() {
+        let rates = |secs| Rates { burst: Duration::from_secs(secs), ..messages_per_second(10) };
+        let mut buckets = Buckets::new(&rates(1)).unwrap();
+        assert_eq!(taken(&mut buckets, 0), 10);
+        buckets.pass_on(&rates(10), at(0));
+        assert_eq!(taken(&mut buckets, 0), 0);
+        buckets.pass_on(&rates(0), at(0));
+        buckets.pass_on(&rates(1), at(0));
+        assert!(taken(&mut buckets, 0) <= 10);
+    }
+
+    #[test]
+    fn higher_rates_pay_for_what_was_taken_under_lower_ones() {
+        let mut buckets =
+            Buckets::new(&Rates { bytes_per_second: 10, ..Rates::default() }).unwrap();
+        assert_eq!(buckets.charge(at(0), &message(), 610), Some(at(60_000)));
+        assert_eq!(buckets.empty_until(at(0)), Some(at(60_000)));
+        buckets.change(&Rates { bytes_per_second: 100, ..Rates::default() }, at(0));
+        assert_eq!(buckets.empty_until(at(0)), Some(at(5_100)));
+        buckets.change(&Rates { bytes_per_second: 10, ..Rates::default() }, at(0));
+        assert_eq!(buckets.empty_until(at(0)), Some(at(5_100)), "lower ones cost nobody more");
+        buckets.change(&Rates { bytes_per_second: usize::MAX, ..Rates::default() }, at(0));
+        assert_eq!(buckets.empty_until(at(0)), None);
     }
 
     #[test]

@@ -203,7 +203,7 @@ impl Shards {
         // RawSocket has no ping that all clients know, so the kernel asks whether a silent peer
         // is still there.
         let interval = limits.ping_interval;
-        for listener in options.listeners.iter().filter(|_| !interval.is_zero()) {
+        for listener in &options.listeners {
             listener.keep_alive(interval).map_err(named("keepalive"))?;
         }
         let acceptor =
@@ -223,6 +223,9 @@ impl Shards {
         let limits = config.limits.clone();
         let (next, changes) = shared.configure(config, clock::seed(), Clock::start().now())?;
         self.admission.set_limits(&limits);
+        if let Some(acceptor) = &self.acceptor {
+            acceptor.keep_alive(limits.ping_interval);
+        }
         self.shared = Some(next);
         self.gates.iter().for_each(Gate::configure);
         Ok(changes)

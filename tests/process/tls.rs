@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use gigawamp::wire::Framing;
 use nix::sys::signal::Signal;
+use rustls::HandshakeKind;
 use serde_json::json;
 
 use crate::peer::{Peer, connect};
@@ -134,6 +135,32 @@ fn clients_show_certificates_where_they_must() {
         let summary = router.stop();
         assert!(summary.contains(" connections=1 "), "{summary}");
     });
+}
+
+#[test]
+fn who_comes_back_has_a_ticket_unless_certificates_are_asked_for() {
+    let folder = Folder::new("tickets");
+    let house = House::new(&folder.path(""));
+    let ca = house.path("ca.pem");
+    let asks = format!("client_certificate = \"optional\"\nclient_ca = \"{}\"\n", ca.display());
+    for (asks, second) in [("", HandshakeKind::Resumed), (&asks, HandshakeKind::Full)] {
+        with_each_driver("", &format!("{}{asks}", house.options()), |router| {
+            let address = router.address("wss://");
+            for is_old in [false, true] {
+                let mut visit = house.client();
+                visit.is_old = is_old;
+                let config = visit.config();
+                for kind in [HandshakeKind::Full, second] {
+                    let mut secure = visit.again(&config, connect(&address));
+                    secure.write_all(b"\x7F\xF1\0\0").unwrap();
+                    // The ticket comes before the answer.
+                    secure.read_exact(&mut [0; 4]).unwrap();
+                    assert_eq!(secure.conn.handshake_kind(), Some(kind), "TLS 1.2: {is_old}");
+                }
+            }
+            router.stop();
+        });
+    }
 }
 
 #[test]

@@ -310,3 +310,70 @@ fn a_limit_of_subscriptions_is_told() {
     "#,
     );
 }
+
+// spec: B-PS-18
+#[test]
+fn what_is_published_in_one_read_keeps_its_place_among_other_messages() {
+    check(
+        r#"
+        bob: SUBSCRIBE 1 {} com.t -> SUBSCRIBED 1 $s
+        cat: SUBSCRIBE 1 {} com.t -> SUBSCRIBED 1 $s
+        dan: SUBSCRIBE 1 {} com.t -> SUBSCRIBED 1 $s
+        bob: REGISTER 2 {} com.p -> REGISTERED 2 $r
+        ann: PUBLISH 1 {} com.t [1] & PUBLISH 2 {} com.t [2] & CALL 3 {} com.p & PUBLISH 4 {} com.t [3]
+        bob: <- EVENT $s * {} [1]
+        bob: <- EVENT $s * {} [2]
+        bob: <- INVOCATION 1 $r {}
+        bob: <- EVENT $s * {} [3]
+        cat: <- EVENT $s * {} [1]
+        cat: <- EVENT $s * {} [2]
+        cat: <- EVENT $s * {} [3]
+        dan: <- EVENT $s * {} [1]
+        dan: <- EVENT $s * {} [2]
+        dan: <- EVENT $s * {} [3]
+        bob: YIELD 1 {}
+        ann: <- RESULT 3 {}
+        ann: PUBLISH 5 {} com.t [4] & PUBLISH 6 {} com.t [5] & SUBSCRIBE 7 {} com.t & PUBLISH 8 {exclude_me: false} com.t [6] & PUBLISH 9 {exclude_me: false} com.t [7] & UNSUBSCRIBE 10 $s & PUBLISH 11 {} com.t [8]
+        ann: <- SUBSCRIBED 7 $s
+        ann: <- EVENT $s * {} [6]
+        ann: <- EVENT $s * {} [7]
+        ann: <- UNSUBSCRIBED 10
+        bob: <- EVENT $s * {} [4]
+        bob: <- EVENT $s * {} [5]
+        bob: <- EVENT $s * {} [6]
+        bob: <- EVENT $s * {} [7]
+        bob: <- EVENT $s * {} [8]
+        cat: <- EVENT $s * {} [4]
+        cat: <- EVENT $s * {} [5]
+        cat: <- EVENT $s * {} [6]
+        cat: <- EVENT $s * {} [7]
+        cat: <- EVENT $s * {} [8]
+        dan: <- EVENT $s * {} [4]
+        dan: <- EVENT $s * {} [5]
+        dan: <- EVENT $s * {} [6]
+        dan: <- EVENT $s * {} [7]
+        dan: <- EVENT $s * {} [8]
+        ann: silent
+    "#,
+    );
+}
+
+// spec: B-PS-18
+#[test]
+fn what_is_published_before_goodbye_in_one_read_arrives() {
+    check(
+        r#"
+        bob: SUBSCRIBE 1 {} com.t -> SUBSCRIBED 1 $s
+        cat: SUBSCRIBE 1 {} com.t -> SUBSCRIBED 1 $s
+        dan: SUBSCRIBE 1 {} com.t -> SUBSCRIBED 1 $s
+        dan: PUBLISH 2 {exclude_me: false} com.t [1] & PUBLISH 3 {exclude_me: false} com.t [2] & GOODBYE {} wamp.close.close_realm
+        dan: <- EVENT $s * {} [1]
+        dan: <- EVENT $s * {} [2]
+        dan: <- GOODBYE {} wamp.close.goodbye_and_out
+        cat: <- EVENT $s * {} [1]
+        cat: <- EVENT $s * {} [2]
+        bob: <- EVENT $s * {} [1]
+        bob: <- EVENT $s * {} [2]
+    "#,
+    );
+}

@@ -6,8 +6,8 @@ use super::{Address, Asker, Errand, Poll, PollReply, PollRequest, Reply, SECRET_
 use crate::limits::LONGPOLL_OPENS_MAX;
 use crate::message::Payload;
 use crate::router::conversation::Deadline;
-use crate::router::peers::is_poll;
 use crate::router::relay::{Head, Relay};
+use crate::router::slots::is_poll;
 use crate::router::{ConnectionId, Router};
 use crate::session::{Connection, Phase};
 use crate::wire::longpoll::{Request, Stream, Verdict};

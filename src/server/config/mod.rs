@@ -35,6 +35,7 @@ pub use examine::examine;
 use crate::router::config::{AdmissionConfig, AuthenticationConfig, Limits, RealmConfig};
 use crate::server::file::{self, Stamp};
 use crate::server::tls::DoorSettings;
+use crate::session::auth::Secret;
 use crate::shard::Io;
 use crate::wire::{Serializer, TransportOptions};
 use fixed::Fixed;
@@ -70,6 +71,8 @@ pub(super) struct Settings {
     pub(super) insecure_allow_anonymous_remote: bool,
     /// Whether a realm looks as if it were not there to whom it does not admit.
     pub(super) hide_realms: bool,
+    /// What the parameters are made of that unknown identities are shown; `None`: of chance.
+    pub(super) mock_secret: Option<Secret>,
     /// At least one.
     pub(super) realms: Vec<RealmConfig>,
     /// At least one.
@@ -207,6 +210,7 @@ impl Loaded {
         let stamps = credentials::stamps(&settings.realms);
         credentials::read(&mut settings.realms, &references, &mut problems);
         let (source, fixed) = (self.source.clone(), self.fixed.clone());
+        settings.seed_mocks();
         settings.finish(&source, &mut problems);
         if !problems.is_empty() {
             return Err(Refused::Config(problems));
@@ -268,6 +272,7 @@ fn load_text(
     credentials::read(&mut settings.realms, &references, &mut problems);
     apply_environment(&mut settings, &references, &mut problems);
     apply_flags(&mut settings, &flags.values, &references).map_err(Refused::Usage)?;
+    settings.seed_mocks();
     settings.finish(&source, &mut problems);
     if !problems.is_empty() {
         return Err(Refused::Config(problems));
@@ -292,6 +297,7 @@ impl Settings {
             shutdown_timeout: Duration::ZERO,
             insecure_allow_anonymous_remote: false,
             hide_realms: false,
+            mock_secret: None,
             realms: Vec::new(),
             listeners: Vec::new(),
             limits: Limits::default(),

@@ -510,8 +510,8 @@ fn the_example_shows_every_option_at_its_default() {
 }
 
 /// `example` with what it has commented out. "#key = value" is an option at its default, "# text"
-/// a comment. Below "#[table]" options have no default to be shown at: they stand there with
-/// `everything` alone.
+/// a comment. Below "#[table]" options have no default to be shown at, nor have those that name a
+/// file with a secret: they stand there with `everything` alone.
 fn uncomment(example: &str, everything: bool) -> String {
     let mut is_off = false;
     let mut out = String::new();
@@ -523,7 +523,7 @@ fn uncomment(example: &str, everything: bool) -> String {
             is_off = code.is_some();
         }
         out += match code {
-            Some(code) if everything || !is_off => code,
+            Some(code) if everything || !is_off && !code.contains(" = \"file:") => code,
             Some(_) | None => line,
         };
         out.push('\n');
@@ -604,4 +604,30 @@ pub(super) fn rows<T>(
 
 fn secs(count: u64) -> Duration {
     Duration::from_secs(count)
+}
+
+#[test]
+fn what_unknown_names_are_shown_stays_the_same_with_a_secret() {
+    let salt = |text: &str, realm: usize| {
+        let text = format!(
+            "{text}[[realms]]\nname = \"a\"\n[[realms.principals]]\nauthid = \"joe\"\n\
+             role = \"x\"\nsecret = \"s\"\nsalt = \"0123456789\"\n\
+             [[realms]]\nname = \"b\"\n[[realms.principals]]\nauthid = \"joe\"\n\
+             role = \"x\"\nsecret = \"s\"\nsalt = \"0123456789\"\n\
+             [[listeners]]\naddress = \"127.0.0.1:1\"\n"
+        );
+        let mut settings = read(&text).unwrap();
+        settings.seed_mocks();
+        let config = settings.config(&[], "agent");
+        let ghost = config.realms[realm].authentication.principals.cra("ghost").unwrap();
+        ghost.credential.salted.unwrap().salt
+    };
+    let [one, other] = ["0123456789abcdef", "another 16 octets"];
+    let with = |secret: &str, realm| salt(&format!("mock_secret = \"{secret}\"\n"), realm);
+    assert_eq!(with(one, 0), with(one, 0));
+    assert_ne!(with(one, 0), with(other, 0));
+    assert_ne!(with(one, 0), with(one, 1), "each realm has its own");
+    assert_ne!(with(one, 0), salt("", 0), "chance");
+    let problems = read("mock_secret = \"short\"\n").unwrap_err();
+    assert!(problems[0].contains("it is shorter than 16 octets"), "{problems:?}");
 }

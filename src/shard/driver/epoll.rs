@@ -67,12 +67,6 @@ impl Epoll {
         })
     }
 
-    /// Waits until something happens or `timeout` is over; [`Driver::poll`] then tells what.
-    pub(in crate::shard) fn wait(&mut self, timeout: Option<Duration>) {
-        self.fetched_count = sys::epoll_wait(self.epoll.as_fd(), &mut self.fetched, timeout)
-            .expect("an epoll instance of our own can be waited for");
-    }
-
     fn watched(&mut self, slot: u32) -> &mut Watched {
         &mut self.watched[slot as usize]
     }
@@ -98,6 +92,11 @@ impl Epoll {
             let _ = self.control(sys::Watch::Alter, socket, READING, slot);
             events.push(Event::Writable(slot));
         }
+    }
+
+    fn fetch(&mut self, timeout: Option<Duration>) {
+        self.fetched_count = sys::epoll_wait(self.epoll.as_fd(), &mut self.fetched, timeout)
+            .expect("an epoll instance of our own can be waited for");
     }
 
     fn control(&self, watch: sys::Watch, socket: RawFd, flags: u32, slot: u32) -> io::Result<()> {
@@ -154,7 +153,7 @@ impl Driver for Epoll {
 
     fn poll(&mut self, events: &mut Vec<Event>) {
         if self.fetched_count == 0 {
-            self.wait(Some(Duration::ZERO));
+            self.fetch(Some(Duration::ZERO));
         }
         for index in 0..std::mem::take(&mut self.fetched_count) {
             self.note(self.fetched[index], events);
@@ -162,7 +161,9 @@ impl Driver for Epoll {
         events.extend(self.freed.drain(..).map(Event::Freed));
     }
 
-    fn prepare_wait(&mut self, _timeout: Option<Duration>) -> bool {
-        self.freed.is_empty()
+    fn wait(&mut self, timeout: Option<Duration>) {
+        if self.freed.is_empty() {
+            self.fetch(timeout);
+        }
     }
 }

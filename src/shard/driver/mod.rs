@@ -89,7 +89,8 @@ pub(super) trait Driver {
     /// Appends what happened, without waiting.
     fn poll(&mut self, events: &mut Vec<Event>);
 
-    /// Prepares to wait at most `timeout` (for ever if there is none). `false`: something happened
-    /// already, do not wait.
-    fn prepare_wait(&mut self, timeout: Option<Duration>) -> bool;
+    /// Waits until something happens (the bell of the shard is something) or `timeout` is over,
+    /// for ever if there is none; [`poll`](Self::poll) then tells what. Does not wait if something
+    /// happened already.
+    fn wait(&mut self, timeout: Option<Duration>);
 }

@@ -5,9 +5,9 @@
 //! brought waits in the connection's queue for its turn; a queue that grows too long, or a pause,
 //! cancels the receive, and TCP tells the peer to slow down.
 //!
-//! The ring completes its work only when we enter the kernel (`DEFER_TASKRUN`), and says so by an
-//! event descriptor, which is the shard's bell, but only while we wait: a running loop looks by
-//! itself.
+//! The ring completes its work only when we enter the kernel (`DEFER_TASKRUN`), so waiting is
+//! entering until something is complete. The shard's bell is polled by the ring like any socket:
+//! one call of the kernel both submits what waits and sleeps.
 //!
 //! A slot is freed when the last operation on its socket has ended, so a completion never meets
 //! a stranger; its generation, carried along, is there to prove it.
@@ -21,18 +21,15 @@ use std::collections::VecDeque;
 use std::io;
 use std::mem::ManuallyDrop;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
-use std::sync::atomic::{Ordering, fence};
+use std::sync::Arc;
 use std::time::Duration;
 
-use io_uring::types::{CancelBuilder, Fd, Timespec};
+use io_uring::types::{CancelBuilder, Fd, SubmitArgs, Timespec};
 use io_uring::{IoUring, Probe, cqueue, opcode, squeue};
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::buffers::{Buffers, GROUP};
 use super::{Driver, Event, Received};
-use crate::env::Instant;
-use crate::shard::clock::Clock;
-use crate::shard::driver::sys::EventFd;
+use crate::shard::mesh::Gate;
 
 /// Submissions that fit before the kernel is entered.
 const SUBMISSIONS: u32 = 1_024;
@@ -43,9 +40,6 @@ const COMPLETIONS: u32 = 4_096;
 /// Buffers that one connection may have waiting before the kernel is told to stop reading ahead.
 const QUEUED_MAX: usize = 16;
 
-/// A timer that rings this much too late saves altering it.
-const TIMER_SLACK: Duration = Duration::from_millis(1);
-
 const ENTER_GET_EVENTS: u32 = 1; // IORING_ENTER_GETEVENTS
 
 /// What a completion is about; the first octet of its user data.
@@ -55,8 +49,7 @@ enum Kind {
     Receive = 1,
     Room = 2,
     Cancel = 3,
-    Timer = 4,
-    TimerChange = 5,
+    Bell = 4,
 }
 
 /// Bits of a slot's generation that travel with its operations.
@@ -126,20 +119,20 @@ pub(in crate::shard) struct Uring {
     given: Option<Chunk>,
     /// Operations on sockets that have not ended.
     in_flight_count: usize,
-    clock: Clock,
-    timer: Option<Instant>,
-    timer_value: Box<Timespec>,
+    gates: Arc<[Gate]>,
+    shard: usize,
+    /// The ring looks at the bell.
+    is_listening: bool,
 }
 
 impl Uring {
-    /// A ring whose work is announced by `bell`. Call it on the thread that will use it: no other
-    /// may.
-    pub(in crate::shard) fn new(bell: &EventFd, clock: Clock) -> io::Result<Self> {
+    /// The driver of the shard with the number `shard`. Call it on the thread that will use it: no
+    /// other may.
+    pub(in crate::shard) fn new(gates: Arc<[Gate]>, shard: usize) -> io::Result<Self> {
         let ring = build_ring()?;
         // SAFETY: `Drop` keeps the promise.
         let buffers = unsafe { Buffers::register(&ring)? };
-        ring.submitter().register_eventfd(bell.as_fd().as_raw_fd())?;
-        let mut uring = Self {
+        Ok(Self {
             ring,
             buffers: ManuallyDrop::new(buffers),
             slots: Vec::new(),
@@ -149,12 +142,10 @@ impl Uring {
             events: Vec::new(),
             given: None,
             in_flight_count: 0,
-            clock,
-            timer: None,
-            timer_value: Box::new(Timespec::new()),
-        };
-        uring.note_awake();
-        Ok(uring)
+            gates,
+            shard,
+            is_listening: false,
+        })
     }
 
     /// Whether the kernel has everything this driver needs. Fails with the error of what it has
@@ -165,33 +156,22 @@ impl Uring {
         drop(unsafe { Buffers::register(&ring)? });
         let mut probe = Probe::new();
         ring.submitter().register_probe(&mut probe)?;
-        let needed = [
-            opcode::RecvMulti::CODE,
-            opcode::PollAdd::CODE,
-            opcode::AsyncCancel2::CODE,
-            opcode::Timeout::CODE,
-            opcode::TimeoutUpdate::CODE,
-        ];
-        if needed.iter().all(|&code| probe.is_supported(code)) {
+        let needed = [opcode::RecvMulti::CODE, opcode::PollAdd::CODE, opcode::AsyncCancel2::CODE];
+        if ring.params().is_feature_ext_arg() && needed.iter().all(|&code| probe.is_supported(code))
+        {
             Ok(())
         } else {
             Err(io::Error::from_raw_os_error(libc::EINVAL))
         }
     }
 
-    /// The wait is over: the bell rings for others again.
-    pub(in crate::shard) fn note_awake(&mut self) {
-        self.ring.completion().disable_eventfd();
-    }
-
-    /// Submits what waits, lets the kernel do the work it has put off, and copies out what that
+    /// Submits what waits, lets the kernel do the work it has put off, and notes what all that
     /// completed.
     fn enter(&mut self) {
         let mut queue = self.ring.submission();
         while let Some(entry) = self.overflow.front() {
             // SAFETY: nothing an entry refers to may go before its operation has ended: sockets
-            // stay open until `Freed`, buffers until `Drop`, and the timer's value is copied by
-            // the kernel when it is submitted.
+            // stay open until `Freed`, the bell as long as `self.gates`, and buffers until `Drop`.
             if unsafe { queue.push(entry) }.is_err() {
                 break;
             }
@@ -201,14 +181,9 @@ impl Uring {
         let count = u32::try_from(queue.len()).expect("the queue has 1,024 places");
         drop(queue);
         // SAFETY: no argument is passed along.
-        let entered = unsafe {
+        check(unsafe {
             self.ring.submitter().enter::<libc::sigset_t>(count, 0, ENTER_GET_EVENTS, None)
-        };
-        if let Err(error) = entered {
-            let passing = [libc::EINTR, libc::EAGAIN, libc::EBUSY];
-            let code = error.raw_os_error().unwrap_or(0);
-            assert!(passing.contains(&code), "a ring of our own can be entered: {error}");
-        }
+        });
         self.reap();
     }
 
@@ -223,14 +198,6 @@ impl Uring {
             self.note(self.completions[index]);
         }
         self.completions.clear();
-    }
-
-    /// Whether the kernel still has work that it put off. The flag in the ring says so too, but it
-    /// stays behind when that work was done already; only the kernel sees its own list.
-    fn has_put_off_work(&self) -> bool {
-        // SAFETY: the ring is open as long as `self` is.
-        let ring = unsafe { BorrowedFd::borrow_raw(self.ring.as_raw_fd()) };
-        poll(&mut [PollFd::new(ring, PollFlags::POLLIN)], PollTimeout::ZERO) != Ok(0)
     }
 
     fn push(&mut self, entry: squeue::Entry) {
@@ -254,11 +221,9 @@ impl Uring {
                 self.events.push(Event::Writable(slot));
             }
             self.settle(slot);
-        } else if kind == Kind::Timer as u64
-            || (kind == Kind::TimerChange as u64 && completion.result < 0)
-        {
-            // It has rung, or had already when it should have been altered.
-            self.timer = None;
+        } else if kind == Kind::Bell as u64 {
+            self.is_listening = cqueue::more(completion.flags);
+            self.gates[self.shard].bell().clear();
         }
     }
 
@@ -363,26 +328,6 @@ impl Uring {
                 self.settle(slot);
             }
         }
-    }
-
-    /// Makes the bell ring after `timeout`. There is one timer, altered as needed; one that rings
-    /// too early does no harm.
-    fn set_timer(&mut self, timeout: Duration) {
-        let until = self.clock.now() + timeout;
-        if self.timer.is_some_and(|set| set <= until + TIMER_SLACK) {
-            return;
-        }
-        let data = user_data(Kind::Timer, 0, 0);
-        *self.timer_value = Timespec::from(timeout);
-        let value = &raw const *self.timer_value;
-        let entry = if self.timer.is_some() {
-            let change = user_data(Kind::TimerChange, 0, 0);
-            opcode::TimeoutUpdate::new(data, value).build().user_data(change)
-        } else {
-            opcode::Timeout::new(value).build().user_data(data)
-        };
-        self.timer = Some(until);
-        self.push(entry);
     }
 }
 
@@ -491,28 +436,32 @@ impl Driver for Uring {
         events.append(&mut self.events);
     }
 
-    fn prepare_wait(&mut self, timeout: Option<Duration>) -> bool {
-        if let Some(timeout) = timeout {
-            self.set_timer(timeout);
+    fn wait(&mut self, timeout: Option<Duration>) {
+        // Whatever else there is, the kernel sees when it is entered.
+        let is_fed = self.starved.is_empty() || self.buffers.free_count() == 0;
+        if !self.events.is_empty() || !self.overflow.is_empty() || !is_fed {
+            return;
         }
-        self.ring.completion().enable_eventfd();
-        // Work that the kernel puts off from here on rings. Work that it put off before is done
-        // now, because entering looks at the list itself; the kernel has a full barrier between
-        // adding to the list and looking whether to ring.
-        fence(Ordering::SeqCst);
-        self.enter();
-        // Since Linux 6.13 entering does only so much of the work that was put off, and what is
-        // left does not ring.
-        let has_work = !self.events.is_empty()
-            || !self.overflow.is_empty()
-            || !self.ring.submission().is_empty()
-            || (!self.starved.is_empty() && self.buffers.free_count() > 0)
-            || (timeout.is_some() && self.timer.is_none())
-            || (self.ring.submission().taskrun() && self.has_put_off_work());
-        if has_work {
-            self.note_awake();
+        if !self.is_listening {
+            self.is_listening = true;
+            let bell = Fd(self.gates[self.shard].bell().as_fd().as_raw_fd());
+            let flags = u32::from(libc::POLLIN.cast_unsigned());
+            let entry = opcode::PollAdd::new(bell, flags).multi(true).build();
+            self.push(entry.user_data(user_data(Kind::Bell, 0, 0)));
         }
-        !has_work
+        let timeout = timeout.map(Timespec::from);
+        let arguments = timeout.iter().fold(SubmitArgs::new(), SubmitArgs::timespec);
+        check(self.ring.submitter().submit_with_args(1, &arguments));
+        self.reap();
+    }
+}
+
+/// Panics unless the ring was entered, or may be later.
+fn check(entered: io::Result<usize>) {
+    if let Err(error) = entered {
+        let passing = [libc::EINTR, libc::EAGAIN, libc::EBUSY, libc::ETIME];
+        let code = error.raw_os_error().unwrap_or(0);
+        assert!(passing.contains(&code), "a ring of our own can be entered: {error}");
     }
 }
 

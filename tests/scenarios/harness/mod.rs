@@ -5,7 +5,7 @@
 
 pub(crate) mod bottle;
 pub(crate) mod notation;
-mod people;
+pub(crate) mod people;
 pub(crate) mod player;
 pub(crate) mod postman;
 pub(crate) mod stage;
@@ -170,11 +170,12 @@ pub(crate) fn reconfigured(lines: &[Line]) -> Config {
     };
     Config {
         realms: names.into_iter().map(realm).collect(),
-        listeners: vec![listener()],
+        listeners: vec![TransportOptions { cookie: people.cookie(), ..listener() }],
         limits,
         agent: "gigawamp-under-test".into(),
         admission: vec![people.admission.clone()],
         hide_realms: people.hides_realms,
+        mock_secret: "the secret of this test".into(),
     }
 }
 
@@ -228,7 +229,7 @@ fn take_rule(options: &mut RealmOptions, (name, value): (&str, &str)) -> bool {
         options.authorizers.push(authorizer(value).expect("NAME PROCEDURE WORDS"));
         return true;
     }
-    if !["role", "allow", "deny", "disclose", "ask"].contains(&name) {
+    if !["role", "allow", "deny", "disclose", "ask", "calls_per_second"].contains(&name) {
         return false;
     }
     if name == "role" || options.roles.is_empty() {
@@ -239,6 +240,7 @@ fn take_rule(options: &mut RealmOptions, (name, value): (&str, &str)) -> bool {
     match name {
         "allow" => role.allow.push(Rule::parse(value).expect("ACTIONS URI")),
         "role" => {}
+        "calls_per_second" => role.calls_per_second = value.parse().ok(),
         "deny" => role.deny.push(Rule::parse(value).expect("ACTIONS URI")),
         "disclose" => role.disclose.push(parse_disclose(value).expect("ACTIONS URI WORD")),
         _ => role.ask.push(parse_ask(value).expect("ACTIONS URI AUTHORIZER")),

@@ -16,6 +16,7 @@ mod arriving;
 mod writing;
 
 use std::collections::VecDeque;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -38,22 +39,14 @@ const RELAYS_PER_TURN: usize = 64;
 /// How long a closed connection may linger, so that its peer reads our last bytes.
 const LINGER: Duration = Duration::from_secs(1);
 
+/// How often it may do so for longer, if it speaks TLS and reads slowly.
+const EXTENSIONS_MAX: u8 = 4;
+
 /// Octets a lingering peer may still send before it is cut off.
 const LINGER_BYTES_MAX: usize = 1 << 20;
 
 /// How old the counters may be that others see.
 const COUNTERS_AGE_MAX: Duration = Duration::from_millis(250);
-
-/// What to do between two turns.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::shard) enum Rest {
-    /// Turn again at once.
-    None,
-    /// Wait until the driver or the bell has something, or until the time is over.
-    Wait(Option<Duration>),
-    /// The shard has ended.
-    End,
-}
 
 /// TLS handshakes that one turn gets on with. Each step of one takes up to a millisecond.
 const HANDSHAKES_PER_TURN: usize = 4;
@@ -94,8 +87,6 @@ pub(in crate::shard) struct Engine<C: Core, D> {
     is_held: bool,
     is_shutting_down: bool,
     has_left: bool,
-    /// Others were told that it sleeps, or it was not up yet.
-    is_lying: bool,
     turn: u64,
     idle: Idle,
     published: Instant,
@@ -111,6 +102,7 @@ impl<C: Core, D: Driver> Engine<C, D> {
         settings: Settings,
     ) -> Self {
         let published = settings.clock.now();
+        mesh.gate(settings.shard).sleeper().get_up();
         Self {
             core,
             driver,
@@ -127,7 +119,6 @@ impl<C: Core, D: Driver> Engine<C, D> {
             is_held: false,
             is_shutting_down: false,
             has_left: false,
-            is_lying: true,
             turn: 0,
             idle: Idle::default(),
             published,
@@ -135,17 +126,10 @@ impl<C: Core, D: Driver> Engine<C, D> {
         }
     }
 
-    /// The driver, to wait with.
-    pub(in crate::shard) const fn driver(&mut self) -> &mut D {
-        &mut self.driver
-    }
-
-    /// Does everything there is to do, once around, and says what to do next.
-    pub(in crate::shard) fn turn(&mut self) -> Rest {
+    /// Does everything there is to do, once around. If that was nothing, it waits until there is
+    /// something. Breaks when the shard has ended.
+    pub(in crate::shard) fn turn(&mut self) -> ControlFlow<()> {
         self.turn += 1;
-        if std::mem::take(&mut self.is_lying) {
-            self.gate().sleeper().get_up();
-        }
         self.gate().count_turn();
         let now = self.settings.clock.now();
         let worked = self.take_relays(now)
@@ -163,7 +147,7 @@ impl<C: Core, D: Driver> Engine<C, D> {
             self.publish(now);
         }
         if worked || !self.dirty.is_empty() || !(self.ready.is_empty() || self.is_held) {
-            return Rest::None;
+            return ControlFlow::Continue(());
         }
         self.rest(now)
     }
@@ -395,7 +379,7 @@ impl<C: Core, D: Driver> Engine<C, D> {
         if connection.is_mute {
             return self.close(id);
         }
-        connection.phase = Phase::Lingering { discarded: 0 };
+        connection.phase = Phase::Lingering { discarded: 0, extensions: 0 };
         connection.is_paused = false;
         match &mut connection.tls {
             // Writing ends when that is written.
@@ -411,8 +395,22 @@ impl<C: Core, D: Driver> Engine<C, D> {
     fn end_lingering(&mut self, now: Instant) {
         while let Some(&(_, id)) = self.lingering.front().filter(|(until, _)| *until <= now) {
             self.lingering.pop_front();
-            self.close(id);
+            if self.has_sealed_end(id) {
+                self.lingering.push_back((now + LINGER, id));
+            } else {
+                self.close(id);
+            }
         }
+    }
+
+    /// Whether a connection that lingers is given more time: all octets of the router's have left,
+    /// but the socket has no room yet for the end that TLS has to say behind them.
+    fn has_sealed_end(&mut self, id: ConnectionId) -> bool {
+        let Some(connection) = self.connections.get(id) else { return false };
+        let waits = connection.is_blocked && !connection.is_mute;
+        let Phase::Lingering { extensions, .. } = &mut connection.phase else { return false };
+        *extensions = extensions.saturating_add(1);
+        waits && connection.tls.is_some() && *extensions <= EXTENSIONS_MAX
     }
 
     fn close(&mut self, id: ConnectionId) {
@@ -464,7 +462,7 @@ impl<C: Core, D: Driver> Engine<C, D> {
     }
 
     /// Nothing is left to do now.
-    fn rest(&mut self, now: Instant) -> Rest {
+    fn rest(&mut self, now: Instant) -> ControlFlow<()> {
         let is_done = self.is_shutting_down
             && self.core.connections_count() == 0
             && self.connections.is_empty()
@@ -475,20 +473,19 @@ impl<C: Core, D: Driver> Engine<C, D> {
             self.mesh.leave();
         }
         if self.has_left && self.mesh.is_over() {
-            return Rest::End;
+            return ControlFlow::Break(());
         }
         if self.idle.may_spin(now) {
             std::hint::spin_loop();
-            return Rest::None;
+            return ControlFlow::Continue(());
         }
-        self.is_lying = true;
         self.gate().sleeper().lie_down();
-        let timeout = self.timeout();
-        if self.has_mail() || !self.driver.prepare_wait(timeout) {
-            return Rest::None;
+        if !self.has_mail() {
+            self.idle.note_wait(now);
+            self.driver.wait(self.timeout());
         }
-        self.idle.note_wait(now);
-        Rest::Wait(timeout)
+        self.gate().sleeper().get_up();
+        ControlFlow::Continue(())
     }
 
     /// Whether anything came from another thread. What it looks at is exactly what others ring
