@@ -164,10 +164,15 @@ impl Questions {
 
     /// As [`fail`](Self::fail), because there was no answer in time.
     fn fail_late(&mut self, id: QuestionId, reason: &str) {
+        self.note_late(id);
+        self.fail(id, reason);
+    }
+
+    /// There was no answer in time.
+    fn note_late(&mut self, id: QuestionId) {
         if let Some(pending) = self.asked.get_mut(&id) {
             pending.is_late = true;
         }
-        self.fail(id, reason);
     }
 
     /// A call of the router's own, if it is pending.

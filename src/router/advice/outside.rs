@@ -126,10 +126,10 @@ impl Router {
     pub(in super::super) fn on_answered(&mut self, id: QuestionId, reply: Reply) {
         let Some(Way::Outside(deadline, _)) = self.questions.way(id) else { return };
         self.deadlines.cancel(*deadline);
-        match reply {
-            Reply::Late(reason) => self.questions.fail_late(id, &reason),
-            reply => self.questions.tell(id, advice_of(reply)),
+        if matches!(reply, Reply::Late(_)) {
+            self.questions.note_late(id);
         }
+        self.questions.tell(id, advice_of(reply));
     }
 
     /// Gives up a question that nobody outside has answered in time.
