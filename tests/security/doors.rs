@@ -440,12 +440,13 @@ fn haste(ground: &Ground) -> Verdict {
     let since = Instant::now();
     let opened = (0..300).map(|_| from([127, 0, 0, 7], &ground.address));
     let streams = opened.collect::<Result<Vec<_>, _>>().map_err(|error| error.to_string())?;
-    let most = 101.0 + 100.0 * since.elapsed().as_secs_f64();
     let mut let_in: u32 = 0;
     for mut stream in streams {
         let said = stream.write_all(b"\x7F\xF1\0\0");
         let_in += u32::from(said.and_then(|()| stream.read_exact(&mut [0; 4])).is_ok());
     }
+    // The kernel connects them before the router takes them: it is done with all only by now.
+    let most = 101.0 + 100.0 * since.elapsed().as_secs_f64();
     if let_in < 100 || f64::from(let_in) > most {
         return Err(format!("{let_in} were let in, {most} at most"));
     }
