@@ -12,7 +12,7 @@ use ring::{digest, hmac, pbkdf2};
 use serde_json::{Value, json};
 
 use crate::case::{Case, Group, Verdict};
-use crate::ground::Ground;
+use crate::ground::{Ground, TABLES};
 use crate::peer::Peer;
 use crate::talk::{abort_of, call, expect, joined, violates};
 
@@ -50,7 +50,7 @@ pub(crate) fn groups() -> Vec<Group> {
     let guessed = "[[realms]]\nname = \"members\"\n\
                    [[realms.principals]]\nauthid = \"joe\"\nrole = \"member\"\n\
                    ticket = \"correct-horse\"\n";
-    let hidden = format!("hide_realms = true\n{people}");
+    let hidden = format!("hide_realms = true\n{TABLES}{people}");
     vec![
         Group { name: "sessions", tables: "", cases: SESSIONS.to_vec() },
         Group { name: "identity", tables: people.leak(), cases: IDENTITY.to_vec() },

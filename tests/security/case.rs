@@ -64,7 +64,8 @@ impl Case {
 pub(crate) struct Group {
     /// What its router's folder is called.
     pub(crate) name: &'static str,
-    /// The configuration of its router: a realm and a listener stand before its tables.
+    /// The configuration of its router: a realm and a listener stand before it, but not before what
+    /// belongs to the top level.
     pub(crate) tables: &'static str,
     pub(crate) cases: Vec<Case>,
 }

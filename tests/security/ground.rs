@@ -16,6 +16,9 @@ const ROUNDS_AFTER: u64 = 3;
 /// Lines that the log of a group may have: it does not grow with what is done to the router.
 const LINES_MAX: usize = 200;
 
+/// What stands before this in a group's tables belongs to the top level.
+pub(crate) const TABLES: &str = "# tables\n";
+
 /// A router at work, and healthy clients.
 pub(crate) struct Ground {
     router: Router,
@@ -28,8 +31,7 @@ impl Ground {
     /// Starts the router of group `number`; they take turns with the drivers there are.
     pub(crate) fn prepare(number: usize, group: &Group) -> Self {
         let driver = drivers()[number % drivers().len()];
-        // What stands before the first table belongs to the top level.
-        let (top, tables) = group.tables.split_at(group.tables.find('[').unwrap_or(0));
+        let (top, tables) = group.tables.split_once(TABLES).unwrap_or(("", group.tables));
         let text = format!(
             "io = \"{driver}\"\nshards = 2\nshutdown_timeout = \"2m\"\n{top}\n\
              [[realms]]\nname = \"realm1\"\n\

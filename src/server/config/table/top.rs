@@ -186,11 +186,11 @@ const KEYS: &[Key<Settings>] = &[
         kind: Kind::Switch(|top| &mut top.hide_realms),
         preset: Preset::Literal("false"),
         reload: true,
-        meaning: "Whether clients cannot tell a realm that they may not join from one that is not \
-                  there. To clients that offer no method by which they could join it, a realm looks \
-                  as if it were not there; and a realm that is not there challenges clients as one \
-                  of those of the listener does, chosen by its name, and refuses all proofs. A \
-                  realm that admits anonymous clients cannot be hidden.",
+        meaning: "Whether clients cannot tell a realm that they may not join from one that is \
+                  not there. To clients that offer no method by which they could join it, a realm \
+                  looks as if it were not there; and a realm that is not there challenges clients \
+                  as one of those of the listener does, chosen by its name, and refuses all \
+                  proofs. A realm that admits anonymous clients cannot be hidden.",
     },
     Key {
         name: "mock_secret",
