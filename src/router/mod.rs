@@ -281,6 +281,12 @@ impl Router {
         self.peers.slot(connection).is_some_and(|slot| slot.waiting.is_some())
     }
 
+    /// How often anybody was asked for advice; for the simulator.
+    #[must_use]
+    pub const fn questions_count(&self) -> u64 {
+        self.questions.count()
+    }
+
     /// The bytes that wait for `connection`; `None` if the router does not know it any more.
     pub fn outbox(&mut self, connection: ConnectionId) -> Option<&mut Outbox> {
         self.peers.connection(connection).map(|connection| &mut connection.outbox)

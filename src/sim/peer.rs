@@ -23,6 +23,10 @@ pub struct Peer {
     pub deaf: bool,
     /// It says anything at all.
     pub noisy: bool,
+    /// It says anything of what others may do, if it is asked.
+    pub judge: bool,
+    /// Invocations in which it was, and by which session.
+    pub asked: Vec<(u64, u64)>,
     /// The realm it has chosen.
     pub realm: usize,
     /// Who it claims to be, if it does.
@@ -97,6 +101,8 @@ impl Peer {
             place: Place::Out,
             deaf: false,
             noisy: false,
+            judge: false,
+            asked: Vec::new(),
             realm: 0,
             claim: None,
             challenge: None,
@@ -127,6 +133,7 @@ impl Peer {
         self.link = Some(link);
         self.place = Place::Ready;
         self.known = Known::default();
+        self.asked.clear();
         hello
     }
 
@@ -181,6 +188,12 @@ impl Peer {
     pub fn learn(&mut self, message: &Value) {
         let number = |place: usize| message.items().get(place).and_then(Value::number);
         let (code, second) = (number(0), number(2).unwrap_or_default());
+        if self.judge && code == Some(68) {
+            let who = message.items().get(4).and_then(|arguments| arguments.items().first());
+            let who = who.and_then(|who| who.get("session")).and_then(Value::number);
+            let who = who.expect("the router says for whom it asks");
+            return self.asked.push((number(1).unwrap_or_default(), who));
+        }
         let known = &mut self.known;
         match code {
             Some(2) if self.place == Place::Joining => self.place = Place::In,
@@ -216,6 +229,7 @@ impl Peer {
             _ => {}
         }
         if self.place == Place::Ready {
+            self.asked.clear();
             self.known = Known::default();
         }
     }

@@ -7,6 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::chance::Chance;
+use super::model::NOISE;
+use super::swarm::REALMS;
 use crate::router::config::{AdvisorConfig, AdvisorKind, AuthenticationConfig, HttpTarget};
 use crate::router::config::{RealmConfig, RoleConfig, Rule};
 use crate::session::auth::{Cra, Credentials, Method, Principal, Principals, Salted};
@@ -23,6 +25,8 @@ pub struct Rights {
     pub principals: Vec<Known>,
     /// How long counts what the authorizer says, if there is one.
     pub cache: Option<Duration>,
+    /// The authorizer is a procedure, of the realm where nobody keeps count.
+    pub by_procedure: bool,
 }
 
 /// What sessions of one role may do.
@@ -91,7 +95,14 @@ impl Rights {
             anonymous: (!random.one_in(4)).then_some(ROLES[0]),
             principals: principals.into_iter().filter(|_| !random.one_in(4)).collect(),
             cache,
+            by_procedure: random.one_in(2),
         }
+    }
+
+    /// Whether the authorizer is a procedure.
+    #[must_use]
+    pub const fn have_judge(&self) -> bool {
+        self.cache.is_some() && self.by_procedure
     }
 
     /// Changes some of it: what a role may do, who is known and by what, who needs no proof.
@@ -152,7 +163,11 @@ impl Rights {
         };
         let authorizer = self.cache.map(|cache| AdvisorConfig {
             cache,
-            kind: AdvisorKind::Http(Arc::new(HttpTarget { url: URL.into(), authorities: None })),
+            kind: if self.by_procedure {
+                AdvisorKind::Procedure { realm: Some(REALMS[NOISE].into()), uri: JUDGE.into() }
+            } else {
+                AdvisorKind::Http(Arc::new(HttpTarget { url: URL.into(), authorities: None }))
+            },
             ..AdvisorConfig::procedure(AUTHORIZER, "")
         });
         realm.options.authorizers = authorizer.into_iter().collect();
@@ -233,6 +248,9 @@ pub const AUTHIDS: [&str; 4] = ["a", "b.c", "joe", "eve"];
 
 /// What somebody may prove itself by.
 pub const SECRETS: [&str; 3] = ["sesame", "swordfish", "12345"];
+
+/// The procedure that decides.
+pub const JUDGE: &str = "com.judge";
 
 const AUTHORIZER: &str = "judge";
 

@@ -198,6 +198,12 @@ pub enum Said {
         request: u64,
         answering: Answering,
     },
+    /// What a judge thinks of a request of the session `asker`: a number of ways.
+    Advise {
+        request: u64,
+        asker: u64,
+        way: usize,
+    },
     Goodbye,
     Abort,
     /// A message that means nothing to the router, but is legal.
@@ -307,6 +313,7 @@ impl Said {
                     }
                 }
             }
+            Self::Advise { request, way, .. } => advised(*request, *way),
             Self::Goodbye => vec![6.into(), empty(), "wamp.close.normal".into()],
             Self::Abort => vec![3.into(), empty(), "com.sim.enough".into()],
             Self::Idle => vec![337.into(), 4_711.into()],
@@ -403,6 +410,18 @@ pub const PASSTHRU: [(&str, &str); 2] = [("ppt_scheme", "x_sim"), ("ppt_serializ
 fn passthru(used: bool) -> Value {
     let entry = |(key, value): &(&str, &str)| ((*key).to_owned(), (*value).into());
     Value::Dict(PASSTHRU.iter().filter(|_| used).map(entry).collect())
+}
+
+/// What a judge answers: YIELD, or ERROR.
+fn advised(request: u64, way: usize) -> Vec<Value> {
+    let (yes, empty) = (Value::Boolean(true), Value::Dict(Vec::new()));
+    let once = [("allow", yes.clone()), ("cache", Value::Boolean(false))];
+    let once = once.map(|(key, value)| (key.to_owned(), value)).to_vec();
+    let answers = [Value::Boolean(false), yes, 4_711.into(), Value::Dict(once)];
+    match answers.get(way) {
+        None => vec![8.into(), 68.into(), request.into(), empty, MY_ERROR.into()],
+        Some(answer) => vec![70.into(), request.into(), empty, Value::List(vec![answer.clone()])],
+    }
 }
 
 /// What HELLO says of who wants to join.

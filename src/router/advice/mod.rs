@@ -136,6 +136,11 @@ impl Questions {
         self.asked.is_empty() && self.calls.is_empty() && nothing_waits
     }
 
+    /// Questions so far.
+    pub(super) const fn count(&self) -> u64 {
+        self.last
+    }
+
     fn begin(&mut self, asked: Asked, tally: Arc<Tally>) -> QuestionId {
         self.last += 1;
         let id = QuestionId(self.last);

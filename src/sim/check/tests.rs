@@ -1,13 +1,14 @@
 //! The checker can fail: histories that no router may bring about, each reported for what it is.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
 
 use super::*;
 use crate::env::Instant;
 use crate::router::config::{Limits, RealmOptions};
 use crate::session::auth::Method;
 use crate::sim::asking::{Question, Victims};
-use crate::sim::model::{Seen, Stand};
+use crate::sim::model::{Opinion, Seen, Stand};
 use crate::sim::rights::{Claim, Effect, Known, Rights, Role};
 use crate::sim::said::{Answering, Calling, Cargo, Publishing, Registering, Said, Talents};
 
@@ -478,4 +479,59 @@ fn who_may_join() {
     refuted("nothing but ABORT", || proved("open").hears(0, &welcome));
     refuted("somebody else", || proved("sesame").hears(0, &promoted));
     refuted("nobody has claimed", || proved("sesame").hears(0, r#"[4,"ticket",{}]"#));
+}
+
+#[test]
+fn who_waits_for_an_authorizer() {
+    let asked = |asks, opinion| {
+        let mut rights = rights();
+        rights.roles[0].rules = vec![("subscribe *".to_owned(), Effect::Ask)];
+        let mut play = Play::under(1, Rights { cache: Some(Duration::ZERO), ..rights });
+        play.model.asks = asks;
+        let (policy, topic) = (MatchPolicy::Exact, "a".into());
+        play.says(0, &Said::Subscribe { request: 1, policy, topic, get_retained: false });
+        play.model.decide(0, opinion);
+        play
+    };
+    let (yes, no) = (Opinion::Yes { again: true }, Opinion::No { again: true });
+    asked(true, yes).hears(0, "[33,1,1]");
+    asked(true, Opinion::Unknown).hears(0, r#"[8,32,1,{},"wamp.error.authorization_failed"]"#);
+    refuted("is answered by 33", || asked(true, no).hears(0, "[33,1,1]"));
+    refuted("is answered by 33", || asked(true, Opinion::Unknown).hears(0, "[33,1,1]"));
+    refuted("nobody was asked", || drop(asked(false, yes)));
+}
+
+#[test]
+fn who_is_told_goodbye_when_rights_change() {
+    let changed = |anonymous| {
+        let mut play = Play::under(1, rights());
+        let (policy, topic) = (MatchPolicy::Exact, "a.b".into());
+        play.says(0, &Said::Subscribe { request: 1, policy, topic, get_retained: false });
+        play.hears(0, "[33,1,1]");
+        let mut now = vec![Rights { anonymous, ..rights() }; 3];
+        now[0].roles[0].rules.clear();
+        play.model.configure(0, &now);
+        play
+    };
+    let taken = r#"[35,0,{"subscription":1,"reason":"wamp.error.not_authorized"}]"#;
+    let goodbye = r#"[6,{},"gigawamp.close.access_changed"]"#;
+    changed(Some("anonymous")).hears(0, taken);
+    changed(None).hears(0, goodbye);
+    refuted("the session goes on", || changed(Some("anonymous")).hears(0, goodbye));
+    refuted("GOODBYE for", || changed(None).hears(0, r#"[6,{},"wamp.close.killed"]"#));
+    refuted("was not told what was taken", || changed(Some("anonymous")).model.check_rest());
+}
+
+#[test]
+fn who_speaks_too_fast() {
+    let spoken = |count| {
+        let mut play = Play::new(1);
+        play.model.limit_rates(1_000, Duration::from_millis(5));
+        for _ in 0..count {
+            play.says(0, &Said::Idle);
+        }
+    };
+    // One that is too many is read, for only then it is known.
+    spoken(6);
+    refuted("messages and one", || spoken(7));
 }

@@ -15,8 +15,11 @@ pub enum Opinion {
         /// For as long as answers count.
         again: bool,
     },
-    /// It may not be.
-    No,
+    /// It may not be; and whether that may be used again.
+    No {
+        /// For as long as answers count.
+        again: bool,
+    },
     /// Nobody has said so, or nobody understands what was said.
     Unknown,
 }
@@ -122,7 +125,8 @@ impl Model {
         let Waiting { said, stale } = waiting.expect("the caller has looked");
         let wish = Wish::of(&said).expect("it was one when it came");
         let cache = self.rights_of(session).cache.unwrap_or_default();
-        let may_keep = matches!(opinion, Opinion::Yes { again: true } | Opinion::No);
+        let may_keep =
+            matches!(opinion, Opinion::Yes { again: true } | Opinion::No { again: true });
         if may_keep && !stale && !cache.is_zero() {
             let (until, wish) = (self.now + cache, wish.clone());
             self.kept.push(Kept { session, wish, opinion, until });
@@ -132,7 +136,7 @@ impl Model {
                 self.said = Some(opinion);
                 return self.fulfil(session, &said);
             }
-            Opinion::No => error::NOT_AUTHORIZED,
+            Opinion::No { .. } => error::NOT_AUTHORIZED,
             Opinion::Unknown => error::AUTHORIZATION_FAILED,
         };
         self.refuse_waiting(session, &wish, reason);

@@ -241,6 +241,7 @@ impl Model {
             | Said::Violation(_)
             | Said::Malformed(_)
             | Said::NoFrame(_)
+            | Said::Advise { .. }
             | Said::Noise(_) => self.refuse(link, said),
         }
     }

@@ -13,6 +13,13 @@ pub struct Moment {
 }
 
 impl Model {
+    /// Messages that sessions may send in a second, and what they may make up for at once.
+    #[cfg(test)]
+    pub const fn limit_rates(&mut self, messages: usize, burst: std::time::Duration) {
+        self.limits.session_messages_per_second = messages;
+        self.limits.session_burst = burst;
+    }
+
     /// The router has read something that `session` said.
     ///
     /// # Panics

@@ -100,7 +100,9 @@ impl Model {
             (Effect::Allow, _) | (Effect::Ask, Some(Opinion::Yes { .. })) => None,
             (Effect::Ask, Some(Opinion::Unknown)) => Some(error::AUTHORIZATION_FAILED),
             (Effect::Ask, None) => panic!("nobody was asked"),
-            (Effect::Deny, _) | (Effect::Ask, Some(Opinion::No)) => Some(error::NOT_AUTHORIZED),
+            (Effect::Deny, _) | (Effect::Ask, Some(Opinion::No { .. })) => {
+                Some(error::NOT_AUTHORIZED)
+            }
         }
     }
 

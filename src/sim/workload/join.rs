@@ -4,7 +4,7 @@ use super::Workload;
 use crate::message::uri::error;
 use crate::session::auth::{Method, Salted, cra};
 use crate::sim::peer::{Peer, Place};
-use crate::sim::rights::{AUTHIDS, Claim, Rights, SECRETS};
+use crate::sim::rights::{AUTHIDS, Claim, JUDGE, Rights, SECRETS};
 use crate::sim::said::{Said, Talents};
 use crate::sim::value::Value;
 
@@ -82,7 +82,32 @@ impl Workload {
         };
         Some(Said::Authenticate { signature })
     }
+
+    /// What a judge does: it offers to decide, and decides anything, in any order; or goes away.
+    pub(super) fn judge(&mut self, peer: &mut Peer) -> Option<Said> {
+        let tries = peer.known.request_last == 0 || self.random.one_in(10);
+        if peer.known.registrations.is_empty() && tries {
+            peer.known.request_last += 1;
+            let request = peer.known.request_last.into();
+            let items = vec![64.into(), request, Value::Dict(Vec::new()), JUDGE.into()];
+            let mut bytes = Vec::new();
+            Value::List(items).write(peer.serializer, &mut bytes);
+            return Some(Said::Noise(bytes));
+        }
+        if self.random.one_in(100) {
+            peer.place = Place::Leaving;
+            return Some(Said::Goodbye);
+        }
+        let count = peer.asked.len() as u64;
+        let place = (count > 0).then(|| self.random.below(count) as usize)?;
+        let (request, asker) = peer.asked.swap_remove(place);
+        let way = self.random.below(WAYS_COUNT) as usize;
+        Some(Said::Advise { request, asker, way })
+    }
 }
+
+/// Ways in which a judge answers.
+const WAYS_COUNT: u64 = 5;
 
 /// The answer to a challenge of WAMP-CRA.
 fn signed(secret: &str, extra: &Value) -> String {

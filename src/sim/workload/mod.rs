@@ -84,6 +84,9 @@ impl Workload {
     }
 
     fn say(&mut self, peer: &mut Peer, cargo: &mut Vec<Cargo>, gossip: &Gossip) -> Option<Said> {
+        if peer.judge {
+            return self.judge(peer);
+        }
         if peer.noisy {
             return Some(self.noise(peer));
         }

@@ -8,7 +8,8 @@ mod setup;
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use setup::{limit_rates, rights};
+use advice::KnownAdvice;
+use setup::{judge, limit_rates, rights};
 
 use super::Outcome;
 use super::chance::Chance;
@@ -51,6 +52,7 @@ pub struct World {
     /// Shards that were told to stop.
     stopped: Vec<bool>,
     outbox_bytes_max: usize,
+    advice: KnownAdvice,
     /// Sessions are read only so fast.
     is_rated: bool,
     heard_count: u64,
@@ -108,6 +110,8 @@ impl World {
             peer.deaf = swarm.faults.deaf_peers && setup.one_in(4);
             peer
         };
+        let mut peers: Vec<_> = (0..swarm.peers_count).map(&mut peer).collect();
+        peers.extend(judge(&rights));
         let mut trace = Trace::new(print);
         trace.note(format_args!("seed {seed}: {swarm:?}"));
         if rights.iter().any(|rights| !rights.are_open()) {
@@ -116,7 +120,7 @@ impl World {
         Self {
             trace,
             seed,
-            peers: (0..swarm.peers_count).map(&mut peer).collect(),
+            peers,
             stopped: vec![false; usize::from(shards)],
             adopted: vec![0; usize::from(shards)],
             versions: vec![rights.clone()],
@@ -126,6 +130,7 @@ impl World {
             lines: Vec::new(),
             outbox_bytes_max,
             is_rated,
+            advice: KnownAdvice::default(),
             heard_count: 0,
             swarm,
             machine,
@@ -159,7 +164,10 @@ impl World {
         if self.schedule.one_in(20) {
             self.misfortune();
         }
-        if self.schedule.below(100) < self.swarm.acting {
+        let judge = self.peers.iter().position(|peer| peer.judge);
+        if let Some(judge) = judge.filter(|_| self.schedule.one_in(8)) {
+            self.act(judge);
+        } else if self.schedule.below(100) < self.swarm.acting {
             let peer = self.schedule.below(self.peers.len() as u64) as usize;
             self.act(peer);
         } else {
@@ -179,7 +187,7 @@ impl World {
             link.down.stalled = false;
         }
         for peer in 0..self.peers.len() {
-            if self.peers[peer].deaf {
+            if self.peers[peer].deaf || self.peers[peer].judge {
                 self.hang_up(peer, false);
             }
         }
@@ -284,6 +292,7 @@ impl World {
             | Action::Configure(_) => 1 + self.network.below(self.swarm.cut_max) as usize,
         };
         let asker = self.asker(action);
+        self.advice.questions_before = self.machine.routers[shard].questions_count();
         let before = self.machine.routers[shard].counters();
         let done = self.machine.perform(action, count);
         if !matches!(action, Action::Drain(_)) {
@@ -291,7 +300,6 @@ impl World {
         }
         let after = self.machine.routers[shard].counters();
         let slow = after.slow_sessions_ended > before.slow_sessions_ended;
-        self.see_advice(action, asker, count);
         match action {
             Action::Receive(link) => {
                 // Who has read too little is not listened to any more.
@@ -310,6 +318,7 @@ impl World {
             Action::Configure(_) => self.adopt(shard),
             Action::Transmit(_) | Action::Relay { .. } | Action::Drain(_) => {}
         }
+        self.see_advice((action, shard), asker, count);
         self.compare(shard, slow, matches!(action, Action::Wake(_) | Action::Answer(_)));
         if self.schedule.below(100) >= self.swarm.lazy {
             self.machine.drain(shard);
@@ -331,6 +340,7 @@ impl World {
                 continue;
             }
             self.see_question(link, taken);
+            self.see_opinion(&said);
             self.model.process(link, &said, message_bytes_max);
             // Of several sessions in one breath only the last can be seen.
             let joins =
@@ -403,6 +413,7 @@ impl World {
             }
             return;
         }
+        self.bar(peer);
         let count = if self.schedule.one_in(40) { 20 } else { 1 };
         for _ in 0..count {
             let gossip = self.gossip(self.peers[peer].realm);

@@ -6,8 +6,10 @@ use std::time::Duration;
 use crate::router::config::Limits;
 use crate::sim::chance::Chance;
 use crate::sim::model::NOISE;
+use crate::sim::peer::Peer;
 use crate::sim::rights::Rights;
 use crate::sim::swarm::REALMS;
+use crate::wire::{Framing, Serializer};
 
 /// Draws who may do what in each realm, if anybody has thought about that in this run.
 pub(super) fn rights(random: &mut Chance) -> Vec<Rights> {
@@ -29,4 +31,11 @@ pub(super) fn limit_rates(random: &mut Chance, limits: &mut Limits) -> bool {
     limits.session_bytes_per_second = random.one_of(&[0, 0, 1_000_000]);
     limits.session_burst = Duration::from_millis(random.one_of(&[1, 5, 20]));
     true
+}
+
+/// Somebody who is asked what others may do, if anybody is.
+pub(super) fn judge(rights: &[Rights]) -> Option<Peer> {
+    let mut judge = Peer::new(Framing::RawSocket, Serializer::Json, usize::MAX);
+    (judge.judge, judge.noisy) = (true, true);
+    rights.iter().any(Rights::have_judge).then_some(judge)
 }
