@@ -130,6 +130,7 @@ fn room(file: &str, function: &str) -> String {
     let tree = concat!(env!("CARGO_MANIFEST_DIR"), "/");
     let own = file.strip_prefix(tree).and_then(|file| file.strip_prefix("src/"));
     let room = own.map(|path| path.split(['/', '.']).next().unwrap_or_default());
+    let room = room.filter(|room| *room != "lib");
     let named = || {
         let (_, path) = function.split_once("gigawamp::")?;
         path.split(|c: char| !c.is_ascii_lowercase()).next().filter(|name| !name.is_empty())

@@ -72,16 +72,16 @@ fn compare(scenarios: &[Scenario]) -> ExitCode {
     let baseline = Baseline::read();
     let compiler = baseline::compiler();
     let mut grown = Vec::new();
-    println!("| {:40} | {:>9} | {:>9} | {:>8} |", "scenario", "baseline", "now", "change");
-    println!("|{:-<42}|{:->10}:|{:->10}:|{:->9}:|", "", "", "", "");
+    println!("| {:44} | {:>9} | {:>9} | {:>8} |", "scenario", "baseline", "now", "change");
+    println!("|{:-<46}|{:->10}:|{:->10}:|{:->9}:|", "", "", "", "");
     for scenario in scenarios {
         let now = scenario.count().total();
         let Some(before) = baseline.get(&scenario.name) else {
-            println!("| {:40} | {:>9} | {now:>9} | {:>8} |", scenario.name, "", "new");
+            println!("| {:44} | {:>9} | {now:>9} | {:>8} |", scenario.name, "", "new");
             continue;
         };
         let change = (now as f64 / before.max(1) as f64 - 1.0) * 100.0;
-        println!("| {:40} | {before:>9} | {now:>9} | {change:>+7.1}% |", scenario.name);
+        println!("| {:44} | {before:>9} | {now:>9} | {change:>+7.1}% |", scenario.name);
         if change > GROWTH_PERCENT_MAX {
             grown.push(&*scenario.name);
         }
@@ -108,7 +108,7 @@ fn update(scenarios: &[Scenario]) {
     }
     for scenario in scenarios {
         let now = scenario.count().total();
-        println!("{:40} {now:>9}", scenario.name);
+        println!("{:44} {now:>9}", scenario.name);
         baseline.set(&scenario.name, now);
     }
     let names = scenarios::all();

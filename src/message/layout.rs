@@ -184,6 +184,13 @@ macro_rules! messages {
             impl $(<$l>)? $name $(<$l>)? {
                 /// The message's type code.
                 pub const CODE: u64 = $code;
+
+                fn write_elements<'o, W: Writer<'o>>(&self, writer: &mut W) {
+                    writer.list(1 $(+ Field::count(&self.$field))*);
+                    writer.integer($code);
+                    $(Field::write(&self.$field, writer);)*
+                    writer.end_list();
+                }
             }
 
             impl<$a> From<$name $(<$l>)?> for Message<$a> {
@@ -234,12 +241,7 @@ macro_rules! messages {
 
             fn write_elements<'o, W: Writer<'o>>(&self, writer: &mut W) {
                 match self {
-                    $(Self::$name(message) => {
-                        writer.list(1 $(+ Field::count(&message.$field))*);
-                        writer.integer($code);
-                        $(Field::write(&message.$field, writer);)*
-                        writer.end_list();
-                    })*
+                    $(Self::$name(message) => message.write_elements(writer),)*
                 }
             }
         }

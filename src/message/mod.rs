@@ -225,5 +225,17 @@ impl<'a> Message<'a> {
     }
 }
 
+impl Event<'_> {
+    /// Appends this message to `out`, as [`Message::write`] does.
+    pub fn write(&self, serializer: Serializer, out: &mut Vec<u8>) {
+        match serializer {
+            Serializer::Json => self.write_elements(&mut JsonWriter::open(out)),
+            Serializer::MessagePack => self.write_elements(&mut MsgPackWriter::open(out)),
+            Serializer::Cbor => self.write_elements(&mut CborWriter::open(out)),
+            Serializer::Ubjson => self.write_elements(&mut UbjsonWriter::open(out)),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests;

@@ -11,7 +11,7 @@ use smallvec::SmallVec;
 use super::peers::{Peers, Undeliverable};
 use super::volley::BODY_BYTES_MAX;
 use crate::limits::{COPY_BYTES_MAX, MESSAGE_BYTES_CAP};
-use crate::message::{Event, Message};
+use crate::message::Event;
 use crate::wire::{Deflater, Framing, Negotiated};
 
 /// Buffers for [`Broadcast::begin`], reused from one publication to the next.
@@ -118,9 +118,14 @@ impl Broadcast {
         negotiated: Negotiated,
         deflater: &mut Deflater,
     ) -> Frame {
+        if event.payload.serializer() == negotiated.serializer {
+            let frame = self.frame(event, negotiated, deflater);
+            self.copied.shrink_to(SCRATCH_BYTES_KEPT);
+            return frame;
+        }
         let mut transcoded = std::mem::take(&mut self.transcoded);
         let frame = match event.payload.to(negotiated.serializer, &mut transcoded) {
-            Ok(payload) => self.frame(Event { payload, ..event.clone() }, negotiated, deflater),
+            Ok(payload) => self.frame(&Event { payload, ..event.clone() }, negotiated, deflater),
             Err(_) => Frame::Undeliverable(Undeliverable::Unrepresentable),
         };
         transcoded.clear();
@@ -133,14 +138,14 @@ impl Broadcast {
     /// Writes an event whose payload is in the right serializer.
     fn frame(
         &mut self,
-        event: Event<'_>,
+        event: &Event<'_>,
         negotiated: Negotiated,
         deflater: &mut Deflater,
     ) -> Frame {
         let start = self.copied.len();
         let mark = Framing::begin(&mut self.copied);
         let body_at = self.copied.len();
-        Message::Event(event).write(negotiated.serializer, &mut self.copied);
+        event.write(negotiated.serializer, &mut self.copied);
         let body_bytes = self.copied.len() - body_at;
         if body_bytes > MESSAGE_BYTES_CAP {
             // An EVENT may be longer than its PUBLISH was, in another serializer much longer.

@@ -28,6 +28,7 @@ use super::realm::{Context, Refusal, SharedRealm};
 use super::relay::{Details, EventHead, Head, Relay};
 use super::retention::Found;
 use super::subscriptions::{Local, Replays, ShardSet, Subscribers, Subscription};
+use super::told::Told;
 use crate::env::{Map, shrink};
 use crate::message::layout::Element;
 use crate::message::uri::Pattern;
@@ -36,7 +37,7 @@ use crate::message::{
     RequestId, SessionId, Subscribe, Subscribed, SubscriptionId, Unsubscribe, Unsubscribed,
     UnsubscribedDetails, uri,
 };
-use crate::session::{Identity, Session, ShardId};
+use crate::session::{Session, ShardId};
 use crate::wire::msgpack::MsgPackReader;
 use crate::wire::{Reader, Serializer};
 
@@ -173,19 +174,19 @@ impl Broker {
             return Err(Refusal::new(uri::error::INVALID_ARGUMENT));
         }
         let Some(session) = context.peers.session(slot) else { return Ok(()) };
-        let publisher = session.id;
-        let identity = session.identity.clone();
+        let (publisher, identity, realm) = (session.id, &session.identity, &self.shared.options);
         let granted = context.granted.take().is_some_and(|granted| granted.discloses);
         let disclosure = match granted {
             true => Disclosure::Always,
-            false => identity.disclosure(Action::Publish, topic, self.shared.options.disclosure),
+            false => identity.disclosure(Action::Publish, topic, realm.disclosure),
         };
         if options.disclose_me == Some(true) && disclosure == Disclosure::Deny {
             return Err(Refusal::new(uri::error::DISCLOSURE_NOT_ALLOWED));
         }
+        let disclosed = is_disclosed(disclosure, options);
+        let told = Told::new((publisher, identity), disclosed, topic, realm);
         let event = (topic, publish.payload);
-        let publisher = (publisher, &identity, disclosure);
-        let publication = self.publish(publisher, options, event, context);
+        let publication = self.publish((publisher, &told), options, event, context);
         if options.acknowledge == Some(true) {
             context.peers.tell(slot, Published { request: publish.request, publication });
         }
@@ -195,23 +196,17 @@ impl Broker {
     /// Publishes for a session, whether it is still there or not.
     fn publish(
         &mut self,
-        (publisher, identity, disclosure): (SessionId, &Identity, Disclosure),
+        (publisher, told): (SessionId, &Told),
         options: &PublishOptions<'_>,
         (topic, payload): (&str, Payload<'_>),
         context: &mut Context<'_>,
     ) -> PublicationId {
-        let realm = &self.shared.options;
         let mut details = EventDetails { passthru: options.passthru.clone(), ..Default::default() };
-        details.trustlevel = realm.trust_level(&identity.authrole, topic);
-        let disclosed = match disclosure {
-            Disclosure::Allow => options.disclose_me == Some(true),
-            Disclosure::Deny => false,
-            Disclosure::Always => true,
-        };
-        if disclosed {
-            details.publisher = Some(publisher);
-            details.publisher_authid = Some(identity.authid.as_ref().into());
-            details.publisher_authrole = Some(identity.authrole.as_ref().into());
+        details.trustlevel = told.trustlevel;
+        if let Some((session, authid, authrole)) = &told.identity {
+            details.publisher = Some(*session);
+            details.publisher_authid = Some((**authid).into());
+            details.publisher_authrole = Some((**authrole).into());
         }
         let publication = PublicationId(context.random_id());
         self.sequence += 1;
@@ -306,11 +301,12 @@ impl Broker {
                 context.peers.counters.denials += 1;
                 continue;
             }
-            let disclosure = self.shared.options.disclosure;
-            let disclosure = identity.disclosure(Action::Publish, topic, disclosure);
-            let publisher = (session.id, identity, disclosure);
+            let realm = &self.shared.options;
+            let disclosure = identity.disclosure(Action::Publish, topic, realm.disclosure);
+            let disclosed = is_disclosed(disclosure, &options);
+            let told = Told::new((session.id, identity), disclosed, topic, realm);
             let event = (topic, testament.payload.payload());
-            self.publish(publisher, &options, event, context);
+            self.publish((session.id, &told), &options, event, context);
         }
     }
 
@@ -503,5 +499,14 @@ impl Broker {
         if tell {
             context.news.push(News::SubscriptionDeleted(session, id.0));
         }
+    }
+}
+
+/// Whether subscribers are told who publishes.
+fn is_disclosed(disclosure: Disclosure, options: &PublishOptions<'_>) -> bool {
+    match disclosure {
+        Disclosure::Allow => options.disclose_me == Some(true),
+        Disclosure::Deny => false,
+        Disclosure::Always => true,
     }
 }

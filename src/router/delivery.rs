@@ -11,17 +11,19 @@ use super::volley::{self, Aim};
 use crate::message::{Event, MatchPolicy, SubscriptionId};
 
 impl Broker {
-    /// Delivers what this or another shard's broker published, and keeps what is to be kept.
+    /// Delivers what this or another shard's broker published to the subscriptions `ids`, and keeps
+    /// what is to be kept.
     pub(super) fn on_event(
         &mut self,
         head: &EventHead,
+        ids: &[u64],
         event: &Relay<'_>,
         context: &mut Context<'_>,
     ) {
         if self.histories.is_any() {
-            self.histories.append(head, event, context);
+            self.histories.append(head, (event, ids), context);
         }
-        for subscription in event.ids {
+        for subscription in ids {
             self.deliver(SubscriptionId(*subscription), (head, event), context);
         }
     }
@@ -40,10 +42,10 @@ impl Broker {
         for shard in all.iter() {
             let interested = found.iter().filter(|(_, shards)| shards.contains(shard));
             let ids: SmallVec<[u64; 4]> = interested.map(|(id, _)| *id).collect();
-            let event = Relay { ids: &ids, ..event.clone() };
             if shard == here {
-                self.on_event(head, &event, context);
+                self.on_event(head, &ids, event, context);
             } else {
+                let event = Relay { ids: &ids, ..event.clone() };
                 context.relays.push(shard, self.realm, &event);
             }
         }

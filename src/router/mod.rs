@@ -39,6 +39,7 @@ mod shared;
 mod slots;
 mod subscriptions;
 mod throttle;
+mod told;
 mod turns;
 mod volley;
 
@@ -231,9 +232,17 @@ impl Router {
         match input {
             Input::Opened { connection, origin } => self.on_opened(connection, origin),
             Input::Received { connection, bytes } => self.on_received(connection, bytes),
-            Input::Transmitted { connection, count } => self.on_transmitted(connection, count),
+            Input::Transmitted { connection, count } => {
+                if self.peers.is_transmitted(connection, count) {
+                    return;
+                }
+                self.on_transmitted(connection, count);
+            }
             Input::Closed { connection } => self.on_closed(connection),
-            Input::Relayed { from: _, batch } => self.on_relayed(&batch),
+            Input::Relayed { from: _, batch } => {
+                self.on_relayed(&batch);
+                self.relays.keep(batch);
+            }
             Input::Answered { question, reply } => self.on_answered(question, reply),
             Input::DeadlineReached => self.on_deadlines(),
             Input::Configured => self.on_configured(),

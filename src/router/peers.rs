@@ -19,6 +19,7 @@ use crate::message::uri::close;
 use crate::message::{
     Goodbye, GoodbyeDetails, Message, Payload, Role, RouterRoles, SessionId, Welcome,
 };
+use crate::session::outbox::Spares;
 use crate::session::{Connection, ConnectionId, Phase, Session, SessionRef, ShardId};
 use crate::wire::{Deflater, Framing, Negotiated};
 
@@ -67,6 +68,7 @@ pub(super) struct Peers {
     pub(super) volley: Volley,
     scratch: Vec<u8>,
     transcoded: Vec<u8>,
+    spares: Spares,
 }
 
 impl Peers {
@@ -96,6 +98,7 @@ impl Peers {
             deflater: Deflater::default(),
             scratch: Vec::new(),
             transcoded: Vec::new(),
+            spares: Spares::default(),
         }
     }
 
@@ -134,8 +137,7 @@ impl Peers {
     }
 
     pub(super) fn slot(&mut self, id: ConnectionId) -> Option<&mut Slot> {
-        let slot = self.slots.get_mut(id.slot)?;
-        (slot.generation == id.generation && slot.connection.is_some()).then_some(slot)
+        self.slots.find(id)
     }
 
     pub(super) fn connection(&mut self, id: ConnectionId) -> Option<&mut Connection> {
@@ -266,8 +268,9 @@ impl Peers {
 
     /// Queues one frame, `bytes`, that is the same for several peers.
     pub(super) fn queue_shared(&mut self, slot: u32, bytes: &Bytes) {
-        if let Some(connection) = self.receiving(slot) {
-            connection.outbox.push_shared(bytes);
+        self.let_pass(slot);
+        if let Some(connection) = self.slots.receiving(slot) {
+            connection.outbox.push_shared(bytes, &mut self.spares);
             self.queued(slot, 1);
         }
     }
@@ -279,8 +282,9 @@ impl Peers {
 
     /// Queues a copy of `count` whole frames.
     pub(super) fn queue_several(&mut self, slot: u32, frames: &[u8], count: usize) {
-        if let Some(connection) = self.receiving(slot) {
-            connection.outbox.push(frames);
+        self.let_pass(slot);
+        if let Some(connection) = self.slots.receiving(slot) {
+            connection.outbox.push(frames, &mut self.spares);
             self.queued(slot, count);
         }
     }
@@ -296,8 +300,8 @@ impl Peers {
             return;
         }
         self.let_pass(id.slot);
-        if let Some(connection) = self.connection(id) {
-            connection.outbox.push(reply);
+        if let Some(Slot { connection: Some(connection), .. }) = self.slots.find(id) {
+            connection.outbox.push(reply, &mut self.spares);
             self.touch(id.slot);
         }
     }
@@ -331,15 +335,27 @@ impl Peers {
         None
     }
 
+    /// The driver wrote `count` octets to `id`. Says whether nothing follows from that, as in most
+    /// cases; else they are still to be [`transmitted`](Self::transmitted).
+    pub(super) fn is_transmitted(&mut self, id: ConnectionId, count: usize) -> bool {
+        let Some(slot) = self.slots.find(id) else { return true };
+        let connection = slot.connection.as_mut().expect("a slot that was found is taken");
+        if slot.full || matches!(connection.phase, Phase::Flushing) {
+            return false;
+        }
+        connection.outbox.advance(count, &mut self.spares);
+        connection.progressed |= count > 0;
+        true
+    }
+
     /// The driver wrote `count` octets to `id`. Says whether requests that were held back may be
     /// looked at again.
     pub(super) fn transmitted(&mut self, id: ConnectionId, count: usize) -> bool {
-        let pause = self.outbox_bytes_pause;
-        let Some(slot) = self.slot(id) else { return false };
+        let Some(slot) = self.slots.find(id) else { return false };
         let connection = slot.connection.as_mut().expect("a slot that was found is taken");
-        connection.outbox.advance(count);
+        connection.outbox.advance(count, &mut self.spares);
         connection.progressed |= count > 0;
-        if !slot.full || connection.outbox.bytes_count() > pause / 2 {
+        if !slot.full || connection.outbox.bytes_count() > self.outbox_bytes_pause / 2 {
             return false;
         }
         slot.full = false;
@@ -453,14 +469,8 @@ impl Peers {
         self.slots.get_mut(slot).expect("whoever names a slot knows it")
     }
 
-    /// The connection in `slot`, if anything may still be queued for it. What is on its way to it
-    /// in a volley is queued before.
-    fn receiving(&mut self, slot: u32) -> Option<&mut Connection> {
-        self.let_pass(slot);
-        let slot = self.slots.get_mut(slot)?;
-        if slot.doomed { None } else { slot.connection.as_mut() }
-    }
-
+    /// Queues what is on its way to `slot` in a volley, before anything else is.
+    #[inline]
     fn let_pass(&mut self, slot: u32) {
         let number = self.volley.number;
         if self.volley.is_waiting() && self.slots.get(slot).is_some_and(|at| at.volley == number) {
@@ -475,16 +485,15 @@ impl Peers {
 
     /// Marks the connection in `slot` as written to, and sees to it that it reads.
     fn touch(&mut self, slot: u32) {
-        let (id, waiting) = (self.id_of(slot), self.waiting(slot));
-        let pause = self.outbox_bytes_pause;
-        let place = self.place_mut(slot);
-        let was_dirty = std::mem::replace(&mut place.dirty, true);
-        if waiting > pause && !std::mem::replace(&mut place.full, true) {
-            self.mind_reading(id);
-        }
-        if !was_dirty {
+        let place = self.slots.get_mut(slot).expect("whoever names a slot knows it");
+        let id = ConnectionId { slot, generation: place.generation };
+        let waiting = place.connection.as_ref().map_or(0, |peer| peer.outbox.bytes_count());
+        if !std::mem::replace(&mut place.dirty, true) {
             let queue = if is_poll(slot) { &mut self.polls_to_serve } else { &mut self.dirty };
             queue.push_back(id);
+        }
+        if waiting > self.outbox_bytes_pause && !std::mem::replace(&mut place.full, true) {
+            self.mind_reading(id);
         }
         if waiting > self.outbox_bytes_max {
             self.doom(slot);

@@ -315,7 +315,7 @@ impl Realm {
     /// Takes what this realm's half on another shard has to say.
     pub(super) fn on_relay(&mut self, relay: &Relay<'_>, context: &mut Context<'_>) {
         match &relay.head {
-            Head::Event(head) => self.broker.on_event(head, relay, context),
+            Head::Event(head) => self.broker.on_event(head, relay.ids, relay, context),
             Head::Ask { number, question, from } => {
                 self.on_ask((*number, *question), *from, relay, context);
             }

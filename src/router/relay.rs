@@ -304,13 +304,17 @@ fn take<'a, T>(rest: &mut &'a [T], count: u32) -> &'a [T] {
 #[derive(Debug)]
 pub(super) struct Relays {
     batches: Vec<Batch>,
+    /// Memory of batches that others have sent, for the next ones: where calls go, answers come
+    /// from.
+    spares: Vec<Batch>,
     /// The next shard to be announced in this drain.
     cursor: usize,
 }
 
 impl Relays {
     pub(super) fn new(shards_count: u16) -> Self {
-        Self { batches: (0..shards_count).map(|_| Batch::default()).collect(), cursor: 0 }
+        let batches = (0..shards_count).map(|_| Batch::default()).collect();
+        Self { batches, spares: Vec::new(), cursor: 0 }
     }
 
     pub(super) fn push(&mut self, to: ShardId, realm: u16, relay: &Relay<'_>) {
@@ -331,7 +335,22 @@ impl Relays {
     }
 
     pub(super) fn take(&mut self, to: ShardId) -> Batch {
-        std::mem::take(&mut self.batches[usize::from(to.0)])
+        let next = self.spares.pop().unwrap_or_default();
+        std::mem::replace(&mut self.batches[usize::from(to.0)], next)
+    }
+
+    /// Keeps the memory of a batch that has been read.
+    pub(super) fn keep(&mut self, mut batch: Batch) {
+        let memory = batch.bytes.capacity()
+            + batch.records.capacity() * size_of::<Record>()
+            + batch.ids.capacity() * size_of::<u64>();
+        if self.spares.len() < SPARES_MAX && memory <= SPARE_BYTES_MAX {
+            batch.records.clear();
+            batch.bytes.clear();
+            batch.ids.clear();
+            batch.beside = 0;
+            self.spares.push(batch);
+        }
     }
 
     /// The most that waits for any one shard, in octets.
@@ -343,6 +362,12 @@ impl Relays {
         self.batches.iter().all(Batch::is_empty)
     }
 }
+
+/// Batches whose memory is kept.
+const SPARES_MAX: usize = 8;
+
+/// Octets that such a batch takes at most.
+const SPARE_BYTES_MAX: usize = 64 * 1024;
 
 #[cfg(test)]
 mod tests {
@@ -407,6 +432,15 @@ mod tests {
             batch.push(realm, relay);
         }
         assert_eq!(batch.len(), relays.len());
+        // Nothing of what a batch has held is left in the next one that gets its memory.
+        let mut kept = Relays::new(1);
+        kept.keep(batch);
+        kept.take(ShardId(0));
+        batch = kept.take(ShardId(0));
+        assert!(batch.is_empty() && batch.bytes_count() == 0 && batch.bytes.capacity() > 0);
+        for (realm, relay) in (0..).zip(&relays) {
+            batch.push(realm, relay);
+        }
         for ((realm, relay), (number, original)) in batch.iter().zip((0..).zip(&relays)) {
             assert_eq!(realm, number);
             assert_eq!(format!("{relay:?}"), format!("{original:?}"));

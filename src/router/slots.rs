@@ -93,6 +93,20 @@ impl Slots {
         self.sockets.get_mut(slot as usize)
     }
 
+    /// The slot of `id`, if it still has it.
+    #[inline]
+    pub(super) fn find(&mut self, id: ConnectionId) -> Option<&mut Slot> {
+        let slot = self.get_mut(id.slot)?;
+        (slot.generation == id.generation && slot.connection.is_some()).then_some(slot)
+    }
+
+    /// The connection in `slot`, if anything may still be queued for it.
+    #[inline]
+    pub(super) fn receiving(&mut self, slot: u32) -> Option<&mut Connection> {
+        let slot = self.get_mut(slot)?;
+        if slot.doomed { None } else { slot.connection.as_mut() }
+    }
+
     /// The slot of a new connection to which the driver gave `slot`.
     pub(super) fn socket(&mut self, slot: u32) -> &mut Slot {
         let index = slot as usize;

@@ -105,10 +105,17 @@ impl ShardSet {
 
     /// Its members, ascending.
     pub(super) fn iter(self) -> impl Iterator<Item = ShardId> {
-        self.0.into_iter().enumerate().flat_map(|(index, word)| {
-            std::iter::successors(Some(word), |rest| Some(rest & rest.wrapping_sub(1)))
-                .take_while(|rest| *rest != 0)
-                .map(move |rest| ShardId((index * 64) as u16 + rest.trailing_zeros() as u16))
+        let (mut words, mut index) = (self.0, 0);
+        std::iter::from_fn(move || {
+            while let Some(word) = words.get_mut(index) {
+                if *word != 0 {
+                    let bit = word.trailing_zeros() as u16;
+                    *word &= *word - 1;
+                    return Some(ShardId((index * 64) as u16 + bit));
+                }
+                index += 1;
+            }
+            None
         })
     }
 }

@@ -33,6 +33,7 @@ pub use outbox::Outbox;
 pub use rates::{Buckets, Rates};
 
 use std::borrow::Cow;
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -332,8 +333,12 @@ impl Session {
 
     /// Takes a call out of the pending ones, if it is one of them.
     pub fn finish_call(&mut self, call: CallRef) -> Option<PendingCall> {
-        self.pending_mut(call)?;
-        let pending = self.calls.remove(&call.request)?;
+        // One search for both: this ends every call.
+        let Entry::Occupied(entry) = self.calls.entry(call.request) else { return None };
+        if entry.get().serial != call.serial {
+            return None;
+        }
+        let pending = entry.remove();
         let in_parts = pending.kept.as_ref().is_some_and(|kept| kept.in_parts);
         if in_parts && self.request_ids == RequestIds::Any {
             if self.unfinished.len() == UNFINISHED_MAX {

@@ -16,11 +16,13 @@ use crate::limits::COPY_BYTES_MAX;
 /// # Examples
 ///
 /// ```
-/// let mut outbox = gigawamp::session::Outbox::default();
-/// outbox.push(b"[36,");
-/// outbox.push(b"1]");
+/// use gigawamp::session::outbox::{Outbox, Spares};
+///
+/// let (mut outbox, mut spares) = (Outbox::default(), Spares::default());
+/// outbox.push(b"[36,", &mut spares);
+/// outbox.push(b"1]", &mut spares);
 /// assert_eq!(outbox.bytes_count(), 6);
-/// outbox.advance(4);
+/// outbox.advance(4, &mut spares);
 /// assert_eq!(outbox.slices().next().as_deref(), Some(&b"1]"[..]));
 /// ```
 #[derive(Debug, Default)]
@@ -62,19 +64,24 @@ impl Outbox {
     }
 
     /// Appends a copy of `bytes`.
-    pub fn push(&mut self, bytes: &[u8]) {
+    pub fn push(&mut self, bytes: &[u8], spares: &mut Spares) {
         self.bytes_count += bytes.len();
         match self.rest.back_mut() {
-            None => self.front.extend_from_slice(bytes),
+            None => {
+                if self.front.capacity() == 0 {
+                    self.front = spares.take();
+                }
+                self.front.extend_from_slice(bytes);
+            }
             Some(Piece::Copied(last)) => last.extend_from_slice(bytes),
             Some(Piece::Shared(_)) => self.rest.push_back(Piece::Copied(bytes.to_vec())),
         }
     }
 
     /// Appends `bytes` by reference; short ones are copied, which is cheaper.
-    pub fn push_shared(&mut self, bytes: &Bytes) {
+    pub fn push_shared(&mut self, bytes: &Bytes, spares: &mut Spares) {
         if bytes.len() <= COPY_BYTES_MAX {
-            return self.push(bytes);
+            return self.push(bytes, spares);
         }
         self.bytes_count += bytes.len();
         self.rest.push_back(Piece::Shared(bytes.clone()));
@@ -108,7 +115,7 @@ impl Outbox {
     /// # Panics
     ///
     /// If fewer than `count` wait: the driver miscounted.
-    pub fn advance(&mut self, mut count: usize) {
+    pub fn advance(&mut self, mut count: usize, spares: &mut Spares) {
         assert!(count <= self.bytes_count, "more was written than waited");
         self.bytes_count -= count;
         loop {
@@ -121,7 +128,10 @@ impl Outbox {
             self.written = 0;
             match self.rest.pop_front() {
                 // A drained outbox keeps no memory: most connections are idle most of the time.
-                None => return (self.front, self.rest) = (Vec::new(), VecDeque::new()),
+                None => {
+                    self.rest = VecDeque::new();
+                    return spares.give(std::mem::take(&mut self.front));
+                }
                 Some(Piece::Copied(bytes)) => self.front = bytes,
                 Some(Piece::Shared(mut bytes)) => {
                     self.front = Vec::new();
@@ -146,6 +156,41 @@ impl Outbox {
     }
 }
 
+/// Memory of outboxes that have run dry, for the next ones: most are filled and emptied thousands
+/// of times a second, and few hold something at a time.
+#[derive(Debug, Default)]
+pub struct Spares {
+    buffers: Vec<Vec<u8>>,
+    bytes_count: usize,
+}
+
+impl Spares {
+    fn take(&mut self) -> Vec<u8> {
+        let buffer = self.buffers.pop().unwrap_or_default();
+        self.bytes_count -= buffer.capacity();
+        buffer
+    }
+
+    fn give(&mut self, mut buffer: Vec<u8>) {
+        let bytes_count = self.bytes_count + buffer.capacity();
+        let is_fit = (1..=SPARE_BYTES_MAX).contains(&buffer.capacity());
+        if is_fit && bytes_count <= SPARES_BYTES_MAX && self.buffers.len() < SPARES_MAX {
+            buffer.clear();
+            self.bytes_count = bytes_count;
+            self.buffers.push(buffer);
+        }
+    }
+}
+
+/// One that has grown beyond this is given back: it would go to somebody who has little to read.
+const SPARE_BYTES_MAX: usize = 16 * 1024;
+
+/// What all of them hold, at most.
+const SPARES_BYTES_MAX: usize = 1 << 20;
+
+/// How many there are, at most: enough for an event to a thousand subscribers.
+const SPARES_MAX: usize = 1_024;
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -159,10 +204,11 @@ mod tests {
         let large: Vec<u8> = (0..10_000_u32).map(|n| (n % 251) as u8).collect();
         for cut in [1, 3, 7, 4_096, 5_000, 10_001, 20_000] {
             let (mut outbox, mut expected) = (Outbox::default(), Vec::new());
+            let mut spares = Spares::default();
             for round in 0..3_u8 {
-                outbox.push(&[round; 5]);
-                outbox.push(&[round + 10; 3]);
-                outbox.push_shared(&Bytes::from(large.clone()));
+                outbox.push(&[round; 5], &mut spares);
+                outbox.push(&[round + 10; 3], &mut spares);
+                outbox.push_shared(&Bytes::from(large.clone()), &mut spares);
                 expected.extend_from_slice(&[round; 5]);
                 expected.extend_from_slice(&[round + 10; 3]);
                 expected.extend_from_slice(&large);
@@ -176,7 +222,7 @@ mod tests {
                 assert_eq!(part, now[range], "cut {cut}");
                 let count = cut.min(now.len());
                 written.extend_from_slice(&now[..count]);
-                outbox.advance(count);
+                outbox.advance(count, &mut spares);
             }
             assert_eq!(written, expected, "cut {cut}");
             assert_eq!((outbox.front.capacity(), outbox.rest.capacity()), (0, 0));
@@ -185,11 +231,11 @@ mod tests {
 
     #[test]
     fn an_outbox_that_never_runs_dry_forgets_what_was_written() {
-        let mut outbox = Outbox::default();
-        outbox.push(&[0; 100]);
+        let (mut outbox, mut spares) = (Outbox::default(), Spares::default());
+        outbox.push(&[0; 100], &mut spares);
         for round in 0..10_000_u32 {
-            outbox.push(&[round as u8; 1_000]);
-            outbox.advance(1_000);
+            outbox.push(&[round as u8; 1_000], &mut spares);
+            outbox.advance(1_000, &mut spares);
             assert_eq!(outbox.bytes_count(), 100);
         }
         assert_eq!(collect(&outbox), [(9_999_u32 % 256) as u8; 100]);
@@ -200,8 +246,32 @@ mod tests {
     fn small_shared_pieces_are_copied_together() {
         let mut outbox = Outbox::default();
         for _ in 0..100 {
-            outbox.push_shared(&Bytes::from_static(b"abc"));
+            outbox.push_shared(&Bytes::from_static(b"abc"), &mut Spares::default());
         }
         assert_eq!(outbox.slices().count(), 1);
+    }
+
+    #[test]
+    fn memory_is_passed_on_within_bounds() {
+        let mut spares = Spares::default();
+        let fill = |octets, spares: &mut Spares| {
+            let mut outbox = Outbox::default();
+            outbox.push(&vec![1; octets], spares);
+            outbox
+        };
+        let mut outbox = fill(1_000, &mut spares);
+        let place = outbox.front.as_ptr();
+        outbox.advance(1_000, &mut spares);
+        let mut next = fill(10, &mut spares);
+        assert_eq!((next.front.as_ptr(), collect(&next)), (place, vec![1; 10]));
+        next.advance(10, &mut spares);
+        for octets in [10, 1_000, SPARE_BYTES_MAX, SPARE_BYTES_MAX + 1] {
+            let mut outboxes: Vec<_> = (0..2_000).map(|_| fill(octets, &mut spares)).collect();
+            outboxes.iter_mut().for_each(|outbox| outbox.advance(octets, &mut spares));
+            let held = spares.buffers.iter().map(Vec::capacity);
+            assert!(held.clone().all(|octets| octets <= SPARE_BYTES_MAX));
+            assert_eq!(held.sum::<usize>(), spares.bytes_count);
+            assert!(spares.bytes_count <= SPARES_BYTES_MAX && spares.buffers.len() <= SPARES_MAX);
+        }
     }
 }

@@ -2,18 +2,19 @@
 
 use std::time::Duration;
 
-use super::super::config::{Action, Disclosure, RealmOptions};
+use super::super::config::{Action, Disclosure};
 use super::super::conversation::Deadline;
 use super::super::realm::{Context, Refusal, error_of};
 use super::super::registrations::{Callee, Registration};
 use super::super::relay::{CancelMode, Details, Head, InvokeHead, Relay};
+use super::super::told::Told;
 use super::Dealer;
 use crate::env::Map;
 use crate::message::layout::Element;
 use crate::message::{
-    Call, CallOptions, Cancel, InvocationDetails, MatchPolicy, Payload, RequestId, SessionId, uri,
+    Call, CallOptions, Cancel, InvocationDetails, MatchPolicy, Payload, RequestId, uri,
 };
-use crate::session::{CallRef, Identity, KeptCall, KeptPayload, PendingCall, SessionRef};
+use crate::session::{CallRef, KeptCall, KeptPayload, PendingCall, SessionRef};
 use crate::wire::msgpack::{MsgPackReader, MsgPackWriter};
 use crate::wire::{Reader, Writer};
 
@@ -57,12 +58,12 @@ impl Dealer {
         check_features(&call.options, &callee)?;
         let timeout = self.shared.options.call_timeout(call.options.timeout);
         let takes_passthru = session.caller_has(|features| features.payload_passthru_mode);
-        let identity = session.identity.clone();
         let procedure = &*call.procedure;
-        let caller_of = Some((caller.id, &identity, disclosure));
-        let wanted = Wanted { options: &call.options, procedure, timeout, caller: caller_of };
-        let details = details_for(&wanted, (registration, &callee), &self.shared.options);
-        let session = context.peers.session(slot).expect("it was there some lines ago");
+        let disclosed = is_disclosed(disclosure, &call.options, &callee);
+        let teller = (caller.id, &session.identity);
+        let told = Told::new(teller, disclosed, procedure, &self.shared.options);
+        let wanted = Wanted { options: &call.options, procedure, timeout, caller: Some(&told) };
+        let details = details_for(&wanted, (registration, &callee));
         let serial = session.next_call();
         let pending = remember((call, serial), timeout, (registration, &callee), &details);
         let (registration, callee) = (registration.id, callee.session);
@@ -151,24 +152,26 @@ impl Dealer {
         context: &mut Context<'_>,
     ) {
         let Details::Result(details) = &relay.details else { unreachable!("its own Details") };
-        let progress = details.progress == Some(true);
+        if details.progress != Some(true) {
+            if self.take_call(call, context).is_some() {
+                context.give_result(call, (details, &relay.payload));
+            } else {
+                context.peers.counters.late_answers += 1;
+            }
+            return;
+        }
         let Some(pending) = context.pending_mut(call) else {
             context.peers.counters.late_answers += 1;
             return;
         };
         stay(pending);
         let (callee, timeout) = (pending.callee, pending.timeout);
-        if progress && !pending.receive_progress {
+        if !pending.receive_progress {
             return;
         }
-        if progress {
-            // spec: advanced/rpc_progressive_call_results — the time runs anew with each part
-            self.set_timeout(call, timeout, context);
-        } else {
-            self.take_call(call, context);
-        }
-        let given = context.give_result(call, (details, &relay.payload));
-        if progress && !given {
+        // spec: advanced/rpc_progressive_call_results — the time runs anew with each part
+        self.set_timeout(call, timeout, context);
+        if !context.give_result(call, (details, &relay.payload)) {
             // The call has failed in the middle: nobody waits for the rest.
             self.take_call(call, context);
             self.cancel(callee, call, CancelMode::KillNoWait, context);
@@ -286,14 +289,16 @@ impl Dealer {
         if !callee.call_reroute {
             kept.payload = None;
         }
-        let identity = context.identity_of(call.caller);
-        let realm = self.shared.options.disclosure;
-        let caller = identity.as_ref().map(|identity| {
-            let disclosure = identity.disclosure(Action::Call, &procedure, realm);
-            (call.caller.id, identity, disclosure)
+        let realm = &self.shared.options;
+        let told = context.peers.find(call.caller).map(|session| {
+            let identity = &session.identity;
+            let disclosure = identity.disclosure(Action::Call, &procedure, realm.disclosure);
+            let disclosed = is_disclosed(disclosure, &options, &callee);
+            Told::new((call.caller.id, identity), disclosed, &procedure, realm)
         });
+        let caller = told.as_ref();
         let wanted = Wanted { options: &options, procedure: &procedure, timeout, caller };
-        let details = details_for(&wanted, (registration, &callee), &self.shared.options);
+        let details = details_for(&wanted, (registration, &callee));
         let registration = registration.id;
         let pending = context.pending_mut(call).expect("it was there some lines ago");
         pending.callee = callee.session;
@@ -339,6 +344,8 @@ impl Dealer {
         context: &mut Context<'_>,
     ) {
         let before = match after {
+            // Most calls have none.
+            None if self.timeouts.is_empty() => None,
             None => self.timeouts.remove(&call),
             Some(after) => {
                 let deadline = Deadline::Call { realm: self.realm, call };
@@ -378,8 +385,17 @@ pub(super) struct Wanted<'a> {
     pub(super) options: &'a CallOptions<'a>,
     pub(super) procedure: &'a str,
     pub(super) timeout: Option<Duration>,
-    /// Who calls and whether it tells that, unless it is the router.
-    pub(super) caller: Option<(SessionId, &'a Identity, Disclosure)>,
+    /// What is told of who calls, unless it is the router.
+    pub(super) caller: Option<&'a Told>,
+}
+
+/// Whether `callee` is told who calls.
+fn is_disclosed(disclosure: Disclosure, options: &CallOptions<'_>, callee: &Callee) -> bool {
+    match disclosure {
+        Disclosure::Allow => options.disclose_me == Some(true) || callee.disclose_caller,
+        Disclosure::Deny => false,
+        Disclosure::Always => true,
+    }
 }
 
 /// What is remembered of a new call that `callee` gets.
@@ -403,7 +419,6 @@ pub(super) fn remember(
 pub(super) fn details_for<'a>(
     wanted: &Wanted<'a>,
     (registration, callee): (&Registration, &Callee),
-    realm: &RealmOptions,
 ) -> InvocationDetails<'a> {
     let options = wanted.options;
     let mut details =
@@ -418,18 +433,13 @@ pub(super) fn details_for<'a>(
     if callee.forward_timeout {
         details.timeout = wanted.timeout.map(|timeout| timeout.as_millis() as u64);
     }
-    let Some((caller, identity, disclosure)) = wanted.caller else { return details };
-    let disclosed = match disclosure {
-        Disclosure::Allow => options.disclose_me == Some(true) || callee.disclose_caller,
-        Disclosure::Deny => false,
-        Disclosure::Always => true,
-    };
-    if disclosed {
-        details.caller = Some(caller);
-        details.caller_authid = Some((*identity.authid).into());
-        details.caller_authrole = Some((*identity.authrole).into());
+    let Some(told) = wanted.caller else { return details };
+    if let Some((caller, authid, authrole)) = &told.identity {
+        details.caller = Some(*caller);
+        details.caller_authid = Some((**authid).into());
+        details.caller_authrole = Some((**authrole).into());
     }
-    details.trustlevel = realm.trust_level(&identity.authrole, wanted.procedure);
+    details.trustlevel = told.trustlevel;
     details
 }
 

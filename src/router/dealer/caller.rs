@@ -13,7 +13,7 @@ use crate::message::{
     Call, CallOptions, Error, ErrorDetails, Message, Payload, Result as CallResult, ResultDetails,
     uri,
 };
-use crate::session::{CallRef, Identity, PendingCall, SessionRef};
+use crate::session::{CallRef, PendingCall, SessionRef};
 use crate::wire::Serializer;
 
 impl Dealer {
@@ -33,7 +33,7 @@ impl Dealer {
         let asked = Call { request, options, procedure: procedure.into(), payload };
         let timeout = Some(timeout);
         let wanted = Wanted { options: &asked.options, procedure, timeout, caller: None };
-        let details = details_for(&wanted, (registration, &callee), &self.shared.options);
+        let details = details_for(&wanted, (registration, &callee));
         let pending = remember((&asked, call.serial), timeout, (registration, &callee), &details);
         let (registration, callee) = (registration.id, callee.session);
         context.questions.begin_call(call, pending);
@@ -73,11 +73,6 @@ impl Context<'_> {
     pub(super) fn takes_passthru(&mut self, caller: SessionRef) -> bool {
         let session = self.peers.find(caller);
         session.is_some_and(|session| session.caller_has(|it| it.payload_passthru_mode))
-    }
-
-    /// Who the caller is, unless it is the router.
-    pub(super) fn identity_of(&mut self, caller: SessionRef) -> Option<Identity> {
-        self.peers.find(caller).map(|session| session.identity.clone())
     }
 
     /// Gives the caller a RESULT, or the error that this cannot be done. Says whether it could.

@@ -128,14 +128,14 @@ impl Histories {
     pub(super) fn append(
         &mut self,
         head: &EventHead,
-        event: &Relay<'_>,
+        (event, ids): (&Relay<'_>, &[u64]),
         context: &mut Context<'_>,
     ) {
         if head.filter.as_ref().is_some_and(|filter| filter.names_sessions()) {
             return;
         }
         let mut kept = None;
-        for id in event.ids {
+        for id in ids {
             let id = SubscriptionId(*id);
             let Some(history) = self.map.get_mut(&id) else { continue };
             let kept = kept.get_or_insert_with(|| Arc::new(Kept::new(event, context.now)));

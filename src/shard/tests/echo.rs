@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::env::{Instant, Map, Random, hash_key};
 use crate::router::advice::Question;
 use crate::router::{ConnectionId, Counters, Input, Origin, Output, ShardId};
-use crate::session::Outbox;
+use crate::session::outbox::{Outbox, Spares};
 use crate::shard::core::Core;
 
 /// What the core does with bytes.
@@ -92,7 +92,7 @@ impl Echo {
         self.counters.messages_in += 1;
         match self.style {
             Style::Plain => {
-                peer.outbox.push(bytes);
+                peer.outbox.push(bytes, &mut Spares::default());
                 if peer.outbox.bytes_count() > PAUSE && !peer.is_paused {
                     peer.is_paused = true;
                     self.outputs.push_back(Output::Pause { connection });
@@ -107,13 +107,13 @@ impl Echo {
             Style::Farewell(count) => {
                 if !peer.is_closing {
                     peer.is_closing = true;
-                    peer.outbox.push(&vec![b'.'; count]);
+                    peer.outbox.push(&vec![b'.'; count], &mut Spares::default());
                     self.transmit(connection);
                 }
             }
             Style::Tell => {
                 let told = format!("{:<2000}", format!("{:?}", peer.origin));
-                peer.outbox.push(told.as_bytes());
+                peer.outbox.push(told.as_bytes(), &mut Spares::default());
                 self.transmit(connection);
             }
             Style::Tick(millis) => self.deadline = Some(now + Duration::from_millis(millis)),
@@ -148,7 +148,7 @@ impl Echo {
 
     fn transmitted(&mut self, connection: ConnectionId, count: usize) {
         let peer = self.peers.get_mut(&connection).expect("only open connections are written");
-        peer.outbox.advance(count);
+        peer.outbox.advance(count, &mut Spares::default());
         self.counters.messages_out += 1;
         if peer.is_paused && peer.outbox.bytes_count() < RESUME {
             peer.is_paused = false;
@@ -213,7 +213,8 @@ impl Core for Echo {
             Input::DeadlineReached => {
                 assert!(self.deadline.take().expect("a deadline was set") <= now);
                 for connection in self.everybody() {
-                    self.peers.get_mut(&connection).unwrap().outbox.push(b"!");
+                    let peer = self.peers.get_mut(&connection).unwrap();
+                    peer.outbox.push(b"!", &mut Spares::default());
                     self.transmit(connection);
                 }
             }
@@ -235,7 +236,7 @@ impl Core for Echo {
             if parcel.home != self.shard {
                 self.send(parcel.home.0, parcel);
             } else if let Some(peer) = self.peers.get_mut(&parcel.connection) {
-                peer.outbox.push(&parcel.bytes);
+                peer.outbox.push(&parcel.bytes, &mut Spares::default());
                 self.transmit(parcel.connection);
             }
         }
