@@ -165,7 +165,8 @@ impl Model {
             return None;
         }
         let rules = rules.rules(known.identity.role).unwrap_or_default();
-        // Who came and went in one breath is not known, and hardly ever asks for what depends on it.
+        // Who came and went in one breath is not known, and hardly ever asks for what depends
+        // on it.
         let authid = known.authid.as_deref().unwrap_or("0");
         let meant = |(text, effect): &(String, Effect)| mean(text, *effect, action, authid);
         let rules: Vec<_> = rules.iter().filter_map(meant).collect();
