@@ -13,6 +13,11 @@ use rustls::{ClientConfig, ClientConnection, DigitallySignedStruct, Error, Signa
 /// Octets that are read from the socket at a time.
 const READ_BYTES: usize = 64 * 1024;
 
+thread_local! {
+    /// What the socket gave; one for all connections, as none waits in it.
+    static SEALED: RefCell<Box<[u8]>> = RefCell::new(vec![0; READ_BYTES].into());
+}
+
 /// A TCP connection with TLS.
 #[derive(Debug)]
 pub struct Secure {
@@ -46,8 +51,11 @@ impl Secure {
     ///
     /// As the kernel says, or TLS.
     pub fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        SEALED.with_borrow_mut(|sealed| self.read_by(sealed, buffer))
+    }
+
+    fn read_by(&self, sealed: &mut [u8], buffer: &mut [u8]) -> io::Result<usize> {
         let mut connection = self.connection.borrow_mut();
-        let mut sealed = [0; READ_BYTES];
         let most = buffer.len().saturating_sub(20 * 1024).clamp(1, READ_BYTES);
         loop {
             match connection.reader().read(buffer) {

@@ -285,6 +285,11 @@ impl Router {
         self.peers.connection(connection).map_or(0, |connection| connection.rest.len())
     }
 
+    /// Whether a request of `connection` waits for what an authorizer says; for the simulator.
+    pub fn awaits_advice(&mut self, connection: ConnectionId) -> bool {
+        self.peers.slot(connection).is_some_and(|slot| slot.waiting.is_some())
+    }
+
     /// The bytes that wait for `connection`; `None` if the router does not know it any more.
     pub fn outbox(&mut self, connection: ConnectionId) -> Option<&mut Outbox> {
         self.peers.connection(connection).map(|connection| &mut connection.outbox)

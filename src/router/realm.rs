@@ -30,6 +30,7 @@ use crate::message::uri;
 use crate::message::{
     Error, ErrorDetails, Message, Payload, RequestId, SessionId, SubscriptionId, Text, UriCheck,
 };
+use crate::session::auth::mock::Looks;
 use crate::session::{CallRef, Session, SessionRef, ShardId};
 use crate::wire::Serializer;
 
@@ -40,6 +41,8 @@ pub(super) struct SharedRealm {
     pub(super) options: RealmOptions,
     /// What sessions may do.
     roles: Arc<Roles>,
+    /// What those look like whom only its authenticators know.
+    pub(super) looks: Arc<Looks>,
     /// Whether clients may join it. One that was removed is never open again.
     pub(super) is_open: bool,
     index: Arc<RealmIndex>,
@@ -91,8 +94,13 @@ impl SharedRealm {
     }
 
     /// The same realm, configured otherwise.
-    pub(super) fn with(&self, config: &RealmConfig) -> Self {
-        Self::of(config, Arc::clone(&self.index))
+    pub(super) fn with(&self, config: &RealmConfig, has_other_authenticators: bool) -> Self {
+        let next = Self::of(config, Arc::clone(&self.index));
+        if has_other_authenticators {
+            next
+        } else {
+            Self { looks: Arc::clone(&self.looks), ..next }
+        }
     }
 
     /// The same realm, removed.
@@ -101,6 +109,7 @@ impl SharedRealm {
             uri_check: self.uri_check,
             options: RealmOptions::default(),
             roles: Arc::default(),
+            looks: Arc::default(),
             is_open: false,
             index: Arc::clone(&self.index),
         }
@@ -111,6 +120,7 @@ impl SharedRealm {
             uri_check: config.uri_check,
             options: config.options.clone(),
             roles: Arc::new(Roles::new(config)),
+            looks: Arc::default(),
             is_open: true,
             index,
         }

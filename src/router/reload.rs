@@ -35,6 +35,7 @@ impl Router {
         }
         self.give_up_attempts();
         self.questions.memory.forget_all();
+        self.cookies.review(&self.config);
         for index in 0..before.realms.len() {
             let shared = Arc::clone(&self.shared.realms[index]);
             self.realms[index].configure(&shared);

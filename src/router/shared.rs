@@ -16,6 +16,8 @@ use std::sync::{Arc, OnceLock};
 
 use ahash::RandomState;
 
+use super::advice::QuestionCounts;
+use super::advice::tally::Tallies;
 use super::config::{Config, RealmConfig};
 use super::realm::SharedRealm;
 use crate::env::{Instant, Map, Random, hash_key};
@@ -32,6 +34,8 @@ pub struct Shared {
     pub(super) longpoll_transports: Arc<AtomicUsize>,
     /// New sessions are refused.
     pub(super) memory_is_short: Arc<AtomicBool>,
+    /// What came of questions, on all shards.
+    pub(super) tallies: Tallies,
     /// What came after this.
     next: OnceLock<Arc<Self>>,
 }
@@ -53,12 +57,14 @@ impl Shared {
         let realm =
             |realm| Arc::new(SharedRealm::new(realm, &hash_key(&mut random), shards_count, now));
         let realms = config.realms.iter().map(realm).collect();
+        let tallies = Tallies::default().with(&config.realms);
         Arc::new(Self {
             shards_count,
             config,
             realms,
             longpoll_transports: Arc::default(),
             memory_is_short: Arc::default(),
+            tallies,
             next: OnceLock::new(),
         })
     }
@@ -94,7 +100,9 @@ impl Shared {
             if let Some(index) = same {
                 let mut realm = given.remove(index);
                 realm.options.history.clone_from(&before.options.history);
-                realms.push(Arc::new(shared.with(&realm)));
+                let asked = &before.authentication.authenticators;
+                let has_others = *asked != realm.authentication.authenticators;
+                realms.push(Arc::new(shared.with(&realm, has_others)));
                 config.realms.push(realm);
                 continue;
             }
@@ -112,12 +120,14 @@ impl Shared {
         if u16::try_from(realms.len()).is_err() {
             return Err("there have been too many realms; a restart counts them anew");
         }
+        let tallies = self.tallies.with(&config.realms);
         let next = Arc::new(Self {
             shards_count: self.shards_count,
             config: Arc::new(config),
             realms,
             longpoll_transports: Arc::clone(&self.longpoll_transports),
             memory_is_short: Arc::clone(&self.memory_is_short),
+            tallies,
             next: OnceLock::new(),
         });
         assert!(self.next.set(Arc::clone(&next)).is_ok(), "only the newest can be changed");
@@ -129,6 +139,13 @@ impl Shared {
     #[must_use]
     pub fn memory_is_short(&self) -> Arc<AtomicBool> {
         Arc::clone(&self.memory_is_short)
+    }
+
+    /// What came of the questions to each advisor that was asked any, on all shards together; by
+    /// its name, of which there are 64 at most.
+    #[must_use]
+    pub fn questions(&self) -> Vec<(Box<str>, QuestionCounts)> {
+        self.tallies.read()
     }
 
     /// What came after this, if anything did.

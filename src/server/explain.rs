@@ -40,12 +40,15 @@ impl Answer {
     }
 }
 
-/// Explains what `loaded` says to `question`.
+/// Explains what is `loaded`, from what is `written`, says to `question`.
 ///
 /// # Errors
 ///
 /// Says what of the question does not exist.
-pub(super) fn answer(loaded: &Loaded, question: &Question) -> Result<Answer, String> {
+pub(super) fn answer(
+    (loaded, written): (&Loaded, Option<&str>),
+    question: &Question,
+) -> Result<Answer, String> {
     let realms = &loaded.settings.realms;
     let realm = realms.iter().find(|realm| realm.name == question.realm);
     let realm = realm.ok_or_else(|| format!("there is no realm {:?}", question.realm))?;
@@ -67,7 +70,7 @@ pub(super) fn answer(loaded: &Loaded, question: &Question) -> Result<Answer, Str
     })?;
     let compiled = role_of(realm, role);
     let ruling = compiled.decide_pattern(*action, (*policy, uri), &question.authid);
-    let rule = Source { loaded, realm, role }.describe(ruling);
+    let rule = Source { loaded, written, realm, role }.describe(ruling);
     let named = || compiled.names(*action, uri, &question.authid) || realm.options.meta_kill;
     if *action == Action::Call && takes_from_others(uri) && !named() {
         let text = format!("denied: no rule names {uri}, and `meta_kill` is off\n");
@@ -115,6 +118,7 @@ fn without_roles(realm: &RealmConfig, question: &Question) -> Answer {
 /// Where a rule comes from.
 struct Source<'s> {
     loaded: &'s Loaded,
+    written: Option<&'s str>,
     realm: &'s RealmConfig,
     role: &'s RoleConfig,
 }
@@ -142,7 +146,7 @@ impl Source<'_> {
 
     /// The line of a rule in the file, and how it is written there.
     fn find(&self, list: &str, place: usize) -> Option<(usize, String)> {
-        let text = self.loaded.text.as_ref()?;
+        let text = self.written?;
         let document = DeTable::parse(text).ok()?;
         let realm = named(document.get_ref(), "realms", &self.realm.name)?;
         let role = named(realm, "roles", &self.role.name)?;

@@ -3,6 +3,8 @@
 use tracing::info;
 
 use crate::router::Counters;
+use crate::router::advice::QuestionCounts;
+use crate::shard::{Refusals, Shards};
 
 /// The sum over all shards.
 pub(super) fn total(shards: &[Counters]) -> Counters {
@@ -46,9 +48,19 @@ pub(super) fn total(shards: &[Counters]) -> Counters {
     })
 }
 
-/// Logs the one line that sums a run up. `stalls` is how often a shard stood still.
-pub(super) fn log_summary(shards: &[Counters], stalls: u64) {
-    let sum = total(shards);
+/// Logs the lines that sum a run up: one if connections were turned away, one for each advisor that
+/// was asked something, and last the one with all else.
+pub(super) fn log_summary(shards: &Shards) {
+    let Refusals { full, by_address, by_rate, malformed, late } = shards.refusals();
+    if full + by_address + by_rate + malformed + late > 0 {
+        info!(full, by_address, by_rate, malformed, late, "refusals");
+    }
+    for (advisor, counts) in shards.questions() {
+        let QuestionCounts { asked, answered, failed, timed_out, withdrawn } = counts;
+        let waiting = counts.waiting();
+        info!(%advisor, asked, answered, failed, timed_out, withdrawn, waiting, "questions");
+    }
+    let (sum, stalls) = (total(&shards.counters()), shards.stalls());
     info!(
         connections = sum.connections,
         sessions = sum.sessions,

@@ -12,6 +12,7 @@ mod cli;
 mod config;
 mod counsel;
 mod explain;
+mod file;
 mod identity;
 mod logging;
 mod memory;
@@ -29,8 +30,9 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use tracing::{debug, error, info, warn};
+use zeroize::Zeroizing;
 
-pub use config::options_markdown;
+pub use config::{examine, options_markdown};
 
 use crate::router::config::{Config, Effect, RealmConfig};
 use crate::shard::{self, Listener, Shards};
@@ -90,11 +92,12 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 
 /// Says whether a session may do something, and by which rule.
 fn explain(flags: &Flags, question: &explain::Question) -> ExitCode {
-    let loaded = match load(flags) {
+    let (loaded, written) = match load_written(flags) {
         Ok(loaded) => loaded,
         Err(code) => return code,
     };
-    let answer = match explain::answer(&loaded, question) {
+    let written = written.as_ref().map(|text| text.as_str());
+    let answer = match explain::answer((&loaded, written), question) {
         Ok(answer) => answer,
         Err(text) => return refuse_usage(&text),
     };
@@ -192,8 +195,8 @@ fn start(
     if let Some(text) = fallback {
         warn!("{text}");
     }
-    let (listeners, transports) = listen(&settings.listeners)?;
-    let doors = Doors::new(transports.iter().map(|settings| &settings.door));
+    let mut doors = Doors::default();
+    let (listeners, transports) = listen(&settings.listeners, &mut doors)?;
     let (connections_max, lowered) = resources::connections_max(
         settings.connections_max,
         resources::raise_open_files(),
@@ -257,8 +260,12 @@ fn log_start(settings: &Settings, source: &Source, shards: usize) {
     info!("realms {}", settings.realms.iter().map(name).collect::<Vec<_>>().join(" "));
 }
 
-/// Opens what was asked for, and says which those are: an optional listener may be left out.
-fn listen(wanted: &[ListenerSettings]) -> Result<(Vec<Listener>, Vec<&ListenerSettings>), String> {
+/// Opens what was asked for, with its `doors`, and says which those are: an optional listener may
+/// be left out.
+fn listen<'w>(
+    wanted: &'w [ListenerSettings],
+    doors: &mut Doors,
+) -> Result<(Vec<Listener>, Vec<&'w ListenerSettings>), String> {
     let mut opened = Vec::new();
     for settings in wanted {
         let backlog = u32::try_from(settings.backlog).unwrap_or(u32::MAX);
@@ -268,7 +275,7 @@ fn listen(wanted: &[ListenerSettings]) -> Result<(Vec<Listener>, Vec<&ListenerSe
         };
         match result {
             Ok(listener) => {
-                let (door, warnings) = settings.door.open()?;
+                let (door, warnings) = doors.open(&settings.door)?;
                 for warning in warnings {
                     warn!("{warning}");
                 }
@@ -358,7 +365,7 @@ fn drain(shards: &mut Shards, signals: &Signals, at_most: Duration) -> Result<()
         shards.wait(TURN)
     });
     shards.take_notices().for_each(|notice| logging::note(&notice));
-    metrics::log_summary(&shards.counters(), shards.stalls());
+    metrics::log_summary(shards);
     if let Some(text) = shards.failure() {
         return Err(text);
     }
@@ -378,7 +385,13 @@ fn stop_at_once(name: &str) -> ! {
 
 /// Loads the configuration, or prints what is wrong with it.
 fn load(flags: &Flags) -> Result<Loaded, ExitCode> {
-    config::load(flags, &|name| std::env::var_os(name)).map_err(|refused| match refused {
+    load_written(flags).map(|(loaded, _)| loaded)
+}
+
+/// As [`load`], and how it is written, if it is.
+fn load_written(flags: &Flags) -> Result<(Loaded, Option<Zeroizing<String>>), ExitCode> {
+    let loaded = config::load_written(flags, &|name: &str| std::env::var_os(name));
+    loaded.map_err(|refused| match refused {
         Refused::Usage(text) => refuse_usage(&text),
         Refused::Config(problems) => {
             for problem in problems {

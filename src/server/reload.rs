@@ -7,7 +7,8 @@
 
 use tracing::{error, info, warn};
 
-use super::config::{self, Flags, Loaded, Refused, Settings, Source, Stamp};
+use super::config::{self, Flags, Loaded, Refused, Settings, Source};
+use super::file::Watched;
 use super::pid::PidFile;
 use super::tls::Doors;
 use super::{ListenerSettings, logging, metrics};
@@ -30,8 +31,8 @@ pub(super) struct Reloader {
     doors: Doors,
     pid_file: Option<PidFile>,
     turns: u32,
-    /// Of the files with principals: as they were read, and at the last look.
-    stamps: [Vec<Stamp>; 2],
+    /// The files with principals.
+    people: Watched,
     /// A reload that shards are heeding, or whose effect is being counted.
     under_way: Option<UnderWay>,
 }
@@ -52,9 +53,9 @@ impl Reloader {
         (listeners, doors): (Vec<ListenerSettings>, Doors),
         pid_file: Option<PidFile>,
     ) -> Self {
-        let stamps = [loaded.stamps(), loaded.stamps()];
+        let people = Watched::new(loaded.stamps.clone());
         let (flags, turns, under_way) = (flags.clone(), 0, None);
-        Self { flags, loaded, listeners, doors, pid_file, turns, stamps, under_way }
+        Self { flags, loaded, listeners, doors, pid_file, turns, people, under_way }
     }
 
     /// To be called in every turn of the main loop: looks after files that have changed, and
@@ -67,17 +68,9 @@ impl Reloader {
             return;
         }
         self.turns = 0;
-        let now = self.loaded.stamps();
-        let [read, seen] = &mut self.stamps;
-        // Only what is left alone again is whole.
-        let is_due = now != *read && now == *seen;
-        seen.clone_from(&now);
-        if is_due {
-            // A bad one is not read over and over.
-            *read = now;
+        if self.people.is_due(self.loaded.stamps_now()) {
             info!("a file with principals has changed");
-            let text = (self.loaded.source.clone(), self.loaded.text.clone());
-            self.apply(config::load_text(&self.flags, text, &environment), shards);
+            self.apply(self.loaded.with_principals_anew(&environment), shards);
         }
     }
 
@@ -149,7 +142,7 @@ impl Reloader {
         // What takes a restart is compared with what runs, not with what was read last.
         let running = std::mem::take(&mut self.loaded.fixed);
         self.loaded = Loaded { fixed: running, ..loaded };
-        self.stamps = [self.loaded.stamps(), self.loaded.stamps()];
+        self.people = Watched::new(self.loaded.stamps.clone());
         self.listeners = listeners;
         self.under_way = Some(UnderWay { ended_before, turns: None });
         self.follow(shards);

@@ -1,24 +1,23 @@
 //! What listeners demand before anybody may speak WAMP: from settings and the files that they
 //! name to [`Door`]s, again whenever those files change.
 
-use std::io::{self, Read};
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
 
 use ipnet::IpNet;
+use rustls::RootCertStore;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tracing::{error, info, warn};
 use zeroize::Zeroizing;
 
+use super::file::{self, Stamp, Watched};
 use crate::shard::{ClientCertificates, Door, Shards, TlsDoor, TlsSettings};
 
 /// Turns of the main loop between two looks at files: about two seconds.
 const TURNS_PER_LOOK: u32 = 20;
 
 /// The longest file that is read: a chain or many authorities, and no disk image.
-const FILE_BYTES_MAX: u64 = 4 << 20;
+const FILE_BYTES_MAX: usize = 4 << 20;
 
 /// Whether a listener speaks TLS.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -117,26 +116,43 @@ impl DoorSettings {
         self.files().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")
     }
 
-    /// By what it is seen that a file is another one.
-    fn stamps(&self) -> Vec<Option<(SystemTime, u64, u64)>> {
-        let stamp = |path| {
-            let file = std::fs::metadata(path).ok()?;
-            Some((file.modified().ok()?, file.len(), file.ino()))
-        };
-        self.files().map(stamp).collect()
+    /// Of its files, as they are now.
+    fn stamps(&self) -> Vec<Stamp> {
+        self.files().map(file::stamp).collect()
     }
 }
 
 /// The certificates of a file, in their order.
 fn chain(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
     let (text, _) = read(path)?;
-    let certificates = CertificateDer::pem_slice_iter(&text).collect::<Result<Vec<_>, _>>();
-    let certificates =
-        certificates.map_err(|error| format!("{}: not in PEM: {error}", path.display()))?;
+    certificates(&text).map_err(|text| format!("{}: {text}", path.display()))
+}
+
+/// The certificates that a text in PEM has, in their order; at least one.
+///
+/// # Errors
+///
+/// Says what is wrong with it.
+pub(super) fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, String> {
+    let certificates = CertificateDer::pem_slice_iter(pem).collect::<Result<Vec<_>, _>>();
+    let certificates = certificates.map_err(|error| format!("not in PEM: {error}"))?;
     match certificates.is_empty() {
-        true => Err(format!("{}: there is no certificate in it", path.display())),
+        true => Err("there is no certificate in it".to_owned()),
         false => Ok(certificates),
     }
+}
+
+/// Whether all certificates of a text in PEM can be those of authorities.
+///
+/// # Errors
+///
+/// Says what is wrong with them.
+pub(super) fn check_authorities(pem: &[u8]) -> Result<(), String> {
+    let mut roots = RootCertStore::empty();
+    for certificate in certificates(pem)? {
+        roots.add(certificate).map_err(|error| error.to_string())?;
+    }
+    Ok(())
 }
 
 /// The first private key of a file, and whether every user can read it.
@@ -148,47 +164,33 @@ fn key(path: &Path) -> Result<(PrivateKeyDer<'static>, bool), String> {
 }
 
 fn read(path: &Path) -> Result<(Zeroizing<Vec<u8>>, bool), String> {
-    let named = |error: io::Error| format!("{}: {error}", path.display());
-    // Looked at before it is opened: to open a pipe could take for ever.
-    if !std::fs::metadata(path).map_err(named)?.is_file() {
-        return Err(format!("{}: it is no plain file", path.display()));
-    }
-    let file = std::fs::File::open(path).map_err(named)?;
-    let metadata = file.metadata().map_err(named)?;
-    if metadata.len() > FILE_BYTES_MAX {
-        return Err(format!("{}: it is longer than 4 MiB", path.display()));
-    }
-    // With room for all of it at once, so that growing leaves no copies behind.
-    let room = usize::try_from(metadata.len()).unwrap_or(0) + 1;
-    let mut text = Zeroizing::new(Vec::with_capacity(room));
-    file.take(FILE_BYTES_MAX).read_to_end(&mut text).map_err(named)?;
-    Ok((text, metadata.permissions().mode() & 0o004 != 0))
+    file::read(path, FILE_BYTES_MAX).map_err(|error| format!("{}: {error}", path.display()))
 }
 
 /// The doors of all listeners that are open, by their index, and the files they were made of.
 #[derive(Debug, Default)]
 pub(super) struct Doors {
-    listeners: Vec<Watched>,
+    listeners: Vec<Opened>,
     turns: u32,
 }
 
 #[derive(Debug)]
-struct Watched {
+struct Opened {
     settings: DoorSettings,
-    /// Of the files as they were read.
-    read: Vec<Option<(SystemTime, u64, u64)>>,
-    /// Of the files at the last look.
-    seen: Vec<Option<(SystemTime, u64, u64)>>,
+    files: Watched,
 }
 
 impl Doors {
-    /// Those of the listeners that are open, in their order.
-    pub(super) fn new<'s>(settings: impl Iterator<Item = &'s DoorSettings>) -> Self {
-        let watch = |settings: &DoorSettings| {
-            let read = settings.stamps();
-            Watched { settings: settings.clone(), seen: read.clone(), read }
-        };
-        Self { listeners: settings.map(watch).collect(), turns: 0 }
+    /// Opens the door of one listener more, and says beside it what an operator should know.
+    ///
+    /// # Errors
+    ///
+    /// As for [`DoorSettings::open`].
+    pub(super) fn open(&mut self, settings: &DoorSettings) -> Result<(Door, Vec<String>), String> {
+        let files = Watched::new(settings.stamps());
+        let opened = settings.open()?;
+        self.listeners.push(Opened { settings: settings.clone(), files });
+        Ok(opened)
     }
 
     /// To be called in every turn of the main loop: every few seconds it looks whether a file is
@@ -200,12 +202,9 @@ impl Doors {
         }
         self.turns = 0;
         for (index, listener) in self.listeners.iter_mut().enumerate() {
-            let now = listener.settings.stamps();
-            let is_quiet = now == listener.seen;
-            if is_quiet && now != listener.read {
+            if listener.files.is_due(listener.settings.stamps()) {
                 listener.renew(index, shards);
             }
-            listener.seen = now;
         }
     }
 
@@ -213,16 +212,16 @@ impl Doors {
     pub(super) fn renew(&mut self, shards: &Shards) {
         for (index, listener) in self.listeners.iter_mut().enumerate() {
             if listener.settings.tls != TlsMode::Off {
+                listener.files = Watched::new(listener.settings.stamps());
                 listener.renew(index, shards);
             }
         }
     }
 }
 
-impl Watched {
+impl Opened {
     /// Sessions that are open stay as they are. If anything is wrong, all stays as it was.
     fn renew(&mut self, index: usize, shards: &Shards) {
-        self.read = self.settings.stamps();
         let files = self.settings.names();
         match self.settings.open() {
             Ok((door, warnings)) => {
@@ -239,6 +238,8 @@ impl Watched {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
     use super::*;
 
     #[test]

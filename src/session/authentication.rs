@@ -27,6 +27,9 @@ pub struct Authentication {
     pub realm: u16,
     /// The place of the realm that the client asked for. An authenticator may have it join another.
     pub asked_realm: u16,
+    /// The name of the realm that the client asked for, if there is none and it must not see that:
+    /// it is treated like somebody unknown in `realm`, and whatever it proves counts for nothing.
+    pub pretended: Option<Box<str>>,
     /// What the client wants to be.
     pub roles: ClientRoles,
     /// How it is to be proved who it is for.

@@ -129,6 +129,14 @@ pub struct KeptCall {
     pub tried: Vec<SessionId>,
 }
 
+impl PendingCall {
+    /// The procedure of a call of which its caller has announced further parts.
+    #[must_use]
+    pub fn procedure_of_parts(&self) -> Option<&str> {
+        self.kept.as_ref().filter(|kept| kept.in_parts).map(|kept| &*kept.procedure)
+    }
+}
+
 /// A payload that outlives its message.
 #[derive(Clone, Debug)]
 pub struct KeptPayload {

@@ -21,6 +21,8 @@ use super::driver::sys::{self, EventFd};
 use super::mesh::{Gate, Newcomer};
 use super::vestibule::Door;
 use super::vestibule::admission::{Admission, Permit, count};
+use super::vestibule::full::Full;
+use crate::env::Instant;
 use crate::router::Origin;
 
 /// Connections accepted from one listener before the next one's turn.
@@ -93,7 +95,8 @@ impl Listener {
         self
     }
 
-    /// Has the kernel look after silent peers; see [`sys::keep_alive`]. Unix sockets need none: the
+    /// Has the kernel look after silent peers of connections that are accepted from now on, or not
+    /// if `interval` is zero; see [`sys::keep_alive`]. Unix sockets need none: the
     /// kernel knows when their peers are gone.
     pub(super) fn keep_alive(&self, interval: Duration) -> io::Result<()> {
         match &self.place {
@@ -143,9 +146,17 @@ impl Drop for Listener {
 #[derive(Debug)]
 pub(super) struct Acceptor {
     stop: Arc<Stop>,
-    /// Other doors for listeners, by index.
-    doors: Sender<(usize, Arc<Door>)>,
+    changes: Sender<Change>,
     thread: Option<JoinHandle<()>>,
+}
+
+/// What changes for listeners while they are open.
+#[derive(Debug)]
+enum Change {
+    /// Another door for the one of that index.
+    Door(usize, Arc<Door>),
+    /// How often the kernel asks silent peers of all of them.
+    KeepAlive(Duration),
 }
 
 #[derive(Debug)]
@@ -165,27 +176,37 @@ impl Acceptor {
     ) -> io::Result<Self> {
         let stop = Arc::new(Stop { bell: EventFd::new()?, is_asked: AtomicBool::new(false) });
         let reserve = Some(spare_descriptor()?);
-        let (doors, new_doors) = mpsc::channel();
+        let (changes, news) = mpsc::channel();
         let accepting = Accepting {
             listeners,
             gates,
             connections_max,
             reserve,
             stop: Arc::clone(&stop),
-            new_doors,
+            news,
             admission,
             clock,
+            full: Full::default(),
         };
         let thread = std::thread::Builder::new()
             .name("acceptor".to_owned())
             .spawn(move || accepting.run())?;
-        Ok(Self { stop, doors, thread: Some(thread) })
+        Ok(Self { stop, changes, thread: Some(thread) })
     }
 
     /// Has whoever connects to the listener `index` from now on pass through `door`.
     pub(super) fn set_door(&self, index: usize, door: Arc<Door>) {
+        self.change(Change::Door(index, door));
+    }
+
+    /// Has the kernel look after silent peers of connections that are accepted from now on.
+    pub(super) fn keep_alive(&self, interval: Duration) {
+        self.change(Change::KeepAlive(interval));
+    }
+
+    fn change(&self, change: Change) {
         // It fails only when the thread has ended, and with it the listeners.
-        let _ = self.doors.send((index, door));
+        let _ = self.changes.send(change);
         self.stop.bell.ring();
     }
 
@@ -220,9 +241,19 @@ struct Accepting {
     /// Given up for a moment when descriptors have run out, to tell a peer so.
     reserve: Option<OwnedFd>,
     stop: Arc<Stop>,
-    new_doors: Receiver<(usize, Arc<Door>)>,
+    news: Receiver<Change>,
     admission: Arc<Admission>,
     clock: Clock,
+    /// Who came when there was no room.
+    full: Full,
+}
+
+/// Why a connection may not stay.
+enum Refusal {
+    /// As many as may be are open.
+    Full,
+    /// Its address has had enough.
+    Address,
 }
 
 /// How a turn at one listener ended.
@@ -234,33 +265,49 @@ enum Turn {
 
 impl Accepting {
     fn run(mut self) {
-        let mut pause = None;
+        let mut pause_until: Option<Instant> = None;
         while !self.stop.is_asked.load(Ordering::Acquire) {
-            let stop = self.stop.bell.as_fd();
-            let mut sources = vec![stop];
-            // During a pause nothing but the end of everything is of interest.
-            if pause.is_none() {
+            let now = self.clock.now();
+            pause_until = pause_until.filter(|until| *until > now);
+            let mut sources = vec![self.stop.bell.as_fd()];
+            sources.extend(self.full.sockets());
+            let first = sources.len();
+            // During a pause nobody else is let in.
+            if pause_until.is_none() {
                 sources.extend(self.listeners.iter().map(|listener| listener.socket.as_fd()));
             }
-            let ready = wait(&sources, pause.take());
+            let until = [pause_until, self.full.deadline()].into_iter().flatten().min();
+            let ready = wait(&sources, until.map(|until| self.clock.until(until)));
             if ready.first() == Some(&true) {
-                self.change_doors();
+                self.heed_changes();
             }
-            for (index, _) in ready.iter().skip(1).enumerate().filter(|(_, ready)| **ready) {
+            self.full.look(ready.get(1..first).unwrap_or_default(), self.clock.now());
+            for (index, _) in ready.iter().skip(first).enumerate().filter(|(_, ready)| **ready) {
                 if let Turn::Pause(duration) = self.turn(index) {
-                    pause = Some(duration);
+                    pause_until = Some(self.clock.now() + duration);
                     break;
                 }
             }
         }
     }
 
-    fn change_doors(&mut self) {
+    fn heed_changes(&mut self) {
         // What is sent after this rings again.
         self.stop.bell.clear();
-        for (index, door) in self.new_doors.try_iter() {
-            if let Some(listener) = self.listeners.get_mut(index) {
-                listener.door = door;
+        for change in self.news.try_iter() {
+            match change {
+                Change::Door(index, door) => {
+                    if let Some(listener) = self.listeners.get_mut(index) {
+                        listener.door = door;
+                    }
+                }
+                Change::KeepAlive(interval) => {
+                    for listener in &self.listeners {
+                        if let Err(error) = listener.keep_alive(interval) {
+                            tracing::warn!(%error, "cannot set keepalive of a listener");
+                        }
+                    }
+                }
             }
         }
     }
@@ -288,10 +335,17 @@ impl Accepting {
                 },
             };
             let door = Arc::clone(&self.listeners[index].door);
-            let Some(permit) = self.admit(&origin, &door) else {
-                // Nothing is kept of it, not even the memory that its connection had an end.
-                sys::reset_on_close(socket.as_raw_fd());
-                continue;
+            let permit = match self.admit(&origin, &door) {
+                Ok(permit) => permit,
+                Err(Refusal::Full) if door.is_open(origin.address) => {
+                    self.full.take(socket, self.clock.now());
+                    continue;
+                }
+                Err(Refusal::Full | Refusal::Address) => {
+                    // Nothing is kept of it, not even the memory that its connection had an end.
+                    sys::reset_on_close(socket.as_raw_fd());
+                    continue;
+                }
             };
             origin.listener = u16::try_from(index).expect("listeners are fewer than 65,536");
             let newcomer = Newcomer { socket, origin, door, permit };
@@ -306,22 +360,22 @@ impl Accepting {
 
     /// Whether a connection may stay, and its place among those of its address. Those of proxies
     /// count for their clients, once they have told which those are.
-    fn admit(&self, origin: &Origin, door: &Door) -> Option<Option<Permit>> {
+    fn admit(&self, origin: &Origin, door: &Door) -> Result<Option<Permit>, Refusal> {
         let peer = &origin.peer;
         if self.connections_count() >= self.connections_max {
             count(&self.admission.counts.full);
             tracing::debug!(%peer, "connection refused: as many as allowed are open");
-            return None;
+            return Err(Refusal::Full);
         }
         let Some(address) = origin.address.filter(|_| !door.is_proxy(origin.address)) else {
-            return Some(None);
+            return Ok(None);
         };
         let now = self.clock.now();
         let admitted = self.admission.admit(address, now);
         if admitted.is_err() && self.admission.may_note(Some(address), now) {
             tracing::warn!(%peer, "connection refused: its address has had enough of them");
         }
-        admitted.ok()
+        admitted.map_err(|_| Refusal::Address)
     }
 
     /// No descriptor is left: uses the reserved one to close a connection that would otherwise
@@ -378,6 +432,9 @@ fn is_socket(path: &Path) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::io::{Read, Write};
+    use std::net::TcpStream;
+
     use super::*;
     use crate::router::config::Limits;
 
@@ -405,10 +462,13 @@ mod tests {
         let listener = Listener::bind_tcp("127.0.0.1:0".parse().unwrap(), 16).unwrap();
         listener.keep_alive(Duration::from_secs(30)).unwrap();
         let address = listener.local_addr().trim_start_matches("tcp:").to_owned();
-        let _peer = std::net::TcpStream::connect(address).unwrap();
+        let _peer = TcpStream::connect(address).unwrap();
         let sources = [listener.socket.as_fd()];
         wait(&sources, None);
         let (socket, _) = listener.accept().unwrap();
+        listener.keep_alive(Duration::ZERO).unwrap();
+        let option = (libc::SOL_SOCKET, libc::SO_KEEPALIVE);
+        assert_eq!(sys::option(listener.socket.as_fd(), option).unwrap(), 0, "for later ones");
         for (level, option, value) in [
             (libc::SOL_SOCKET, libc::SO_KEEPALIVE, 1),
             (libc::IPPROTO_TCP, libc::TCP_KEEPIDLE, 30),
@@ -417,6 +477,31 @@ mod tests {
         ] {
             assert_eq!(sys::option(socket.as_fd(), (level, option)).unwrap(), value);
         }
+    }
+
+    #[test]
+    fn who_comes_later_is_looked_after_as_was_said_last() {
+        let listener = Listener::bind_tcp("127.0.0.1:0".parse().unwrap(), 16).unwrap();
+        let address = listener.local_addr().trim_start_matches("tcp:").to_owned();
+        let gates: Arc<[Gate]> = [Gate::new().unwrap()].into();
+        let rest = (Admission::new(&Limits::default()), Clock::start());
+        let acceptor = Acceptor::start(vec![listener], Arc::clone(&gates), 1_000, rest).unwrap();
+        acceptor.keep_alive(Duration::from_secs(7));
+        let idle = (libc::IPPROTO_TCP, libc::TCP_KEEPIDLE);
+        // Those that were accepted before it was heeded have the default of the kernel.
+        for _ in 0..500 {
+            let _peer = TcpStream::connect(&address).unwrap();
+            let newcomer = loop {
+                if let Some(newcomer) = gates[0].newcomers.pop() {
+                    break newcomer;
+                }
+                std::thread::yield_now();
+            };
+            if sys::option(newcomer.socket.as_fd(), idle).unwrap() == 7 {
+                return;
+            }
+        }
+        panic!("it is not heeded");
     }
 
     #[test]
@@ -457,12 +542,24 @@ mod tests {
         let rest = (Admission::new(&Limits::default()), Clock::start());
         gates[1].connections.store(2, Ordering::Relaxed);
         let mut acceptor = Acceptor::start(vec![listener], Arc::clone(&gates), 7, rest).unwrap();
-        let mut peers: Vec<_> =
-            (0..5).map(|_| std::net::TcpStream::connect(&address).unwrap()).collect();
+        let mut peers: Vec<_> = (0..5).map(|_| TcpStream::connect(&address).unwrap()).collect();
         // Places for five are left; the sixth sees its connection closed.
-        let mut refused = std::net::TcpStream::connect(&address).unwrap();
-        let error = io::Read::read(&mut refused, &mut [0]).unwrap_err();
+        let mut refused = TcpStream::connect(&address).unwrap();
+        let error = refused.read(&mut [0]).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);
+        // Who speaks RawSocket is told; nobody is waited for, if there are many.
+        let mut crowd: Vec<_> = (0..40).map(|_| TcpStream::connect(&address).unwrap()).collect();
+        for (says, answer) in [([0x7F, 0xF1, 0, 0], Some([0x7F, 0x40, 0, 0])), (*b"GET ", None)] {
+            let mut late = TcpStream::connect(&address).unwrap();
+            late.write_all(&says).unwrap();
+            let mut heard = [0; 4];
+            let read = late.read_exact(&mut heard).ok().map(|()| heard);
+            assert_eq!(read, answer, "{says:?}");
+            if answer.is_some() {
+                assert_eq!(late.read(&mut [0]).unwrap(), 0, "and that is the end");
+            }
+        }
+        assert!(crowd.iter_mut().all(|stream| stream.read(&mut [0]).is_err()));
         let loads = gates.iter().map(|gate| gate.connections.load(Ordering::Relaxed));
         let mut loads: Vec<_> = loads.collect();
         loads.sort_unstable();
@@ -475,6 +572,6 @@ mod tests {
 
         acceptor.stop();
         assert!(!acceptor.has_failed());
-        assert!(std::net::TcpStream::connect(&address).is_err());
+        assert!(TcpStream::connect(&address).is_err());
     }
 }

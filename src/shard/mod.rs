@@ -33,6 +33,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use crate::limits::SHARDS_MAX;
+use crate::router::advice::QuestionCounts;
 use crate::router::config::Config;
 use crate::router::notice::Notice;
 use crate::router::{Changes, Counters, Router, ShardId, Shared};
@@ -202,7 +203,7 @@ impl Shards {
         // RawSocket has no ping that all clients know, so the kernel asks whether a silent peer
         // is still there.
         let interval = limits.ping_interval;
-        for listener in options.listeners.iter().filter(|_| !interval.is_zero()) {
+        for listener in &options.listeners {
             listener.keep_alive(interval).map_err(named("keepalive"))?;
         }
         let acceptor =
@@ -222,6 +223,9 @@ impl Shards {
         let limits = config.limits.clone();
         let (next, changes) = shared.configure(config, clock::seed(), Clock::start().now())?;
         self.admission.set_limits(&limits);
+        if let Some(acceptor) = &self.acceptor {
+            acceptor.keep_alive(limits.ping_interval);
+        }
         self.shared = Some(next);
         self.gates.iter().for_each(Gate::configure);
         Ok(changes)
@@ -261,6 +265,12 @@ impl Shards {
     #[must_use]
     pub fn refusals(&self) -> Refusals {
         self.admission.refusals()
+    }
+
+    /// What came so far of the questions to each advisor that was asked any, by its name.
+    #[must_use]
+    pub fn questions(&self) -> Vec<(Box<str>, QuestionCounts)> {
+        self.shared.as_ref().map(|shared| shared.questions()).unwrap_or_default()
     }
 
     /// Closes the listeners (and removes the files of Unix sockets). Returns when it is done.

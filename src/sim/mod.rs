@@ -1,6 +1,7 @@
 //! The router in a bottle: all shards, all peers and the network between them, on one thread, from
 //! one number.
 //!
+//! - [`rights`]: who may join, and do what, in a run.
 //! - [`machine`]: a driver without hardware; [`network`]: the pipes it reads from and writes to.
 //! - [`peer`], [`workload`], [`said`], [`asking`]: clients, what they do, what they say.
 //! - [`model`]: the reference router; [`check`]: what must hold of everything a peer hears.
@@ -15,6 +16,7 @@ pub mod machine;
 pub mod model;
 pub mod network;
 pub mod peer;
+pub mod rights;
 pub mod said;
 pub mod swarm;
 pub mod trace;

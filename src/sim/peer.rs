@@ -3,6 +3,7 @@
 //! It knows only what a client can know: what it said and what it heard.
 
 use super::machine::LinkId;
+use super::rights::Claim;
 use super::said::{Calling, Talents};
 use super::value::Value;
 use crate::wire::{Client, ClientOptions, Failure, Framing, Incoming, Serializer};
@@ -24,6 +25,10 @@ pub struct Peer {
     pub noisy: bool,
     /// The realm it has chosen.
     pub realm: usize,
+    /// Who it claims to be, if it does.
+    pub claim: Option<Claim>,
+    /// What it is to sign, once it has heard that.
+    pub challenge: Option<Value>,
     /// What it can do as a callee.
     pub talents: Talents,
     /// What it knows of its session.
@@ -39,7 +44,9 @@ pub enum Place {
     Out,
     /// There is no session.
     Ready,
-    /// HELLO was said.
+    /// HELLO was said, and what it claims is to be proved.
+    Proving,
+    /// HELLO was said, and all that is to be proved.
     Joining,
     /// WELCOME was heard.
     In,
@@ -91,6 +98,8 @@ impl Peer {
             deaf: false,
             noisy: false,
             realm: 0,
+            claim: None,
+            challenge: None,
             talents: Talents::default(),
             known: Known::default(),
             framing,
@@ -176,6 +185,7 @@ impl Peer {
         match code {
             Some(2) if self.place == Place::Joining => self.place = Place::In,
             Some(3) => self.place = Place::Over,
+            Some(4) => self.challenge = message.items().get(2).cloned(),
             Some(6) if self.place == Place::Leaving => self.place = Place::Ready,
             Some(6) => self.place = Place::Asked,
             Some(33) if !known.subscriptions.contains(&second) => known.subscriptions.push(second),

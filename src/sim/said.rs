@@ -1,6 +1,7 @@
 //! What a simulated peer says, as data: the model judges it, the wire carries it.
 
 use super::asking::Asking;
+use super::rights::Claim;
 use super::value::Value;
 use crate::message::MatchPolicy;
 use crate::wire::Serializer;
@@ -145,6 +146,11 @@ pub enum Said {
     Hello {
         realm: usize,
         talents: Talents,
+        claim: Option<Claim>,
+    },
+    /// AUTHENTICATE, with the ticket or signature.
+    Authenticate {
+        signature: String,
     },
     /// HELLO that cannot be granted, and the reason the ABORT must bear.
     BadHello {
@@ -250,8 +256,12 @@ impl Said {
     fn elements(&self) -> Option<Vec<Value>> {
         let empty = || Value::Dict(Vec::new());
         let elements = match self {
-            Self::Hello { realm, talents } => {
-                vec![1.into(), super::swarm::REALMS[*realm].into(), talents.hello()]
+            Self::Hello { realm, talents, claim } => {
+                let details = talents.hello().with(claimed(claim.as_ref()));
+                vec![1.into(), super::swarm::REALMS[*realm].into(), details]
+            }
+            Self::Authenticate { signature } => {
+                vec![5.into(), signature.as_str().into(), empty()]
             }
             Self::BadHello { realm, roles, .. } => {
                 let details = if *roles { Talents::default().hello() } else { empty() };
@@ -393,6 +403,15 @@ pub const PASSTHRU: [(&str, &str); 2] = [("ppt_scheme", "x_sim"), ("ppt_serializ
 fn passthru(used: bool) -> Value {
     let entry = |(key, value): &(&str, &str)| ((*key).to_owned(), (*value).into());
     Value::Dict(PASSTHRU.iter().filter(|_| used).map(entry).collect())
+}
+
+/// What HELLO says of who wants to join.
+fn claimed(claim: Option<&Claim>) -> Value {
+    let entries = claim.map(|claim| {
+        let methods = Value::List(vec![claim.method.name().into()]);
+        vec![("authid".into(), claim.authid.into()), ("authmethods".into(), methods)]
+    });
+    Value::Dict(entries.unwrap_or_default())
 }
 
 /// A dict of those that are true.

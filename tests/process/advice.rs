@@ -5,6 +5,7 @@ use std::net::{TcpListener, TcpStream};
 use std::thread;
 
 use gigawamp::wire::Framing;
+use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
 use crate::peer::Peer;
@@ -13,8 +14,9 @@ use crate::program::{Router, drivers};
 /// How long the router waits for the authorizer.
 const TIMEOUT: &str = "500ms";
 
-/// Runs `test` for each driver with a router that asks an authorizer about `com.asked.*`.
-fn with_judge(test: impl Fn(&Router)) {
+/// Runs `test` for each driver with a router that asks an authorizer about `com.asked.*`, and
+/// checks that its log says `counts` of the questions.
+fn with_judge(test: impl Fn(&Router), counts: &str) {
     let url = judge();
     for driver in drivers() {
         let text = format!(
@@ -24,7 +26,13 @@ fn with_judge(test: impl Fn(&Router)) {
              [[realms.authorizers]]\nname = \"judge\"\nurl = \"{url}\"\ntimeout = \"{TIMEOUT}\"\n\
              [[listeners]]\naddress = \"127.0.0.1:0\"\n"
         );
-        test(&Router::start(driver, &text));
+        let router = Router::start(driver, &text);
+        test(&router);
+        router.signal(Signal::SIGTERM);
+        let (code, lines) = router.end();
+        assert_eq!(code, Some(0));
+        let counts = format!("questions advisor=judge {counts}");
+        assert!(lines.iter().any(|line| line.contains(&counts)), "{counts}: {lines:#?}");
     }
 }
 
@@ -94,7 +102,7 @@ fn question(stream: &TcpStream) -> std::io::Result<Value> {
 // spec: A-AUZ-04, A-AUZ-05
 #[test]
 fn an_authorizer_may_be_an_http_server() {
-    with_judge(|router| {
+    let says = |router: &Router| {
         let mut peer = Peer::tcp(&router.address("ws://"), Framing::WebSocket);
         peer.join("realm1");
         // What is allowed is not there.
@@ -110,19 +118,21 @@ fn an_authorizer_may_be_an_http_server() {
             ("elsewhere", failed),
             ("huge", failed),
             ("hung", failed),
-            ("yes", allowed),
+            ("again.yes", allowed),
         ]) {
             peer.send(&json!([48, request, {}, format!("com.asked.{uri}")]));
             let answer = peer.expect(8);
             assert_eq!((&answer[2], &answer[4]), (&json!(request), &json!(error)), "{uri}");
         }
-    });
+    };
+    // Every answer counts that is a value, whatever it means.
+    with_judge(says, "asked=10 answered=5 failed=4 timed_out=1 withdrawn=0 waiting=0");
 }
 
 // spec: A-AUZ-07
 #[test]
 fn nobody_else_waits_for_a_server_that_hangs() {
-    with_judge(|router| {
+    let says = |router: &Router| {
         let address = router.address("ws://");
         let mut join = |_| {
             let mut peer = Peer::tcp(&address, Framing::WebSocket);
@@ -143,5 +153,6 @@ fn nobody_else_waits_for_a_server_that_hangs() {
             assert_eq!(peer.expect(8)[4], "wamp.error.authorization_failed");
             assert_eq!(peer.expect(8)[4], "wamp.error.no_such_procedure");
         }
-    });
+    };
+    with_judge(says, "asked=40 answered=0 failed=0 timed_out=40 withdrawn=0 waiting=0");
 }

@@ -95,6 +95,18 @@ impl Visit {
 
     /// The same over a connection that is open.
     pub(crate) fn on(&self, stream: TcpStream) -> Secure {
+        self.again(&self.config(), stream)
+    }
+
+    /// The same for one who has been there before, with the same `config`.
+    pub(crate) fn again(&self, config: &Arc<ClientConfig>, stream: TcpStream) -> Secure {
+        let name = ServerName::try_from(self.name).unwrap();
+        let connection = ClientConnection::new(Arc::clone(config), name).unwrap();
+        StreamOwned::new(connection, stream)
+    }
+
+    /// What a client goes by, and where it keeps its tickets.
+    pub(crate) fn config(&self) -> Arc<ClientConfig> {
         let mut roots = RootCertStore::empty();
         roots.add(self.root.clone()).unwrap();
         let versions = if self.is_old { &[&version::TLS12] } else { &[&version::TLS13] };
@@ -110,9 +122,7 @@ impl Visit {
             }
             None => builder.with_no_client_auth(),
         };
-        let name = ServerName::try_from(self.name).unwrap();
-        let connection = ClientConnection::new(Arc::new(config), name).unwrap();
-        StreamOwned::new(connection, stream)
+        Arc::new(config)
     }
 }
 

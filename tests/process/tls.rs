@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use gigawamp::wire::Framing;
 use nix::sys::signal::Signal;
+use rustls::HandshakeKind;
 use serde_json::json;
 
 use crate::peer::{Peer, connect};
@@ -137,6 +138,32 @@ fn clients_show_certificates_where_they_must() {
 }
 
 #[test]
+fn who_comes_back_has_a_ticket_unless_certificates_are_asked_for() {
+    let folder = Folder::new("tickets");
+    let house = House::new(&folder.path(""));
+    let ca = house.path("ca.pem");
+    let asks = format!("client_certificate = \"optional\"\nclient_ca = \"{}\"\n", ca.display());
+    for (asks, second) in [("", HandshakeKind::Resumed), (&asks, HandshakeKind::Full)] {
+        with_each_driver("", &format!("{}{asks}", house.options()), |router| {
+            let address = router.address("wss://");
+            for is_old in [false, true] {
+                let mut visit = house.client();
+                visit.is_old = is_old;
+                let config = visit.config();
+                for kind in [HandshakeKind::Full, second] {
+                    let mut secure = visit.again(&config, connect(&address));
+                    secure.write_all(b"\x7F\xF1\0\0").unwrap();
+                    // The ticket comes before the answer.
+                    secure.read_exact(&mut [0; 4]).unwrap();
+                    assert_eq!(secure.conn.handshake_kind(), Some(kind), "TLS 1.2: {is_old}");
+                }
+            }
+            router.stop();
+        });
+    }
+}
+
+#[test]
 fn tls_and_plain_octets_do_not_mix() {
     let folder = Folder::new("mixed");
     let house = House::new(&folder.path(""));
@@ -157,6 +184,9 @@ fn tls_and_plain_octets_do_not_mix() {
         assert_eq!(code, Some(0));
         let told = lines.iter().filter(|line| line.contains("turned away")).count();
         assert_eq!(told, 1, "{lines:#?}");
+        // All of them are counted.
+        let counts = "refusals full=0 by_address=0 by_rate=0 malformed=3 late=0";
+        assert!(lines.iter().any(|line| line.contains(counts)), "{lines:#?}");
     });
 }
 

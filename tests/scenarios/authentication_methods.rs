@@ -113,9 +113,11 @@ fn a_signature_by_a_key_opens_the_session_of_whose_key_it_is() {
         cat: HELLO realm1 {authmethods: [cryptosign], authextra: {pubkey: @public[joes]}, roles: {caller: {}}} -> CHALLENGE cryptosign {challenge: $d}
         cat: AUTHENTICATE @sign[eves $d] {} -> ABORT {message: $why} wamp.error.authentication_denied
         dan: connects
-        dan: HELLO realm1 {authmethods: [cryptosign], authextra: {pubkey: @public[eves]}, roles: {caller: {}}} -> ABORT {message: $why} wamp.error.authentication_denied
+        dan: HELLO realm1 {authmethods: [cryptosign], authextra: {pubkey: @public[eves]}, roles: {caller: {}}} -> CHALLENGE cryptosign {challenge: $e}
+        dan: AUTHENTICATE @sign[eves $e] {} -> ABORT {message: $why} wamp.error.authentication_denied
         eve: connects
-        eve: HELLO realm1 {authmethods: [cryptosign], authid: eve, authextra: {pubkey: @public[joes]}, roles: {caller: {}}} -> ABORT {message: $why} wamp.error.authentication_denied
+        eve: HELLO realm1 {authmethods: [cryptosign], authid: eve, authextra: {pubkey: @public[joes]}, roles: {caller: {}}} -> CHALLENGE cryptosign {challenge: $f}
+        eve: AUTHENTICATE @sign[joes $f] {} -> ABORT {message: $why} wamp.error.authentication_denied
         fay: connects
         fay: HELLO realm1 {authmethods: [cryptosign], authid: joe, roles: {caller: {}}} -> ABORT {message: *} wamp.error.no_matching_auth_method
     "#,
@@ -323,7 +325,8 @@ fn an_authenticator_has_the_secrets_by_which_the_router_checks() {
         eve: HELLO realm1 {authmethods: [cryptosign], authextra: {pubkey: @public[eves]}, roles: {caller: {}}}
         god: <- INVOCATION 5 $r {..} *
         god: YIELD 5 {} [{role: guest, pubkey: @public[cats]}]
-        eve: <- ABORT {message: *} wamp.error.authentication_failed
+        eve: <- CHALLENGE cryptosign {challenge: $f}
+        eve: AUTHENTICATE @sign[eves $f] {} -> ABORT {message: *} wamp.error.authentication_denied
         fay: connects
         fay: HELLO realm1 {authmethods: [wampcra], authid: joe, roles: {caller: {}}}
         god: <- INVOCATION 6 $r {..} *
@@ -333,4 +336,125 @@ fn an_authenticator_has_the_secrets_by_which_the_router_checks() {
         god: silent
     "#,
     );
+}
+
+// spec: A-DYN-01, A-AUTH-09
+#[test]
+fn nobody_can_tell_whom_an_authenticator_knows() {
+    let nonce = r#"authextra: {nonce: "cK9Iw7dFVSY3gJbOHUBJaQ=="}, "#;
+    let scram = "pbkdf2$i=4096$CQkJCQkJCQkJCQkJCQkJCQ==$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=:\
+                 AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
+    for (method, extra, credentials, shown) in [
+        ("wampcra", "", "secret: s3cret".to_owned(), "challenge: *"),
+        (
+            "wampcra",
+            "",
+            "secret: s3cret, salt: abcdef, iterations: 2000".to_owned(),
+            "challenge: *, salt: *, iterations: 2000, keylen: 32",
+        ),
+        (
+            "wamp-scram",
+            nonce,
+            format!("scram: \"{scram}\""),
+            "nonce: *, salt: *, kdf: pbkdf2, iterations: 4096",
+        ),
+        (
+            "cryptosign",
+            "authextra: {pubkey: @public[anns]}, ",
+            "pubkey: @public[anns]".to_owned(),
+            "challenge: *",
+        ),
+    ] {
+        let hello = format!("HELLO realm1 {{authmethods: [{method}], authid");
+        check(&format!(
+            r#"
+            given: anonymous guest
+            given: authenticator {method} com.auth realm2
+            god: joins realm2
+            god: REGISTER 1 {{}} com.auth -> REGISTERED 1 *
+            ann: connects
+            ann: {hello}: joe, {extra}roles: {{caller: {{}}}}}}
+            god: <- INVOCATION 1 * {{..}} *
+            god: YIELD 1 {{}} [{{role: guest, {credentials}}}]
+            ann: <- CHALLENGE {method} {{{shown}}}
+            ann: AUTHENTICATE x {{}} -> ABORT {{message: $why}} wamp.error.authentication_denied
+            ann: closed
+            bob: connects
+            bob: {hello}: bob, {extra}roles: {{caller: {{}}}}}}
+            god: <- INVOCATION 2 * {{..}} *
+            god: ERROR INVOCATION 2 {{}} com.error.no_such_user ["who?"]
+            bob: <- CHALLENGE {method} {{{shown}}}
+            bob: AUTHENTICATE x {{}} -> ABORT {{message: $why}} wamp.error.authentication_denied
+            bob: closed
+            cat: connects
+            cat: {hello}: cat, {extra}roles: {{caller: {{}}}}}}
+            god: <- INVOCATION 3 * {{..}} *
+            god: drops
+            cat: <- ABORT {{message: *}} wamp.error.authentication_failed
+            cat: closed
+        "#
+        ));
+    }
+}
+
+/// Even those who prove what they could prove elsewhere.
+// spec: A-AUTH-09
+#[test]
+fn nobody_can_tell_whether_a_hidden_realm_is_there() {
+    let hidden = "given: hide_realms
+        given: authenticator wampcra com.auth realm2
+        given: principal joe guest ticket=t0p scram=pencil key=joes certificate=joe";
+    for (method, claim, shown, proof) in [
+        ("ticket", "authid: joe, ", "", "t0p"),
+        ("wampcra", "authid: joe, ", "challenge: *", "s3cret"),
+        (
+            "wamp-scram",
+            r#"authid: joe, authextra: {nonce: "cK9Iw7dFVSY3gJbOHUBJaQ=="}, "#,
+            "nonce: *, salt: *, kdf: pbkdf2, iterations: 4096",
+            "x",
+        ),
+        ("cryptosign", "authextra: {pubkey: @public[joes]}, ", "challenge: $c", "@sign[joes $c]"),
+    ] {
+        check(&format!(
+            r#"
+            {hidden}
+            ann: connects
+            ann: HELLO nowhere {{authmethods: [x-rays, cookie, anonymous, tls, {method}], {claim}roles: {{caller: {{}}}}}} -> CHALLENGE {method} {{{shown}}}
+            ann: AUTHENTICATE {proof} {{}} -> ABORT {{message: $why}} wamp.error.authentication_denied
+            ann: closed
+            bob: connects
+            bob: HELLO realm1 {{authmethods: [ticket], authid: eve, roles: {{caller: {{}}}}}} -> CHALLENGE ticket {{}}
+            bob: AUTHENTICATE x {{}} -> ABORT {{message: $why}} wamp.error.authentication_denied
+            cat: connects
+            cat: HELLO nowhere {{authmethods: [anonymous, cookie], roles: {{caller: {{}}}}}} -> ABORT {{message: $none}} wamp.error.no_such_realm
+            dan: connects
+            dan: HELLO realm1 {{authmethods: [anonymous, cookie], roles: {{caller: {{}}}}}} -> ABORT {{message: $none}} wamp.error.no_such_realm
+        "#
+        ));
+    }
+    check(&format!(
+        r#"
+        // not by long-poll
+        {hidden}
+        ann: connects {{certificate: joe}}
+        ann: HELLO nowhere {{authmethods: [tls], roles: {{caller: {{}}}}}} -> ABORT {{message: $why}} wamp.error.authentication_denied
+        bob: connects {{certificate: eve}}
+        bob: HELLO realm1 {{authmethods: [tls], roles: {{caller: {{}}}}}} -> ABORT {{message: $why}} wamp.error.authentication_denied
+    "#
+    ));
+    let secret = "0123456789abcdef0123456789abcdef";
+    let claims = r#""{\"sub\": \"joe\", \"role\": \"guest\", \"exp\": 4102444800}""#;
+    check(&format!(
+        r#"
+        given: hide_realms
+        given: jwt {secret}
+        ann: connects
+        ann: HELLO nowhere {{authmethods: [ticket], roles: {{caller: {{}}}}}} -> CHALLENGE ticket {{}}
+        ann: AUTHENTICATE @jwt[{secret} {claims}] {{}} -> ABORT {{message: *}} wamp.error.authentication_denied
+        ann: closed
+        bob: connects
+        bob: HELLO realm1 {{authmethods: [ticket], roles: {{caller: {{}}}}}} -> CHALLENGE ticket {{}}
+        bob: AUTHENTICATE @jwt[{secret} {claims}] {{}} -> WELCOME * {{authid: joe, ..}}
+    "#
+    ));
 }

@@ -326,3 +326,36 @@ fn what_may_not_be_had_any_more_is_taken_back() {
     "#,
     );
 }
+
+#[test]
+fn a_call_in_parts_ends_when_the_right_to_it_is_taken_away() {
+    let features =
+        "{features: {progressive_call_invocations, progressive_call_results, call_canceling}}";
+    for reload in ["deny call com.p", "ask call com.p lisa"] {
+        check(&format!(
+            r#"
+            given: role anonymous
+            given: allow * com.*
+            given: authorizer lisa com.lisa
+            ann: joins realm1 {{callee: {features}}}
+            bob: joins realm1 {{caller: {features}}}
+            ann: REGISTER 1 {{}} com.p -> REGISTERED 1 $r
+            ann: REGISTER 2 {{}} com.q -> REGISTERED 2 $q
+            bob: CALL 1 {{progress}} com.p [1] & CALL 2 {{}} com.p [2] & CALL 3 {{progress}} com.q [3]
+            ann: <- INVOCATION 1 $r {{progress}} [1]
+            ann: <- INVOCATION 2 $r {{}} [2]
+            ann: <- INVOCATION 3 $q {{progress}} [3]
+            reload {reload}
+            bob: <- ERROR CALL 1 {{}} wamp.error.not_authorized
+            ann: <- INTERRUPT 1 {{mode: killnowait}}
+            // What is under way of it is late, and no new call.
+            bob: CALL 1 {{progress}} com.p [4] & CALL 1 {{}} com.p [5] & CALL 3 {{}} com.q [6]
+            ann: <- INVOCATION 3 $q {{}} [6]
+            ann: YIELD 1 {{}} [7] & YIELD 2 {{}} [8] & YIELD 3 {{}} [9]
+            bob: <- RESULT 2 {{}} [8]
+            bob: <- RESULT 3 {{}} [9]
+            ann: silent
+        "#
+        ));
+    }
+}

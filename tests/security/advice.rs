@@ -5,6 +5,7 @@ use std::time::Duration;
 use gigawamp::wire::Framing;
 use serde_json::{Value, json};
 
+use crate::authentication::denial;
 use crate::case::{Case, Group, Verdict};
 use crate::ground::Ground;
 use crate::peer::Peer;
@@ -29,7 +30,7 @@ anonymous = \"guest\"
   realm = \"internal\"
   timeout = \"500ms\"
   [[realms.authenticators]]
-  methods = [\"ticket\"]
+  methods = [\"ticket\", \"wampcra\"]
   procedure = \"who\"
   realm = \"internal\"
   timeout = \"500ms\"
@@ -37,10 +38,17 @@ anonymous = \"guest\"
 name = \"internal\"
 ";
 
-const CASES: [Case; 2] = [
+const CASES: [Case; 3] = [
+    Case::new(
+        "72a",
+        "A name that an authenticator does not know against one that it knows, by CRA",
+        "the same messages: CHALLENGE, then ABORT authentication_denied with the same text",
+        whom_an_authenticator_knows,
+    ),
     Case::new(
         "80",
-        "An authenticator that is not there, says nothing, fails, leaves, or answers nonsense",
+        "An authenticator that is not there, says nothing, fails, leaves, or answers nonsense, for \
+         a client that would also join as anonymous",
         "ABORT authentication_failed, after its timeout at the latest; never a session",
         authenticators_gone_wrong,
     ),
@@ -65,26 +73,67 @@ fn nonsense() -> Vec<Value> {
     ]
 }
 
+fn whom_an_authenticator_knows(ground: &Ground) -> Verdict {
+    let (mut advisor, _) = featured(ground, "internal");
+    register(&mut advisor, 1, json!({}), "who");
+    let mut told = Vec::new();
+    for name in ["joe", "eve", "eve"] {
+        let mut peer = Peer::tcp(&ground.address, Framing::RawSocket);
+        let details = json!({"authmethods": ["wampcra"], "authid": name, "roles": {"caller": {}}});
+        peer.send(&json!([1, "asking", details]));
+        let id = advisor.expect(68)[1].clone();
+        let salted = json!({"role": "guest", "secret": "any", "salt": "0123456789abcdef"});
+        advisor.send(&match name {
+            "joe" => json!([70, id, {}, [salted]]),
+            _ => json!([8, 68, id, {}, "com.example.no_such_user", ["there is no eve"]]),
+        });
+        let extra = peer.expect(4)[2].clone();
+        let keys: Vec<_> = extra.as_object().unwrap().keys().cloned().collect();
+        let about: Value = serde_json::from_str(extra["challenge"].as_str().unwrap()).unwrap();
+        let shown = json!([keys, extra["iterations"], about["authrole"], about["authprovider"]]);
+        let end = denial(&mut peer, "wrong", json!({}));
+        told.push((format!("{shown} {end:?}"), extra["salt"].to_string()));
+    }
+    expect(&told[1].0, &told[0].0, "somebody unknown")?;
+    expect(&told[2].1, &told[1].1, "the salt of somebody unknown")?;
+    Ok(told.remove(1).0)
+}
+
 fn authenticators_gone_wrong(ground: &Ground) -> Verdict {
+    let mut count = 0;
+    // By tickets it is asked behind the challenge, by secrets before it.
+    for method in ["ticket", "wampcra"] {
+        count += gone_wrong_by(ground, method).map_err(|why| format!("{method}: {why}"))?;
+    }
+    Ok(format!("{count} times authentication_failed"))
+}
+
+fn gone_wrong_by(ground: &Ground, method: &str) -> Result<usize, String> {
     let ask = || {
         let mut peer = Peer::tcp(&ground.address, Framing::RawSocket);
-        let details = json!({"authmethods": ["ticket"], "authid": "joe", "roles": {"caller": {}}});
+        // Whoever cannot prove itself is not let in without a proof either.
+        let methods = json!([method, "anonymous"]);
+        let details = json!({"authmethods": methods, "authid": "joe", "roles": {"caller": {}}});
         peer.send(&json!([1, "asking", details]));
-        peer.expect(4);
-        peer.send(&json!([5, "any", {}]));
+        if method == "ticket" {
+            peer.expect(4);
+            peer.send(&json!([5, "any", {}]));
+        }
         peer
     };
     let failed = "wamp.error.authentication_failed";
     expect(&abort_of(&mut ask()), failed, "nobody is there")?;
     let (mut advisor, _) = featured(ground, "internal");
     register(&mut advisor, 1, json!({}), "who");
-    let mut count = 1;
-    for answer in nonsense() {
+    let mut answers = nonsense();
+    if method == "wampcra" {
+        answers.extend([json!(["guest"]), json!([{"role": "guest", "secret": ""}])]);
+    }
+    for answer in &answers {
         let mut peer = ask();
         let id = advisor.expect(68)[1].clone();
         advisor.send(&json!([70, id, {}, answer]));
         expect(&abort_of(&mut peer), failed, &answer.to_string())?;
-        count += 1;
     }
     let mut peer = ask();
     advisor.expect(68);
@@ -94,7 +143,7 @@ fn authenticators_gone_wrong(ground: &Ground) -> Verdict {
     while advisor.receive().expect("a question")[0] != 68 {}
     drop(advisor);
     expect(&abort_of(&mut peer), failed, "it leaves")?;
-    Ok(format!("{} times authentication_failed", count + 2))
+    Ok(answers.len() + 3)
 }
 
 fn authorizers_gone_wrong(ground: &Ground) -> Verdict {

@@ -50,10 +50,12 @@ pub(crate) fn groups() -> Vec<Group> {
     let guessed = "[[realms]]\nname = \"members\"\n\
                    [[realms.principals]]\nauthid = \"joe\"\nrole = \"member\"\n\
                    ticket = \"correct-horse\"\n";
+    let hidden = format!("hide_realms = true\n{people}");
     vec![
         Group { name: "sessions", tables: "", cases: SESSIONS.to_vec() },
         Group { name: "identity", tables: people.leak(), cases: IDENTITY.to_vec() },
         Group { name: "guessing", tables: guessed, cases: GUESSING.to_vec() },
+        Group { name: "hidden", tables: hidden.leak(), cases: HIDDEN.to_vec() },
     ]
 }
 
@@ -200,7 +202,7 @@ const IDENTITY: [Case; 11] = [
     ),
     Case::new(
         "72",
-        "A name that nobody has against a wrong proof, by ticket, CRA and SCRAM",
+        "A name or key that nobody has against a wrong proof, by ticket, CRA, SCRAM and cryptosign",
         "the same messages: CHALLENGE with a salt that stays the same for a name, then ABORT \
          authentication_denied (which is the reason the specification gives for a proof that does \
          not hold) with the same text",
@@ -322,6 +324,15 @@ const IDENTITY: [Case; 11] = [
     ),
 ];
 
+const HIDDEN: [Case; 1] = [Case::new(
+    "68a",
+    "`hide_realms`: a realm that is not there, and one that is, for somebody unknown, by ticket, \
+     CRA, SCRAM, cryptosign and by no method of the realm; the proofs of somebody known",
+    "the same messages with the same text; what is proved in a realm that is not there counts for \
+     nothing",
+    hidden_realms,
+)];
+
 const GUESSING: [Case; 1] = [Case::new(
     "79",
     "One password after the other for the same name; the right one afterwards; other names",
@@ -350,6 +361,56 @@ const GUESSING: [Case; 1] = [Case::new(
     },
 )];
 
+/// Each way is tried with a realm that is there and with one that is not.
+fn hidden_realms(ground: &Ground) -> Verdict {
+    let stranger = SigningKey::from_bytes(&[43; 32]);
+    let public = |key: &SigningKey| json!({"pubkey": hex(key.verifying_key().as_bytes())});
+    let ways = [
+        ("ticket", "eve", json!({})),
+        ("wampcra", "eve", json!({})),
+        ("wamp-scram", "eve", json!({"nonce": NONCE})),
+        ("cryptosign", "eve", public(&stranger)),
+        ("anonymous", "eve", json!({})),
+        ("cookie", "eve", json!({})),
+        ("tls", "eve", json!({})),
+        ("wamp-scram", "eve", json!({})),
+        ("cryptosign", "eve", json!({})),
+        ("x-rays", "eve", json!({})),
+    ];
+    let mut alike = 0;
+    for (method, authid, extra) in ways {
+        let [there, nowhere] = ["members", "nowhere"]
+            .map(|realm| conversation(hello_to(ground, realm, method, authid, extra.clone())));
+        expect(&nowhere, &there, method)?;
+        alike += 1;
+    }
+    let mut peer = hello_to(ground, "nowhere", "ticket", "joe", json!({}));
+    peer.expect(4);
+    expect(&denial(&mut peer, TICKET, json!({})).0, DENIED, "joe's ticket")?;
+    let mut peer = hello_to(ground, "nowhere", "wampcra", "joe", json!({}));
+    let signature = cra(peer.expect(4)[2]["challenge"].as_str().unwrap());
+    expect(&denial(&mut peer, &signature, json!({})).0, DENIED, "joe's secret")?;
+    let mut peer = hello_to(ground, "nowhere", "cryptosign", "joe", public(&key()));
+    let signature = cryptosign(peer.expect(4)[2]["challenge"].as_str().unwrap());
+    expect(&denial(&mut peer, &signature, json!({})).0, DENIED, "joe's key")?;
+    Ok(format!("{alike} ways alike, 3 proofs refused"))
+}
+
+/// What the router says to HELLO and to a wrong proof, but for what chance has a part in.
+fn conversation(mut peer: Peer) -> String {
+    let answer = peer.receive().expect("an answer");
+    if answer[0] != 4 {
+        return answer.to_string();
+    }
+    let keys: Vec<_> = answer[2].as_object().unwrap().keys().collect();
+    let challenge = answer[2]["challenge"].as_str().and_then(|it| serde_json::from_str(it).ok());
+    let about = challenge.map(|it: Value| format!("{} {}", it["authrole"], it["authprovider"]));
+    let costs = format!("{} {}", answer[2]["kdf"], answer[2]["iterations"]);
+    let extra = json!({"nonce": answer[2]["nonce"], "channel_binding": null});
+    let end = denial(&mut peer, &STANDARD.encode([7; 32]), extra);
+    format!("{} {keys:?} {about:?} {costs} {end:?}", answer[1])
+}
+
 /// The reason by which HELLO is refused.
 fn refused(ground: &Ground, realm: &Value, details: &Value) -> String {
     let mut peer = Peer::tcp(&ground.address, Framing::RawSocket);
@@ -359,12 +420,16 @@ fn refused(ground: &Ground, realm: &Value, details: &Value) -> String {
 
 /// Says HELLO to the realm of members.
 fn hello(ground: &Ground, method: &str, authid: &str, extra: Value) -> Peer {
+    hello_to(ground, "members", method, authid, extra)
+}
+
+fn hello_to(ground: &Ground, realm: &str, method: &str, authid: &str, extra: Value) -> Peer {
     let mut peer = Peer::tcp(&ground.address, Framing::RawSocket);
     let details = json!({
         "authmethods": [method], "authid": authid, "authextra": extra, "roles": {"caller": {}},
         "authrole": "admin",
     });
-    peer.send(&json!([1, "members", details]));
+    peer.send(&json!([1, realm, details]));
     peer
 }
 
@@ -412,7 +477,12 @@ fn unknown_or_wrong(ground: &Ground) -> Verdict {
             return Err(format!("{method}: {first:?} is not {last:?}"));
         }
     }
-    Ok("9 times authentication_denied, alike for a known and an unknown name".to_owned())
+    let keys = [key(), SigningKey::from_bytes(&[43; 32])].map(|key| {
+        let extra = json!({"pubkey": hex(key.verifying_key().as_bytes())});
+        conversation(hello(ground, "cryptosign", "joe", extra))
+    });
+    expect(&keys[1], &keys[0], "an unknown key")?;
+    Ok("11 times authentication_denied, alike for known and unknown names and keys".to_owned())
 }
 
 fn replayed(ground: &Ground) -> Verdict {

@@ -64,7 +64,7 @@ impl Case {
 pub(crate) struct Group {
     /// What its router's folder is called.
     pub(crate) name: &'static str,
-    /// The configuration of its router: a realm and a listener stand before it.
+    /// The configuration of its router: a realm and a listener stand before its tables.
     pub(crate) tables: &'static str,
     pub(crate) cases: Vec<Case>,
 }

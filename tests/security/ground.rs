@@ -28,10 +28,12 @@ impl Ground {
     /// Starts the router of group `number`; they take turns with the drivers there are.
     pub(crate) fn prepare(number: usize, group: &Group) -> Self {
         let driver = drivers()[number % drivers().len()];
+        // What stands before the first table belongs to the top level.
+        let (top, tables) = group.tables.split_at(group.tables.find('[').unwrap_or(0));
         let text = format!(
-            "io = \"{driver}\"\nshards = 2\nshutdown_timeout = \"2m\"\n[[realms]]\nname = \"realm1\"\n\
-             [[listeners]]\naddress = \"127.0.0.1:0\"\n{}\n",
-            group.tables
+            "io = \"{driver}\"\nshards = 2\nshutdown_timeout = \"2m\"\n{top}\n\
+             [[realms]]\nname = \"realm1\"\n\
+             [[listeners]]\naddress = \"127.0.0.1:0\"\n{tables}\n"
         );
         let router = Router::start(&format!("security-{}", group.name), &text);
         let address = router.address("ws://");
@@ -76,6 +78,31 @@ impl Ground {
         Ok(self.router.memory().1.saturating_sub(before))
     }
 
+    /// The most octets of memory that the router has during `work`.
+    pub(crate) fn peak(&self, work: impl FnOnce() -> Result<(), String>) -> Result<u64, String> {
+        self.router.forget_peak();
+        work()?;
+        Ok(self.router.memory().1)
+    }
+
+    /// How many files and sockets the router has open.
+    pub(crate) fn descriptors_count(&self) -> usize {
+        self.router.descriptors_count()
+    }
+
+    /// Waits until the router has no more than `count` of them.
+    pub(crate) fn await_descriptors(&self, count: usize) -> Result<(), String> {
+        let since = Instant::now();
+        while self.router.descriptors_count() > count {
+            if since.elapsed() > PATIENCE {
+                let left = self.router.descriptors_count() - count;
+                return Err(format!("{left} descriptors stay open"));
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        Ok(())
+    }
+
     /// Plays a case; what was observed, and whether everything around it is as it should be.
     pub(crate) fn watch(&self, case: &Case) -> Verdict {
         let descriptors = self.router.descriptors_count();
@@ -88,14 +115,8 @@ impl Ground {
             let (grown, most) = ((peak - before) >> 10, case.growth_max >> 10);
             return Err(format!("{observed}; but the router grew by {grown} KiB, not {most}"));
         }
-        let since = Instant::now();
-        while self.router.descriptors_count() > descriptors {
-            if since.elapsed() > PATIENCE {
-                let left = self.router.descriptors_count() - descriptors;
-                return Err(format!("{observed}; but {left} descriptors stay open"));
-            }
-            std::thread::sleep(Duration::from_millis(10));
-        }
+        let settled = self.await_descriptors(descriptors);
+        settled.map_err(|why| format!("{observed}; but {why}"))?;
         Ok(format!("{observed} (+{} KiB)", peak.saturating_sub(before) >> 10))
     }
 

@@ -14,7 +14,7 @@ pub(crate) fn groups() -> Vec<Group> {
 
 const HELLO: &[u8] = br#"[1,"realm1",{"roles":{"caller":{}}}]"#;
 
-const CASES: [Case; 7] = [
+const CASES: [Case; 8] = [
     Case::new("17", "A header of a megabyte, whole and octet by octet", "431", |ground| {
         let long = format!("{}X: {}\r\n", headers("wamp.2.json"), "x".repeat(1 << 20));
         expect_status(ground, "431", request(&long).as_bytes())?;
@@ -111,6 +111,58 @@ const CASES: [Case; 7] = [
                 }
             }
             Ok(format!("{} times 403, {twice} for two, 2 times 101", foreign.len()))
+        },
+    ),
+    Case::new(
+        "21b",
+        "Origins that are none: with a user, a path, a dot more, letters beyond ASCII, an odd port; \
+         `localhost` without a scheme, in upper case",
+        "403 for what is malformed, however it may be meant; 101 for the host itself, which some \
+         programs name without a scheme, and for upper case",
+        |ground| {
+            let status = |origin: &str| {
+                let text = request(&(headers("wamp.2.json") + "Origin: " + origin + "\r\n"));
+                let mut line = Line::to(&ground.address);
+                line.say(text.as_bytes());
+                let answer = line.take_until(b"\r\n\r\n")?;
+                let answer = String::from_utf8_lossy(&answer).into_owned();
+                answer.split(' ').nth(1).map(str::to_owned).ok_or(answer)
+            };
+            let malformed = [
+                "http://joe@localhost",
+                "http://evil.example@localhost",
+                "http://localhost/",
+                "http://localhost/ws",
+                "http://localhost?a",
+                "http://localhost#",
+                "http://localhost.",
+                "http://.localhost",
+                "http://localhost:",
+                "http://localhost:080",
+                "http://localhost:80:80",
+                "http://localhost:65616",
+                "http://l\u{f6}calhost",
+                "http:localhost",
+                "//localhost",
+                "localhost:81",
+                "evil.example",
+                "NULL",
+                "null null",
+                "http://localhost http://localhost",
+            ];
+            for origin in malformed {
+                let status = status(origin)?;
+                if status != "403" {
+                    return Err(format!("{status} for {origin}"));
+                }
+            }
+            for own in ["localhost", "LOCALHOST", "HTTP://LocalHost", "http://localhost:80"] {
+                let status = status(own)?;
+                if status != "101" {
+                    return Err(format!("{status} for {own}"));
+                }
+            }
+            Ok(format!("{} times 403, 4 times 101", malformed.len()))
         },
     ),
     Case::new(

@@ -64,7 +64,7 @@ const CASES: [Case; 9] = [
     Case::new(
         "44",
         "One connection more than the router holds",
-        "answered 7F 40 00 00 or closed; there is room again once others have gone",
+        "answered 7F 40 00 00 and closed; there is room again once others have gone",
         one_too_many,
     ),
     Case::new(
@@ -168,7 +168,7 @@ fn one_too_many(_: &Ground) -> Verdict {
     let mut line = Line::to(&address);
     line.say(&[0x7F, 0xF1, 0, 0]);
     let answer = line.rest()?;
-    if ![&[][..], &[0x7F, 0x40, 0, 0]].contains(&&answer[..]) {
+    if answer != [0x7F, 0x40, 0, 0] {
         return Err(format!("{answer:?}"));
     }
     drop(inside);

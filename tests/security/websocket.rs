@@ -181,26 +181,33 @@ const COMPRESSION: [Case; 4] = [
             let bomb = bomb();
             let throw = |first| {
                 for _ in 0..8 {
+                    let before = ground.descriptors_count();
                     let mut web = Web::open(&ground.address, "wamp.2.cbor", OFFER)?;
                     web.frame(first, &bomb);
                     let code = web.close_code()?;
                     if first != BINARY {
                         expect_code(1009, code)?;
                     }
+                    // What is kept for one must be gone before the next one comes, however busy
+                    // the machine is: else it is chance how many of them are counted.
+                    drop(web);
+                    ground.await_descriptors(before)?;
                 }
                 Ok(())
             };
             // The same octets, but not marked as compressed: what these need is none of inflating.
+            // Peaks are compared, for what the router has between them is the allocator's affair.
             throw(BINARY)?;
-            let growth = ground.growth(|| throw(BINARY | RSV1))?;
-            if growth > 8 << 20 {
+            let as_they_are = ground.peak(|| throw(BINARY))?;
+            let growth = ground.peak(|| throw(BINARY | RSV1))?.saturating_sub(as_they_are);
+            if growth > 6 << 20 {
                 return Err(format!("{} KiB more than as they are", growth >> 10));
             }
             Ok(format!("8 times 1009, {} KiB more than as they are", growth >> 10))
         },
     )
     .growing(48 << 20)
-    .violating(16),
+    .violating(24),
     Case::new(
         "37",
         "Offers of compression: windows from 8 to 15, unknown and doubled parameters; and \

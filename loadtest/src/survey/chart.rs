@@ -25,7 +25,8 @@ pub(super) fn draw(findings: &[Finding]) -> String {
 }
 
 fn row(out: &mut String, top: usize, finding: &Finding) {
-    let (value, bound) = (finding.median(), finding.work.goal.bound());
+    let bound = finding.work.goal.bound();
+    let value = finding.median();
     // Everything is drawn as a share of twice the goal: goals stand below each other.
     let length = |value: f64| (value / (2.0 * bound)).clamp(0.0, 1.0) * BAR;
     let colour = if finding.is_met() { "#2f7d5b" } else { "#c4603a" };
@@ -44,10 +45,10 @@ fn row(out: &mut String, top: usize, finding: &Finding) {
         LEFT - 10.0,
         finding.work.name,
         top + 4,
-        length(value),
+        length(value.unwrap_or(0.0)),
         top + 22,
         LEFT + BAR + 12.0,
-        shown(value),
+        value.map_or("–".to_owned(), shown),
     );
 }
 

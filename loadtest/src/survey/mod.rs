@@ -57,28 +57,35 @@ struct Finding {
     values: Vec<f64>,
     /// The last round's report.
     report: Value,
+    /// What went wrong in a round, if anything did: the figures of that one are missing.
+    failure: Option<String>,
 }
 
-/// Goes through the table and says what was found.
+/// Goes through the table and says what was found. A work that fails does not keep the others from
+/// being measured.
 ///
 /// # Errors
 ///
-/// If the router is not there, or delivered wrongly. A goal that is missed is no error.
+/// If the router is not there, or delivered wrongly in a work: the table is part of that error. A
+/// goal that is missed is none.
 pub fn run(options: &SurveyOptions) -> Result<String, Trouble> {
     let router = router(options.router.as_deref())?;
     let works = WORKS.iter().filter(|work| work.name.contains(&options.only));
-    let mut findings: Vec<_> =
-        works.map(|work| Finding { work, values: Vec::new(), report: Value::Null }).collect();
+    let mut findings: Vec<_> = works.map(Finding::new).collect();
     if findings.is_empty() {
         return Err(Trouble::Usage(format!("no work is called {:?}", options.only)));
     }
     for round in 1..=options.repeat {
         for finding in &mut findings {
             eprintln!("{round}/{}  {}", options.repeat, finding.work.name);
-            let report = measure(finding.work, options, &router)?;
-            let value = finding.work.value(&report);
-            finding.values.push(value.ok_or_else(|| missing(finding.work, &report))?);
-            finding.report = report.json();
+            match measure(finding.work, options, &router) {
+                Ok(report) => {
+                    let value = finding.work.value(&report);
+                    finding.values.push(value.ok_or_else(|| missing(finding.work, &report))?);
+                    finding.report = report.json();
+                }
+                Err(trouble) => finding.failure = Some(trouble.to_string()),
+            }
         }
     }
     for finding in &mut findings {
@@ -87,16 +94,28 @@ pub fn run(options: &SurveyOptions) -> Result<String, Trouble> {
     if let Some(path) = &options.chart {
         fs::write(path, chart::draw(&findings))?;
     }
-    Ok(if options.json { format!("{:#}\n", to_json(&findings)) } else { to_table(&findings) })
+    let text =
+        if options.json { format!("{:#}\n", to_json(&findings)) } else { to_table(&findings) };
+    let has_failed = findings.iter().any(|finding| finding.failure.is_some());
+    if has_failed {
+        Err(Trouble::Wrong(format!("not every work was done\n{text}")))
+    } else {
+        Ok(text)
+    }
 }
 
 impl Finding {
-    fn median(&self) -> f64 {
-        self.values[self.values.len() / 2]
+    fn new(work: &'static Work) -> Self {
+        Self { work, values: Vec::new(), report: Value::Null, failure: None }
+    }
+
+    /// What counts, if any round brought a figure.
+    fn median(&self) -> Option<f64> {
+        self.values.get(self.values.len() / 2).copied()
     }
 
     fn is_met(&self) -> bool {
-        self.work.goal.is_met(self.median())
+        self.failure.is_none() && self.median().is_some_and(|median| self.work.goal.is_met(median))
     }
 }
 
@@ -145,6 +164,7 @@ fn to_json(findings: &[Finding]) -> Value {
             "all": finding.values,
             "goal": finding.work.goal.to_string(),
             "met": finding.is_met(),
+            "failure": finding.failure,
             "last": finding.report,
         })
     });
@@ -157,16 +177,18 @@ fn to_table(findings: &[Finding]) -> String {
     let mut out = format!("{:width$}  {:>9}  {:>9}\n", "", "median", "goal");
     for finding in findings {
         let met = if finding.is_met() { "met" } else { "MISSED" };
-        let (least, most) = (finding.values[0], finding.values[finding.values.len() - 1]);
-        let _ = writeln!(
-            out,
-            "{:width$}  {:>9}  {:>9}  {met:6}  ({} – {})",
-            finding.work.name,
-            shown(finding.median()),
-            finding.work.goal.to_string(),
-            shown(least),
-            shown(most),
-        );
+        let goal = finding.work.goal.to_string();
+        let _ = write!(out, "{:width$}  ", finding.work.name);
+        let _ = match (finding.median(), finding.values.first(), finding.values.last()) {
+            (Some(median), Some(least), Some(most)) => {
+                let (median, least, most) = (shown(median), shown(*least), shown(*most));
+                writeln!(out, "{median:>9}  {goal:>9}  {met:6}  ({least} – {most})")
+            }
+            _ => writeln!(out, "{:>9}  {goal:>9}  {met:6}", "–"),
+        };
+        if let Some(failure) = &finding.failure {
+            let _ = writeln!(out, "{:width$}  FAILED: {failure}", "");
+        }
     }
     out
 }
@@ -182,7 +204,7 @@ mod tests {
     use super::*;
 
     fn finding(work: &'static Work, values: &[f64]) -> Finding {
-        Finding { work, values: values.to_vec(), report: Value::Null }
+        Finding { values: values.to_vec(), ..Finding::new(work) }
     }
 
     #[test]
@@ -195,6 +217,15 @@ mod tests {
         assert!(good.is_met() && !bad.is_met());
         let table = to_table(&[good, bad]);
         assert!(table.contains("met") && table.contains("MISSED"), "{table}");
+    }
+
+    #[test]
+    fn what_failed_is_said_and_not_met() {
+        let mut failed = finding(&WORKS[0], &[]);
+        failed.failure = Some("WRONG: lost".to_owned());
+        assert!(!failed.is_met());
+        let table = to_table(&[failed]);
+        assert!(table.contains("MISSED") && table.contains("FAILED: WRONG: lost"), "{table}");
     }
 
     #[test]

@@ -18,8 +18,10 @@
 mod answer;
 pub(super) mod memory;
 mod outside;
+pub(super) mod tally;
 
 pub use outside::{Errand, Question, Reply};
+pub use tally::QuestionCounts;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -35,6 +37,7 @@ use crate::message::{Payload, RequestId};
 use crate::session::{CallRef, PendingCall, SessionRef};
 use crate::wire::Serializer;
 use memory::Memory;
+use tally::{Outcome, Tally};
 
 /// A question under way: unique on its shard for ever.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -82,26 +85,34 @@ pub(super) struct Questions {
 }
 
 /// A question without an answer.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 struct Pending {
     asked: Asked,
     way: Way,
+    tally: Arc<Tally>,
+    /// There was no answer in time.
+    is_late: bool,
 }
 
 /// How a question is being asked.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 enum Way {
     /// Not at all: it failed at once.
     Nowhere,
     /// By a call in this realm.
     Call(u16),
-    /// Of somebody outside; by then, the answer is too late.
-    Outside(Handle),
+    /// Of somebody outside; by then, the answer is too late. They see by the other half of the last
+    /// that it is still wanted.
+    Outside(Handle, Arc<()>),
 }
 
 const TOO_MANY: &str = "too many questions are pending";
 
 impl QuestionId {
+    /// One for tests of what is asked outside.
+    #[cfg(test)]
+    pub(crate) const FIRST: Self = Self(1);
+
     /// The router's call by which this question is asked on the shard of `caller`.
     const fn request(self) -> RequestId {
         RequestId(self.0)
@@ -125,15 +136,16 @@ impl Questions {
         self.asked.is_empty() && self.calls.is_empty() && nothing_waits
     }
 
-    fn begin(&mut self, asked: Asked) -> QuestionId {
+    fn begin(&mut self, asked: Asked, tally: Arc<Tally>) -> QuestionId {
         self.last += 1;
         let id = QuestionId(self.last);
-        self.asked.insert(id, Pending { asked, way: Way::Nowhere });
+        tally.ask();
+        self.asked.insert(id, Pending { asked, way: Way::Nowhere, tally, is_late: false });
         id
     }
 
-    fn way(&self, id: QuestionId) -> Option<Way> {
-        self.asked.get(&id).map(|pending| pending.way)
+    fn way(&self, id: QuestionId) -> Option<&Way> {
+        self.asked.get(&id).map(|pending| &pending.way)
     }
 
     fn set_way(&mut self, id: QuestionId, way: Way) {
@@ -148,6 +160,14 @@ impl Questions {
 
     fn fail(&mut self, id: QuestionId, reason: &str) {
         self.tell(id, Advice::Failed(reason.to_owned()));
+    }
+
+    /// As [`fail`](Self::fail), because there was no answer in time.
+    fn fail_late(&mut self, id: QuestionId, reason: &str) {
+        if let Some(pending) = self.asked.get_mut(&id) {
+            pending.is_late = true;
+        }
+        self.fail(id, reason);
     }
 
     /// A call of the router's own, if it is pending.
@@ -179,12 +199,15 @@ impl Questions {
 
     /// Takes the error in which a call of the router's own ended.
     pub(super) fn on_error(&mut self, call: CallRef, uri: &str, payload: &Payload<'_>) {
-        let advice = if is_technical(uri) {
-            Advice::Failed(format!("the call ended in {uri}"))
+        let (id, reason) = (QuestionId(call.request.0), format!("the call ended in {uri}"));
+        if uri == error::TIMEOUT {
+            self.fail_late(id, &reason);
+        } else if is_technical(uri) {
+            self.tell(id, Advice::Failed(reason));
         } else {
-            Advice::Refused { uri: uri.to_owned(), message: answer::text_of_error(payload) }
-        };
-        self.answers.push_back((QuestionId(call.request.0), advice));
+            let message = answer::text_of_error(payload);
+            self.tell(id, Advice::Refused { uri: uri.to_owned(), message });
+        }
     }
 }
 
@@ -198,7 +221,7 @@ impl Router {
         arguments: &str,
         asked: Asked,
     ) -> QuestionId {
-        let id = self.questions.begin(asked);
+        let id = self.questions.begin(asked, self.shared.tallies.of(&advisor.name));
         if self.is_overasked() {
             self.questions.fail(id, TOO_MANY);
             return id;
@@ -218,18 +241,22 @@ impl Router {
         id
     }
 
-    /// Nobody waits for the answer to that question any more. A callee is told so.
+    /// Nobody waits for the answer to that question any more. A callee is told so, and those
+    /// outside can see it.
     pub fn withdraw(&mut self, id: QuestionId) {
-        let Some(Pending { way, .. }) = self.questions.asked.remove(&id) else { return };
+        let Some(Pending { way, tally, .. }) = self.questions.asked.remove(&id) else { return };
         shrink(&mut self.questions.asked);
+        tally.end(Outcome::Withdrawn);
         match way {
             Way::Nowhere => {}
             Way::Call(realm) => {
                 let call = self.own_call(id);
                 self.in_realm(realm, |realm, context| realm.dealer.give_up_own_call(call, context));
             }
-            Way::Outside(deadline) => {
+            Way::Outside(deadline, asker) => {
                 self.deadlines.cancel(deadline);
+                // Whoever has taken it sees that it is not wanted any more.
+                drop(asker);
                 let waiting = self.questions.outside.iter_mut();
                 let is_it = |waits: &&mut Option<Question>| {
                     waits.as_ref().is_some_and(|question| question.id == id)
@@ -245,8 +272,13 @@ impl Router {
     pub(super) fn take_advice(&mut self) -> bool {
         let mut told = false;
         while let Some((id, advice)) = self.questions.answers.pop_front() {
-            if let Some(Pending { asked, .. }) = self.questions.asked.remove(&id) {
+            if let Some(Pending { asked, tally, is_late, .. }) = self.questions.asked.remove(&id) {
                 shrink(&mut self.questions.asked);
+                tally.end(match &advice {
+                    Advice::Answer(_) | Advice::Refused { .. } => Outcome::Answered,
+                    Advice::Failed(_) if is_late => Outcome::TimedOut,
+                    Advice::Failed(_) => Outcome::Failed,
+                });
                 self.on_advice(id, asked, advice);
                 told = true;
             }

@@ -62,6 +62,13 @@ impl Pair {
         let who = digest.first_chunk().copied().unwrap_or_default();
         Self { network, realm, who }
     }
+
+    /// The same in the realm of that name, which is not there.
+    pub(super) fn elsewhere(self, realm: &str) -> Self {
+        let who = [&self.who[..], realm.as_bytes()].concat();
+        let who = fingerprint(&who).first_chunk().copied().unwrap_or_default();
+        Self { who, ..self }
+    }
 }
 
 impl Attempts {

@@ -3,7 +3,9 @@
 //! They are called as `(realm, authid, details)`, where details tell the method, the session's id,
 //! its transport, what HELLO said in `authextra`, and the ticket if there is one. Their answer is a
 //! role, or a dict of [`AuthenticatorAnswer`], which may also change the realm and the authid, and
-//! has the secret or the key by which the router itself checks what the client proves.
+//! has the secret or the key by which the router itself checks what the client proves. Any error of
+//! its own says that it does not know the client, which is challenged all the same; where none
+//! could be asked, the client is refused at once.
 // spec: advanced/authentication_dynamic
 
 use std::sync::Arc;
@@ -11,7 +13,7 @@ use std::sync::Arc;
 use super::super::advice::{Advice, Asked, QuestionId};
 use super::super::meta::Way;
 use super::super::{ConnectionId, Router};
-use super::methods::{Credential, DYNAMIC, Offer, random_authid};
+use super::methods::{Credential, DYNAMIC, Offer, announced_key, random_authid};
 use super::{DENIED, UNKNOWN_REALM};
 use crate::limits::AUTHID_BYTES_MAX;
 use crate::message::AuthenticatorAnswer;
@@ -89,7 +91,7 @@ impl Router {
                 }
             }
             Advice::Answer(answer) => self.on_answer(id, candidate, &answer),
-            Advice::Refused { .. } => self.deny(id, candidate),
+            Advice::Refused { .. } => self.on_stranger(id, candidate),
             Advice::Failed(_) => self.fail(id, candidate),
         }
         if !self.is_listening(id) {
@@ -125,11 +127,35 @@ impl Router {
             Method::Cra => cra(&answer).map(Credential::Cra),
             Method::Scram | Method::WampScram => scram(&answer).map(Credential::Scram),
             Method::Anonymous | Method::Ticket | Method::Tls | Method::Cookie => None,
-            Method::Cryptosign => key(&answer, &candidate).map(Credential::Key),
+            Method::Cryptosign => key(&answer).map(Credential::Key),
         };
         let Some(credential) = credential else { return self.fail(id, candidate) };
+        let looks = &self.realms[usize::from(candidate.asked_realm)].shared.looks;
+        match &credential {
+            Credential::Cra(cra) => looks.learn_cra(&grant.role, cra),
+            Credential::Scram(scram) => looks.learn_scram(&grant.role, scram),
+            // It has announced another key: that proves nothing, whoever it claims to be.
+            Credential::Key(key) if announced_key(&candidate.claim) != Some(*key) => {
+                candidate.realm = candidate.asked_realm;
+                return self.on_stranger(id, candidate);
+            }
+            Credential::Key(_)
+            | Credential::Ticket(_)
+            | Credential::Token
+            | Credential::Authenticator(_) => {}
+        }
         let role = Arc::clone(&grant.role);
         let offer = Offer { grant: Some(grant), role, provider: DYNAMIC, credential };
+        if let Err(candidate) = self.challenge(id, candidate, offer) {
+            self.put_off(id, *candidate, DENIED, std::time::Duration::ZERO);
+        }
+    }
+
+    /// Goes on with a client whom the authenticator does not know. Where those whom it knows are
+    /// challenged, so is this one, and no proof will be right: nobody can tell whom it knows.
+    fn on_stranger(&mut self, id: ConnectionId, candidate: Authentication) {
+        let offer = if candidate.proof.is_none() { self.stranger(&candidate) } else { None };
+        let Some(offer) = offer else { return self.deny(id, candidate) };
         if let Err(candidate) = self.challenge(id, candidate, offer) {
             self.put_off(id, *candidate, DENIED, std::time::Duration::ZERO);
         }
@@ -255,10 +281,7 @@ fn scram(answer: &AuthenticatorAnswer<'_>) -> Option<Scram> {
     Scram::from_line(&answer.scram.as_ref()?.0).ok()
 }
 
-/// The key that a client signs with: the one it has announced, if it has.
-fn key(answer: &AuthenticatorAnswer<'_>, candidate: &Authentication) -> Option<[u8; 32]> {
-    let key = cryptosign::public_key_from_hex(answer.pubkey.as_deref()?)?;
-    let announced = candidate.claim.extra.pubkey.as_deref();
-    let announced = announced.map(cryptosign::public_key_from_hex);
-    announced.is_none_or(|announced| announced == Some(key)).then_some(key)
+/// The key of whom the authenticator knows.
+fn key(answer: &AuthenticatorAnswer<'_>) -> Option<[u8; 32]> {
+    cryptosign::public_key_from_hex(answer.pubkey.as_deref()?)
 }

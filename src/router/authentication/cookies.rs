@@ -2,7 +2,9 @@
 //!
 //! The HTTP handshake gives a client a name of 128 bits that nobody can guess. Once the client has
 //! proved who it is by any method that proves something, the name stands for that identity, in
-//! that realm and for so long; a later HELLO with the method `cookie` needs no other proof.
+//! that realm and for so long; a later HELLO with the method `cookie` needs no other proof. It also
+//! ends for good when whoever has vouched for the client is removed or another one than before
+//! ([`Voucher`]).
 //!
 //! Every shard keeps all of them and tells the others what it learns, for the client's next
 //! connection may be on any.
@@ -10,8 +12,9 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use super::super::config::{AdvisorKind, Config};
 use crate::env::{Instant, Map};
-use crate::session::auth::Principal;
+use crate::session::auth::{Method, Principal};
 use crate::wire::CookieValue;
 
 /// Cookies that are remembered; the oldest go first.
@@ -25,11 +28,44 @@ pub(in crate::router) struct Remembered {
     pub(in crate::router) realm: u16,
     pub(in crate::router) authid: Arc<str>,
     pub(in crate::router) role: Arc<str>,
-    /// The principal of the configuration that it is, which counts for as long as it stays there
-    /// as it was: with another secret or key it has to be proved anew.
-    pub(in crate::router) principal: Option<Arc<Principal>>,
+    /// Who says so.
+    pub(in crate::router) voucher: Voucher,
     /// How long it counts; a moment that has passed: no more at all.
     pub(in crate::router) until: Instant,
+}
+
+/// Who has said who a client is: that counts for as long as this one is there as it was.
+#[derive(Clone, Debug)]
+pub(in crate::router) enum Voucher {
+    /// The configuration, by this principal: with another secret or key it has to be proved anew.
+    Principal(Arc<Principal>),
+    /// Whoever signs tokens, by the digest of what tokens must be like.
+    Tokens([u8; 32]),
+    /// The authenticator that was asked about clients of that method, in the realm of that index.
+    Authenticator(u16, Method, AdvisorKind),
+}
+
+impl Remembered {
+    /// Whether whoever said so would still be believed.
+    pub(super) fn is_vouched_for(&self, config: &Config) -> bool {
+        let realm = match self.voucher {
+            Voucher::Authenticator(asked, ..) => asked,
+            Voucher::Principal(_) | Voucher::Tokens(_) => self.realm,
+        };
+        let Some(realm) = config.realms.get(usize::from(realm)) else { return false };
+        let known = &realm.authentication;
+        match &self.voucher {
+            Voucher::Principal(before) => known.principals.find(&self.authid) == Some(before),
+            Voucher::Tokens(before) => {
+                known.jwt.as_ref().is_some_and(|tokens| tokens.fingerprint() == *before)
+            }
+            Voucher::Authenticator(_, method, before) => {
+                let asked = known.authenticator(*method);
+                let asked = asked.and_then(|index| known.authenticators.get(index));
+                asked.is_some_and(|asked| asked.advisor.kind == *before)
+            }
+        }
+    }
 }
 
 /// All cookies that stand for somebody.
@@ -53,6 +89,12 @@ impl Cookies {
         now: Instant,
     ) -> Option<&Arc<Remembered>> {
         self.known.get(&(cookie, realm)).filter(|remembered| remembered.until > now)
+    }
+
+    /// Forgets those that nobody vouches for any more: not even if somebody does again.
+    pub(in crate::router) fn review(&mut self, config: &Config) {
+        self.known.retain(|_, remembered| remembered.is_vouched_for(config));
+        self.order.retain(|key| self.known.contains_key(key));
     }
 
     /// Takes note of who a cookie stands for, or does not stand for any more.
@@ -89,7 +131,7 @@ mod tests {
             realm: 1,
             authid: "joe".into(),
             role: "guest".into(),
-            principal: None,
+            voucher: Voucher::Tokens([0; 32]),
             until: at(until),
         })
     }

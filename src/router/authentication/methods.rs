@@ -1,5 +1,6 @@
 //! What begins with each method, and how its proof is judged.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::super::config::{AuthenticationConfig, RealmConfig};
@@ -9,7 +10,7 @@ use crate::message::{Authenticate, ChallengeExtra};
 use crate::session::auth::cryptosign::{self, RouterKey};
 use crate::session::auth::hex::to_hex;
 use crate::session::auth::ticket::Verdict;
-use crate::session::auth::{Candidate, Cra, Method, Principal, Scram, Ticket, cra, scram};
+use crate::session::auth::{Candidate, Cra, Method, Principal, Scram, Ticket, cra, mock, scram};
 use crate::session::authentication::{Authentication, Claim, Grant, Proof};
 use crate::wire::Writer as _;
 use crate::wire::msgpack::MsgPackWriter;
@@ -234,7 +235,7 @@ impl Router {
         let realm = &config.realms[usize::from(candidate.realm)];
         let Some(slot) = self.peers.slot(id) else { return Plan::Unfit };
         let (known, claim) = (&realm.authentication, &candidate.claim);
-        match candidate.method {
+        let plan = match candidate.method {
             Method::Anonymous => plan_anonymous(realm, &mut self.random),
             Method::Tls => plan_tls(known, claim, &slot.origin),
             Method::Cryptosign => plan_cryptosign(known, claim),
@@ -242,7 +243,57 @@ impl Router {
             method @ (Method::Ticket | Method::Cra | Method::Scram | Method::WampScram) => {
                 plan_by_authid(method, known, claim)
             }
+        };
+        if candidate.pretended.is_some() { self.pretend(candidate, &plan) } else { plan }
+    }
+
+    /// What is done in a realm that is not there, where this is done in the one that it looks like:
+    /// the same as with somebody unknown, but that nobody is asked.
+    fn pretend(&self, candidate: &Authentication, plan: &Plan) -> Plan {
+        match (candidate.method, plan) {
+            (_, Plan::Unfit) | (Method::Anonymous | Method::Cookie, _) => Plan::Unfit,
+            (Method::Tls, _) => Plan::Stranger,
+            _ => self.stranger(candidate).map_or(Plan::Unfit, Plan::Challenge),
         }
+    }
+
+    /// What somebody is to prove who is not known in the realm, neither here nor to the
+    /// authenticator that is asked there: nobody can. `None` if its method has no challenge.
+    pub(super) fn stranger(&self, candidate: &Authentication) -> Option<Offer> {
+        let index = usize::from(candidate.realm);
+        let (config, looks) = (&self.config.realms[index], &self.realms[index].shared.looks);
+        let known = &config.authentication;
+        let mocks = Cow::Borrowed(known.principals.mocks());
+        let mocks = candidate.pretended.as_ref().map_or(mocks, |name| {
+            let seed = mock::seed_of_realm(&self.config.mock_secret, name);
+            Cow::Owned(known.principals.mocks().seeded(seed))
+        });
+        let is_asked = known.authenticator(candidate.method).is_some();
+        let provider = if is_asked { DYNAMIC } else { STATIC };
+        let role = || config.options.roles.first().map_or("user", |role| &role.name).into();
+        let authid = candidate.claim.authid.as_deref();
+        // All spellings of a name are shown the same.
+        let spelled = authid.map(|it| scram::normalize(it).unwrap_or_else(|| it.to_owned()));
+        let offer = match candidate.method {
+            Method::Anonymous | Method::Tls | Method::Cookie => return None,
+            Method::Cryptosign => {
+                unknown(provider, Credential::Key(announced_key(&candidate.claim)?))
+            }
+            Method::Ticket => {
+                let ticket = authid.filter(|_| !is_asked).and_then(|it| mocks.ticket(it));
+                let none = || unknown(provider, Credential::Token);
+                ticket.map_or_else(none, |it| offer(it, Credential::Ticket))
+            }
+            Method::Cra if is_asked => {
+                offer(mocks.strange_cra(authid?, looks, &role()), Credential::Cra)
+            }
+            Method::Cra => offer(mocks.cra(authid?)?, Credential::Cra),
+            Method::Scram | Method::WampScram if is_asked => {
+                offer(mocks.strange_scram(&spelled?, looks, &role()), Credential::Scram)
+            }
+            Method::Scram | Method::WampScram => offer(mocks.scram(&spelled?)?, Credential::Scram),
+        };
+        Some(Offer { provider, ..offer })
     }
 
     /// Who has a cookie is who it stands for, as long as that is so.
@@ -258,10 +309,10 @@ impl Router {
         }
         let Some(known) = self.shown_cookie(id, candidate.realm) else { return Plan::Unfit };
         let claimed = candidate.claim.authid.as_deref();
-        let now = || config.principals.find(&known.authid);
-        let is_still_there =
-            known.principal.as_ref().is_none_or(|before| now().is_some_and(|it| it == before));
-        if !is_still_there || claimed.is_some_and(|claimed| *claimed != *known.authid) {
+        // Another shard may have been told of it before it was told of a reload.
+        if !known.is_vouched_for(&self.config)
+            || claimed.is_some_and(|claimed| *claimed != *known.authid)
+        {
             return Plan::Unfit;
         }
         Plan::Settled(Grant {
@@ -332,8 +383,7 @@ fn plan_tls(config: &AuthenticationConfig, claim: &Claim, origin: &Origin) -> Pl
 
 // spec: advanced/authentication_cryptosign#client-authentication
 fn plan_cryptosign(config: &AuthenticationConfig, claim: &Claim) -> Plan {
-    let key = claim.extra.pubkey.as_deref().and_then(cryptosign::public_key_from_hex);
-    let Some(key) = key else { return Plan::Unfit };
+    let Some(key) = announced_key(claim) else { return Plan::Unfit };
     let known = config.principals.by_public_key(&key).filter(|known| is_claimed(claim, known));
     match (known, config.authenticator(Method::Cryptosign)) {
         (Some(known), _) => Plan::Challenge(Offer {
@@ -343,9 +393,17 @@ fn plan_cryptosign(config: &AuthenticationConfig, claim: &Claim) -> Plan {
             credential: Credential::Key(key),
         }),
         (None, Some(authenticator)) => Plan::Ask(authenticator),
-        (None, None) if config.principals.has_public_keys() => Plan::Stranger,
+        // Whoever has the key can sign by it, which proves nothing.
+        (None, None) if config.principals.has_public_keys() => {
+            Plan::Challenge(unknown(STATIC, Credential::Key(key)))
+        }
         (None, None) => Plan::Unfit,
     }
+}
+
+/// The key that a client says it will sign by, if it can be one.
+pub(super) fn announced_key(claim: &Claim) -> Option<[u8; 32]> {
+    claim.extra.pubkey.as_deref().and_then(cryptosign::public_key_from_hex)
 }
 
 /// Whether a client that says who it is says that it is this one.

@@ -16,7 +16,10 @@
 //! down or talks nonsense, a role that there is not: all of it ends in ABORT.
 //!
 //! Whoever claims an identity that does not exist is challenged like all others, by parameters
-//! that stay the same, and its proof fails like a wrong one.
+//! that stay the same, and its proof fails like a wrong one; so is whoever an authenticator does
+//! not know. Where realms are hidden that goes for realms that do not exist, too: such a one looks
+//! like another one of the listener, in which nobody is known. What shows all the same is the time
+//! that an authenticator takes, for nobody is asked about a realm that is not there.
 
 mod attempts;
 mod authenticators;
@@ -26,13 +29,15 @@ mod methods;
 pub(super) use attempts::{Attempts, Pair};
 pub(super) use cookies::{Cookies, Remembered};
 
+use cookies::Voucher;
+
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use self::methods::{Asking, Judgement, Offer, Plan};
 use super::announcement::announced;
-use super::config::{JwtConfig, RequestIds};
+use super::config::{JwtConfig, RealmConfig, RequestIds};
 use super::conversation::Deadline;
 use super::relay::{Head, Relay};
 use super::slots::is_poll;
@@ -43,7 +48,7 @@ use crate::message::{
     Attributes, Authenticate, Challenge, Extra, Hello, HelloDetails, HelloExtra, Text, UriCheck,
     Welcome, WelcomeDetails,
 };
-use crate::session::auth::{Method, jwt, scram};
+use crate::session::auth::{Method, jwt, mock, scram};
 use crate::session::authentication::{Authentication, Awaited, Claim, Grant};
 use crate::session::{Identity, Phase, Session, Violation};
 use crate::wire::Serializer;
@@ -88,7 +93,8 @@ impl Router {
         if !uri::is_valid(&hello.realm, UriCheck::Loose) {
             return self.abort(id, error::INVALID_URI, "the realm is not a valid URI");
         }
-        let Some(realm) = self.served_realm(id, &hello.realm) else {
+        let served = self.served_realm(id, &hello.realm);
+        let Some(realm) = served.or_else(|| self.stand_in(id, &hello.realm)) else {
             return self.abort(id, UNKNOWN_REALM.0, UNKNOWN_REALM.1);
         };
         let Some(claim) = claim(details) else {
@@ -100,6 +106,7 @@ impl Router {
             session: self.random_session_id(),
             realm,
             asked_realm: realm,
+            pretended: served.is_none().then(|| hello.realm.as_ref().into()),
             roles,
             method: Method::Anonymous,
             claim,
@@ -269,6 +276,9 @@ impl Router {
 
     /// Opens the session of a client that has proved who it is.
     fn admit(&mut self, id: ConnectionId, candidate: Authentication, grant: Grant) {
+        if candidate.pretended.is_some() {
+            return self.deny(id, candidate);
+        }
         let Authentication {
             session: session_id, realm, asked_realm, roles, method, claim, ..
         } = candidate;
@@ -305,7 +315,7 @@ impl Router {
         // Sends of one client may overtake each other on the way: no order of ids can be asked for.
         let given = config.request_ids;
         let request_ids = if is_poll(id.slot) { RequestIds::Any } else { given };
-        self.bind_cookie(id, (realm, method), &identity);
+        self.bind_cookie(id, (realm, asked_realm), method, &identity);
         let buckets = self.buckets(id, (realm, &identity.authrole));
         let keys = (request_ids, &self.hash_key);
         let connection = self.peers.connection(id).expect("it said HELLO");
@@ -324,7 +334,7 @@ impl Router {
     /// happens often.
     fn deny(&mut self, id: ConnectionId, candidate: Authentication) {
         self.peers.counters.authentications_failed += 1;
-        let Some(pair) = self.pair(id, candidate.asked_realm, &candidate.claim) else {
+        let Some(pair) = self.pair_of(id, &candidate) else {
             return self.put_off(id, candidate, DENIED, Duration::ZERO);
         };
         let delay = self.note_failure_everywhere(pair);
@@ -382,11 +392,36 @@ impl Router {
         self.realm_names.get(name).copied().filter(|_| is_served)
     }
 
+    /// The realm that one looks like which is not there, if that must not be seen: one of those of
+    /// the listener that can be hidden and know somebody, chosen by the name.
+    fn stand_in(&mut self, id: ConnectionId, name: &str) -> Option<u16> {
+        if !self.config.hide_realms {
+            return None;
+        }
+        let admits_anonymous = self.allows(id, Method::Anonymous);
+        let listener = usize::from(self.peers.slot(id)?.origin.listener);
+        let admission = self.config.admission.get(listener);
+        let is_like = |(_, realm): &(u16, &RealmConfig)| {
+            let is_hidden = !admits_anonymous || realm.anonymous_role().is_none();
+            let is_served = admission.is_none_or(|it| it.serves(&realm.name));
+            is_hidden && is_served && !realm.authentication.is_unsaid()
+        };
+        let realms = || (0..).zip(&self.config.realms).filter(is_like);
+        let index = mock::choice(&self.config.mock_secret, name, realms().count())?;
+        realms().nth(index).map(|(realm, _)| realm)
+    }
+
     /// Whether a method may be used where the client came in.
     fn allows(&mut self, id: ConnectionId, method: Method) -> bool {
         let listener = self.peers.slot(id).map(|slot| usize::from(slot.origin.listener));
         let admission = listener.and_then(|listener| self.config.admission.get(listener));
         admission.is_none_or(|admission| admission.allows(method))
+    }
+
+    /// By what failures are counted in the realm that a client asked for, be it there or not.
+    fn pair_of(&mut self, id: ConnectionId, candidate: &Authentication) -> Option<Pair> {
+        let pair = self.pair(id, candidate.asked_realm, &candidate.claim)?;
+        Some(candidate.pretended.as_ref().map_or(pair, |name| pair.elsewhere(name)))
     }
 
     /// By what failures of a client are counted; `None` if it has no address, or claims nothing.
@@ -403,7 +438,7 @@ impl Router {
     }
 
     fn is_blocked(&mut self, id: ConnectionId, candidate: &Authentication) -> bool {
-        let pair = self.pair(id, candidate.asked_realm, &candidate.claim);
+        let pair = self.pair_of(id, candidate);
         pair.is_some_and(|pair| self.attempts.is_blocked(&pair, self.now))
     }
 
@@ -444,27 +479,44 @@ impl Router {
 
     /// Has the cookie of a client stand for it, if its realm has cookies and it has proved
     /// something.
-    fn bind_cookie(&mut self, id: ConnectionId, at: (u16, Method), identity: &Identity) {
-        let (realm, method) = at;
-        let authentication = &self.config.realms[usize::from(realm)].authentication;
-        let age = authentication.cookie;
+    fn bind_cookie(
+        &mut self,
+        id: ConnectionId,
+        (realm, asked_realm): (u16, u16),
+        method: Method,
+        identity: &Identity,
+    ) {
+        let age = self.config.realms[usize::from(realm)].authentication.cookie;
         if age.is_zero() || matches!(method, Method::Anonymous | Method::Cookie) {
             return;
         }
         let connection = self.peers.connection(id);
         let visitor = connection.and_then(|connection| connection.visitor.as_ref());
         let Some(cookie) = visitor.and_then(|visitor| visitor.cookie) else { return };
-        let is_principal = *identity.authprovider == *methods::STATIC;
-        let known = &self.config.realms[usize::from(realm)].authentication.principals;
-        let principal = known.find(&identity.authid).filter(|_| is_principal).map(Arc::clone);
+        let Some(voucher) = self.voucher(asked_realm, method, identity) else { return };
         self.remember(Remembered {
             cookie: cookie.value,
             realm,
             authid: Arc::clone(&identity.authid),
             role: Arc::clone(&identity.authrole),
-            principal,
+            voucher,
             until: self.now + age,
         });
+    }
+
+    /// Who has vouched for somebody in the realm that it asked for.
+    fn voucher(&self, realm: u16, method: Method, identity: &Identity) -> Option<Voucher> {
+        let known = &self.config.realms[usize::from(realm)].authentication;
+        match &*identity.authprovider {
+            methods::STATIC => {
+                known.principals.find(&identity.authid).map(Arc::clone).map(Voucher::Principal)
+            }
+            methods::JWT => known.jwt.as_ref().map(|it| Voucher::Tokens(it.fingerprint())),
+            _ => {
+                let asked = known.authenticators.get(known.authenticator(method)?)?;
+                Some(Voucher::Authenticator(realm, method, asked.advisor.kind.clone()))
+            }
+        }
     }
 
     /// Who the cookie that a client has shown stands for.

@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use super::super::Router;
 use super::super::realm::{Context, Realm};
+use super::enforce::Wish;
 use super::{Action, Effect, Role, Roles};
 use crate::message::uri::error;
-use crate::message::{MatchPolicy, RegistrationId, SessionId, SubscriptionId};
+use crate::message::{MatchPolicy, RegistrationId, RequestId, SessionId, SubscriptionId};
 
 impl Router {
     /// Has other roles count in the realm of that index, on this shard, from now on. What a session
@@ -18,7 +19,8 @@ impl Router {
 
 impl Realm {
     /// Has other roles count from now on. What a session of this shard holds and may not have any
-    /// more is taken from it; a session whose role is gone may do nothing.
+    /// more is taken from it; a session whose role is gone may do nothing. Calls that were said to
+    /// their end come to it; those of which parts are still to come end now.
     pub(in super::super) fn apply_roles(&mut self, roles: Arc<Roles>, context: &mut Context<'_>) {
         self.roles = roles;
         context.questions.memory.forget(self.realm);
@@ -29,27 +31,26 @@ impl Realm {
             let role = self.roles.find(&session.identity.authrole);
             let role = role.unwrap_or_else(|| Arc::new(Role::new(&[], &[])));
             let before = std::mem::replace(&mut session.identity.role, Arc::clone(&role));
-            let (subscriptions, registrations) = self.lost(slot, (&before, &role), context);
-            for subscription in subscriptions {
+            let lost = self.lost(slot, (&before, &role), context);
+            for subscription in lost.subscriptions {
                 // It holds it, so it can be taken.
                 let _ = self.broker.revoke(slot, subscription, error::NOT_AUTHORIZED, context);
             }
-            for registration in registrations {
+            for registration in lost.registrations {
                 let reason = error::NOT_AUTHORIZED;
                 let _ = self.dealer.remove_callee(slot, registration, reason, context);
+            }
+            for (request, procedure) in lost.calls {
+                let refusal = self.deny(slot, &Wish::exact(Action::Call, &procedure), context);
+                self.dealer.end_call(slot, request, refusal, context);
             }
             self.publish_news(context);
         }
     }
 
-    /// What the session in `slot` holds but may not have by its new role; in order.
-    fn lost(
-        &self,
-        slot: u32,
-        (before, after): (&Role, &Role),
-        context: &mut Context<'_>,
-    ) -> (Vec<SubscriptionId>, Vec<RegistrationId>) {
-        let Some(session) = context.peers.session(slot) else { return Default::default() };
+    /// What the session in `slot` holds but may not have by its new role.
+    fn lost(&self, slot: u32, (before, after): (&Role, &Role), context: &mut Context<'_>) -> Lost {
+        let Some(session) = context.peers.session(slot) else { return Lost::default() };
         let authid = &*session.identity.authid;
         let is_lost = |action, policy: MatchPolicy, uri: &str| {
             let effect = |role: &Role| role.decide_pattern(action, (policy, uri), authid).effect;
@@ -70,10 +71,26 @@ impl Realm {
             .filter(|(_, held)| is_lost(Action::Register, held.pattern.policy, &held.pattern.uri))
             .map(|(id, _)| *id)
             .collect();
+        let calls = session.calls.iter();
+        let parts = calls.filter_map(|(id, call)| Some((*id, call.procedure_of_parts()?)));
+        let mut calls: Vec<(_, Box<str>)> = parts
+            .filter(|(_, procedure)| is_lost(Action::Call, MatchPolicy::Exact, procedure))
+            .map(|(id, procedure)| (id, procedure.into()))
+            .collect();
         subscriptions.sort_unstable();
         registrations.sort_unstable();
-        (subscriptions, registrations)
+        calls.sort_unstable();
+        Lost { subscriptions, registrations, calls }
     }
+}
+
+/// What a session may not have any more; each in order.
+#[derive(Debug, Default)]
+struct Lost {
+    subscriptions: Vec<SubscriptionId>,
+    registrations: Vec<RegistrationId>,
+    /// Calls of which parts are still to come, with their procedures.
+    calls: Vec<(RequestId, Box<str>)>,
 }
 
 #[cfg(test)]

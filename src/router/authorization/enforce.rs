@@ -30,7 +30,7 @@ pub(super) struct Wish<'m> {
 
 impl<'m> Wish<'m> {
     /// What `message` wants, if that is for anybody to decide. Another part of a call that is
-    /// under way was decided with the first one.
+    /// under way was decided with the first one; if the right is lost meanwhile the call ends then.
     // spec: advanced/authorization
     #[expect(clippy::wildcard_enum_match_arm, reason = "nothing else is an action")]
     pub(super) fn of(message: &'m Message<'_>, session: &Session) -> Option<Self> {
@@ -52,7 +52,7 @@ impl<'m> Wish<'m> {
         })
     }
 
-    const fn exact(action: Action, uri: &'m str) -> Self {
+    pub(super) const fn exact(action: Action, uri: &'m str) -> Self {
         Self { action, policy: MatchPolicy::Exact, uri, force: false }
     }
 
@@ -99,11 +99,9 @@ impl Realm {
         }
         let Some(wish) = Wish::of(message, session) else { return Ok(None) };
         let (role, authid) = (&session.identity.role, &*session.identity.authid);
-        let ruling = role.decide_pattern(wish.action, (wish.policy, wish.uri), authid);
+        let (ruling, steps) = role.weigh(wish.action, (wish.policy, wish.uri), authid);
         let denied = ruling.effect == Effect::Deny || !self.may_take_over(role, &wish, authid);
-        let is_one = wish.policy == MatchPolicy::Exact;
-        let cost = if is_one { 0 } else { role.patterns_cost(wish.action) / RULES_PER_MESSAGE };
-        context.peers.work += cost;
+        context.peers.work += steps / STEPS_PER_MESSAGE;
         let asks =
             if let Effect::Ask(authorizer) = ruling.effect { Some(authorizer) } else { None };
         if !denied && asks.is_none() {
@@ -172,13 +170,14 @@ impl Realm {
         let Some(session) = context.peers.session(slot) else { return Ok(()) };
         let Identity { role, authid, .. } = &session.identity;
         let object = (entry.policy, &*entry.uri);
-        let cost = role.patterns_cost(Action::Subscribe) / RULES_PER_MESSAGE;
-        if session.subscriptions.contains(&entry.id)
-            || role.decide_pattern(Action::Subscribe, object, authid).effect == Effect::Allow
-        {
+        if session.subscriptions.contains(&entry.id) {
             return Ok(());
         }
-        context.peers.work += cost;
+        let (ruling, steps) = role.weigh(Action::Subscribe, object, authid);
+        context.peers.work += steps / STEPS_PER_MESSAGE;
+        if ruling.effect == Effect::Allow {
+            return Ok(());
+        }
         let wish = Wish { policy: entry.policy, ..Wish::exact(Action::Subscribe, &entry.uri) };
         Err(self.deny(slot, &wish, context))
     }
@@ -224,5 +223,5 @@ impl Realm {
     }
 }
 
-/// Rules to which a pattern is compared in the time in which a message is routed.
-const RULES_PER_MESSAGE: usize = 64;
+/// Steps of holding a pattern against rules in the time in which a message is routed.
+const STEPS_PER_MESSAGE: usize = 32;

@@ -28,7 +28,7 @@ pub struct AuthenticationConfig {
 }
 
 /// Somebody who is asked about clients.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AuthenticatorConfig {
     /// About those of these methods.
     pub methods: Vec<Method>,
@@ -45,6 +45,14 @@ pub struct JwtConfig {
     pub role: Option<Arc<str>>,
 }
 
+impl JwtConfig {
+    /// A digest of what tokens must be like, keys included, and of what they are good for.
+    #[must_use]
+    pub fn fingerprint(&self) -> [u8; 32] {
+        self.rules.fingerprint(self.role.as_deref())
+    }
+}
+
 impl AuthenticationConfig {
     /// The authenticator that is asked about clients of that method, by its place.
     #[must_use]
@@ -53,7 +61,8 @@ impl AuthenticationConfig {
     }
 
     /// Whether nothing is said of who may join.
-    fn is_unsaid(&self) -> bool {
+    #[must_use]
+    pub fn is_unsaid(&self) -> bool {
         self.credentials.is_none()
             && self.principals.is_empty()
             && self.authenticators.is_empty()

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 pub use crate::message::UriCheck;
 use crate::message::uri::{MatchPolicy, Pattern, is_valid_pattern};
+use crate::session::auth::Secret;
 pub use crate::session::authorization::Disclosure;
 pub use crate::session::{Rates, RequestIds};
 use crate::wire::TransportOptions;
@@ -28,8 +29,11 @@ pub struct Config {
     /// What clients may do there; where one is missing, everything.
     pub admission: Vec<AdmissionConfig>,
     /// Whether a realm in which a client cannot even begin to prove who it is looks to it like one
-    /// that is not there.
+    /// that is not there; and one that is not there, to clients that could begin to, like one of
+    /// those that are.
     pub hide_realms: bool,
+    /// From which realms that are not there get what they show.
+    pub mock_secret: Secret,
     /// Bounds an operator may move.
     pub limits: Limits,
     /// `WELCOME.Details.agent`.

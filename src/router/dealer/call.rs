@@ -213,6 +213,25 @@ impl Dealer {
         self.fail(call, error, context);
     }
 
+    /// Ends a call of the session in `slot` that may not go on.
+    pub(in super::super) fn end_call(
+        &mut self,
+        slot: u32,
+        request: RequestId,
+        Refusal(error): Refusal,
+        context: &mut Context<'_>,
+    ) {
+        let Some(caller) = context.peers.reference(slot) else { return };
+        let session = context.peers.session(slot).expect("it was there a line ago");
+        let Some(serial) = session.calls.get(&request).map(|pending| pending.serial) else {
+            return;
+        };
+        let call = CallRef { caller, request, serial };
+        let Some(pending) = self.take_call(call, context) else { return };
+        context.peers.tell(slot, error_of(Call::CODE, request, error));
+        self.cancel(pending.callee, call, CancelMode::KillNoWait, context);
+    }
+
     /// Ends all calls of the session in `slot`, which is about to be told goodbye.
     pub(in super::super) fn cancel_calls(&mut self, slot: u32, context: &mut Context<'_>) {
         let Some(caller) = context.peers.reference(slot) else { return };

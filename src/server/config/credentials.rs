@@ -1,22 +1,17 @@
 //! Files with the principals of a realm, beside the configuration.
 
-use std::os::unix::fs::MetadataExt;
 use std::path::Path;
-use std::time::SystemTime;
 
-use super::secret::{self, Reveal};
+use super::secret::{self, References};
 use super::table::PEOPLE;
 use super::{Problem, read};
 use crate::router::config::RealmConfig;
+use crate::server::file::{self, Stamp};
 
-/// By what it is seen that a file is another one: when it was written, its length, its place.
-pub(in crate::server) type Stamp = Option<(SystemTime, u64, u64)>;
-
-/// Reads the files that `realms` name into them; appends what is wrong to `problems`, and tells
-/// `warn` of what is not.
+/// Reads the files that `realms` name into them; appends what is wrong to `problems`.
 pub(super) fn read(
     realms: &mut [RealmConfig],
-    (reveal, warn): (Reveal<'_>, &mut dyn FnMut(String)),
+    references: &References<'_>,
     problems: &mut Vec<Problem>,
 ) {
     for realm in realms {
@@ -27,10 +22,12 @@ pub(super) fn read(
         let mut blame = |text: String| {
             problems.push(Problem { source: path.clone(), line: None, text });
         };
-        let text = match secret::read(&path) {
+        let text = match secret::read(references.world, &path) {
             Ok((text, is_public)) => {
                 if is_public {
-                    warn(format!("the file {path} says who is known, and every user can read it"));
+                    let text =
+                        format!("the file {path} says who is known, and every user can read it");
+                    references.warnings.borrow_mut().push(text);
                 }
                 text
             }
@@ -41,7 +38,7 @@ pub(super) fn read(
         };
         let mut people = Vec::new();
         let before = problems.len();
-        read::read_table((&path, &text), (&PEOPLE, reveal), &mut people, problems);
+        read::read_table((&path, &text), (&PEOPLE, references), &mut people, problems);
         if problems.len() > before {
             continue;
         }
@@ -56,9 +53,5 @@ pub(super) fn read(
 /// The stamps of the files that `realms` name, in order.
 pub(super) fn stamps(realms: &[RealmConfig]) -> Vec<Stamp> {
     let paths = realms.iter().filter_map(|realm| realm.authentication.credentials.as_ref());
-    let stamp = |path| {
-        let file = std::fs::metadata(Path::new(path)).ok()?;
-        Some((file.modified().ok()?, file.len(), file.ino()))
-    };
-    paths.map(|path| stamp(&**path)).collect()
+    paths.map(|path| file::stamp(Path::new(&**path))).collect()
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
-use super::secret::Reveal;
+use super::secret::{Nothing, Reveal};
 use super::value::{Value, duration, show_duration, show_size, size};
 
 /// One key of the configuration. Everything about it stands in its row of
@@ -74,6 +74,8 @@ pub(super) enum Kind<T: 'static> {
     Networks(Place<T, Vec<IpNet>>),
     /// The path of a file. What is relative is so to where the process was started.
     Path(Place<T, Option<PathBuf>>),
+    /// The path of a file. The function takes its content over, or says what is wrong with it.
+    File(Take<T, [u8]>),
     /// A secret of a form, written as it is, as `env:NAME` or as `file:PATH`. The function takes
     /// it over, or says what is wrong with it without saying what it is. It is never shown.
     Secret(&'static str, Take<T>),
@@ -82,8 +84,8 @@ pub(super) enum Kind<T: 'static> {
     Secrets(&'static str, fn(&mut T), Take<T>),
 }
 
-/// Takes a text over into a `T`, or says what is wrong with it.
-pub(super) type Take<T> = fn(&mut T, &str) -> Result<(), String>;
+/// Takes a text over into a `T`, or octets, or says what is wrong with it.
+pub(super) type Take<T, V = str> = fn(&mut T, &V) -> Result<(), String>;
 
 /// Why a value was not taken.
 enum Mismatch {
@@ -121,8 +123,7 @@ impl<T> Key<T> {
         let Preset::Literal(literal) = self.preset else {
             return;
         };
-        let reveal: Reveal<'_> = &|_| Err("a preset is no secret".to_owned());
-        Value::with_literal(literal, |value| self.set(target, value, reveal))
+        Value::with_literal(literal, |value| self.set(target, value, &Nothing))
             .expect("a preset is a TOML literal, a test sees to it")
             .expect("a preset is a valid value, a test sees to it");
     }
@@ -161,7 +162,7 @@ impl<T> Key<T> {
             Kind::Networks(_) => {
                 "a list of networks or addresses such as \"10.0.0.0/8\" or \"::1\"".to_owned()
             }
-            Kind::Path(_) => "the path of a file".to_owned(),
+            Kind::Path(_) | Kind::File(_) => "the path of a file".to_owned(),
             Kind::Secret(form, _) => format!("{form}, {ELSEWHERE}"),
             Kind::Secrets(form, ..) => format!("a list of one or more of {form}, {ELSEWHERE}"),
         }
@@ -184,6 +185,7 @@ impl<T> Key<T> {
             | Kind::ParsedList(..)
             | Kind::Networks(_)
             | Kind::Path(_)
+            | Kind::File(_)
             | Kind::Secret(..)
             | Kind::Secrets(..) => None,
         }
@@ -194,6 +196,10 @@ impl<T> Key<T> {
         match (&self.kind, value) {
             (Kind::Parsed(_, take), Value::Text(text)) => parse(*take, target, text),
             (Kind::Secret(_, take), Value::Text(text)) => unveil(*take, target, (text, reveal)),
+            (Kind::File(take), Value::Text(path)) if is_file_name(path) => {
+                let taken = reveal.file(path).and_then(|content| take(target, &content));
+                taken.map_err(|text| Mismatch::Because(format!("{path}: {text}")))
+            }
             (Kind::ParsedList(_, clear, take), Value::List(items)) if !items.is_empty() => {
                 clear(target);
                 items
@@ -273,7 +279,7 @@ fn unveil<T>(
     target: &mut T,
     (text, reveal): (&str, Reveal<'_>),
 ) -> Result<(), Mismatch> {
-    reveal(text).and_then(|secret| take(target, &secret)).map_err(Mismatch::Because)
+    reveal.secret(text).and_then(|secret| take(target, &secret)).map_err(Mismatch::Because)
 }
 
 /// The network that `text` means; an address alone is a network of one.

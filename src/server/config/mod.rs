@@ -8,6 +8,7 @@
 
 mod credentials;
 mod document;
+mod examine;
 mod fixed;
 mod key;
 mod nest;
@@ -16,27 +17,32 @@ mod routers;
 mod secret;
 mod table;
 mod value;
+mod world;
 
 use std::cell::RefCell;
-use std::ffi::OsString;
 use std::fmt;
-use std::io::{self, Read};
+use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tracing_subscriber::filter::LevelFilter;
 
 pub use document::options_markdown;
+pub use examine::examine;
 
-use crate::router::config::{AdmissionConfig, Limits, RealmConfig};
+use crate::router::config::{AdmissionConfig, AuthenticationConfig, Limits, RealmConfig};
+use crate::server::file::{self, Stamp};
 use crate::server::tls::DoorSettings;
+use crate::session::auth::Secret;
 use crate::shard::Io;
 use crate::wire::{Serializer, TransportOptions};
-pub(super) use credentials::Stamp;
 use fixed::Fixed;
-use secret::Reveal;
+use secret::{References, Reveal};
 use value::Value;
+use world::World;
+use zeroize::Zeroizing;
 
 /// Everything an operator may say, checked.
 #[derive(Clone, Debug)]
@@ -65,6 +71,8 @@ pub(super) struct Settings {
     pub(super) insecure_allow_anonymous_remote: bool,
     /// Whether a realm looks as if it were not there to whom it does not admit.
     pub(super) hide_realms: bool,
+    /// What the parameters are made of that unknown identities are shown; `None`: of chance.
+    pub(super) mock_secret: Option<Secret>,
     /// At least one.
     pub(super) realms: Vec<RealmConfig>,
     /// At least one.
@@ -163,9 +171,6 @@ pub(super) struct Problem {
     text: String,
 }
 
-/// The variables of the environment, by name.
-pub(super) type Environment<'e> = &'e dyn Fn(&str) -> Option<OsString>;
-
 /// A configuration that will do.
 #[derive(Debug)]
 pub(super) struct Loaded {
@@ -173,8 +178,11 @@ pub(super) struct Loaded {
     pub(super) settings: Settings,
     /// Where it came from.
     pub(super) source: Source,
-    /// How it is written there.
-    pub(super) text: Option<String>,
+    /// Who may join each realm by what the configuration itself says, before files with principals
+    /// were read.
+    pub(super) alone: Vec<Arc<AuthenticationConfig>>,
+    /// Of the files with principals, from before they were read.
+    pub(super) stamps: Vec<Stamp>,
     /// What an operator should know although it is allowed, in no particular order.
     pub(super) warnings: Vec<String>,
     /// What is written that takes a restart to change.
@@ -182,9 +190,33 @@ pub(super) struct Loaded {
 }
 
 impl Loaded {
-    /// By what it is seen that a file with principals is another one.
-    pub(super) fn stamps(&self) -> Vec<Stamp> {
+    /// Of the files with principals, as they are now.
+    pub(super) fn stamps_now(&self) -> Vec<Stamp> {
         credentials::stamps(&self.settings.realms)
+    }
+
+    /// The same configuration with what files with principals say now. Nothing else is read again.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with these files, or does not go with the rest.
+    pub(super) fn with_principals_anew(&self, world: &dyn World) -> Result<Self, Refused> {
+        let (mut settings, mut problems) = (self.settings.clone(), Vec::new());
+        for (realm, alone) in settings.realms.iter_mut().zip(&self.alone) {
+            realm.authentication = Arc::clone(alone);
+        }
+        let warnings = RefCell::default();
+        let references = References { world, warnings: &warnings };
+        let stamps = credentials::stamps(&settings.realms);
+        credentials::read(&mut settings.realms, &references, &mut problems);
+        let (source, fixed) = (self.source.clone(), self.fixed.clone());
+        settings.seed_mocks();
+        settings.finish(&source, &mut problems);
+        if !problems.is_empty() {
+            return Err(Refused::Config(problems));
+        }
+        let (alone, warnings) = (self.alone.clone(), warnings.into_inner());
+        Ok(Self { settings, source, alone, stamps, warnings, fixed })
     }
 }
 
@@ -193,10 +225,24 @@ impl Loaded {
 /// # Errors
 ///
 /// Whatever is wrong with it, all at once if it can be read at all.
-pub(super) fn load(flags: &Flags, environment: Environment<'_>) -> Result<Loaded, Refused> {
-    let named = flags.config.clone().or_else(|| environment("GIGAWAMP_CONFIG").map(PathBuf::from));
-    let found = find(named).map_err(|problem| Refused::Config(vec![problem]))?;
-    load_text(flags, found, environment)
+pub(super) fn load(flags: &Flags, world: &dyn World) -> Result<Loaded, Refused> {
+    load_written(flags, world).map(|(loaded, _)| loaded)
+}
+
+/// As [`load`], and how it is written, if it is.
+///
+/// # Errors
+///
+/// As for [`load`].
+pub(super) fn load_written(
+    flags: &Flags,
+    world: &dyn World,
+) -> Result<(Loaded, Option<Zeroizing<String>>), Refused> {
+    let variable = || world.variable("GIGAWAMP_CONFIG").map(PathBuf::from);
+    let found = find(flags.config.clone().or_else(variable));
+    let (source, text) = found.map_err(|problem| Refused::Config(vec![problem]))?;
+    let written = text.as_ref().map(|text| text.as_str());
+    Ok((load_text(flags, (source, written), world)?, text))
 }
 
 /// As [`load`], of a text that was found already; no text is development mode.
@@ -204,40 +250,35 @@ pub(super) fn load(flags: &Flags, environment: Environment<'_>) -> Result<Loaded
 /// # Errors
 ///
 /// As for [`load`].
-pub(super) fn load_text(
+fn load_text(
     flags: &Flags,
-    (source, text): (Source, Option<String>),
-    environment: Environment<'_>,
+    (source, text): (Source, Option<&str>),
+    world: &dyn World,
 ) -> Result<Loaded, Refused> {
     let mut settings = Settings::preset();
     let mut problems = Vec::new();
     let warnings = RefCell::new(Vec::new());
-    let reveal: Reveal<'_> = &|written| {
-        let warn = &mut |text| warnings.borrow_mut().push(text);
-        secret::reveal(written, environment, warn)
-    };
+    let references = References { world, warnings: &warnings };
     let mut fixed = Fixed::default();
-    match &text {
+    match text {
         Some(text) => {
-            let file = (&*source.to_string(), text.as_str());
-            fixed = read::read(file, reveal, &mut settings, &mut problems);
+            let file = (&*source.to_string(), text);
+            fixed = read::read(file, &references, &mut settings, &mut problems);
         }
         None => settings.develop(),
     }
-    let warn = &mut |text| warnings.borrow_mut().push(text);
-    credentials::read(&mut settings.realms, (reveal, warn), &mut problems);
-    apply_environment(&mut settings, environment, reveal, &mut problems);
-    apply_flags(&mut settings, &flags.values, reveal).map_err(Refused::Usage)?;
-    // What contradicts what can only be said of values that are valid one by one.
-    if problems.is_empty() {
-        let file = text.as_ref().map_or("settings".to_owned(), |_| source.to_string());
-        let found = settings.check();
-        problems.extend(found.map(|(line, text)| Problem { source: file, line, text }));
-    }
+    let alone = settings.realms.iter().map(|realm| Arc::clone(&realm.authentication)).collect();
+    let stamps = credentials::stamps(&settings.realms);
+    credentials::read(&mut settings.realms, &references, &mut problems);
+    apply_environment(&mut settings, &references, &mut problems);
+    apply_flags(&mut settings, &flags.values, &references).map_err(Refused::Usage)?;
+    settings.seed_mocks();
+    settings.finish(&source, &mut problems);
     if !problems.is_empty() {
         return Err(Refused::Config(problems));
     }
-    Ok(Loaded { settings, source, text, warnings: warnings.into_inner(), fixed })
+    let warnings = warnings.into_inner();
+    Ok(Loaded { settings, source, alone, stamps, warnings, fixed })
 }
 
 impl Settings {
@@ -256,6 +297,7 @@ impl Settings {
             shutdown_timeout: Duration::ZERO,
             insecure_allow_anonymous_remote: false,
             hide_realms: false,
+            mock_secret: None,
             realms: Vec::new(),
             listeners: Vec::new(),
             limits: Limits::default(),
@@ -276,6 +318,19 @@ impl Settings {
             optional: ip.is_ipv6(),
             ..table::preset_listener()
         }));
+    }
+
+    /// Says what contradicts what, unless there are other problems: that can only be said of values
+    /// that are valid one by one.
+    fn finish(&self, source: &Source, problems: &mut Vec<Problem>) {
+        if !problems.is_empty() {
+            return;
+        }
+        let source = match source {
+            Source::Development => "settings".to_owned(),
+            Source::File(_) | Source::Stdin => source.to_string(),
+        };
+        problems.extend(self.check().map(|(line, text)| Problem { source, line, text }));
     }
 
     /// What contradicts something else, if anything does, and its line if that is one alone.
@@ -400,25 +455,26 @@ impl fmt::Display for Problem {
 }
 
 /// The file that counts and its text; no text if there is none.
-fn find(named: Option<PathBuf>) -> Result<(Source, Option<String>), Problem> {
+fn find(named: Option<PathBuf>) -> Result<(Source, Option<Zeroizing<String>>), Problem> {
     let blame = |path: &Path, error: &io::Error| Problem {
         source: path.display().to_string(),
         line: None,
         text: format!("cannot be read: {error}"),
     };
+    let read = |path: &Path| file::read_anything(path, secret::BYTES_MAX).and_then(file::into_text);
     if let Some(path) = named {
         if path.as_os_str() == "-" {
-            let mut text = String::new();
-            let result = io::stdin().read_to_string(&mut text);
-            result.map_err(|error| blame(Path::new("standard input"), &error))?;
+            let octets = file::read_all(io::stdin(), file::ROOM_AT_FIRST, secret::BYTES_MAX);
+            let text = octets.and_then(file::into_text);
+            let text = text.map_err(|error| blame(Path::new("standard input"), &error))?;
             return Ok((Source::Stdin, Some(text)));
         }
-        let text = std::fs::read_to_string(&path).map_err(|error| blame(&path, &error))?;
+        let text = read(&path).map_err(|error| blame(&path, &error))?;
         return Ok((Source::File(path), Some(text)));
     }
     for path in SEARCHED {
         let path = PathBuf::from(path);
-        match std::fs::read_to_string(&path) {
+        match read(&path) {
             Ok(text) => return Ok((Source::File(path), Some(text))),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             // A file that is there but cannot be read must not lead to development mode.
@@ -432,13 +488,12 @@ fn find(named: Option<PathBuf>) -> Result<(Source, Option<String>), Problem> {
 /// Kubernetes sets `GIGAWAMP_SERVICE_HOST` and the like for a service of that name.
 fn apply_environment(
     settings: &mut Settings,
-    environment: Environment<'_>,
-    reveal: Reveal<'_>,
+    references: &References<'_>,
     problems: &mut Vec<Problem>,
 ) {
     let mut apply = |prefix: &str, name: &str, set: &mut dyn FnMut(&Value<'_>) -> _| {
         let variable = variable(prefix, name);
-        let Some(given) = environment(&variable) else {
+        let Some(given) = references.world.variable(&variable) else {
             return;
         };
         let result = given
@@ -449,10 +504,10 @@ fn apply_environment(
         }
     };
     for key in table::TOP.keys {
-        apply("", key.name, &mut |value| key.set(settings, value, reveal));
+        apply("", key.name, &mut |value| key.set(settings, value, references));
     }
     for key in table::LIMITS.keys {
-        apply("LIMITS_", key.name, &mut |value| key.set(&mut settings.limits, value, reveal));
+        apply("LIMITS_", key.name, &mut |value| key.set(&mut settings.limits, value, references));
     }
 }
 
@@ -488,7 +543,7 @@ pub(super) const SEARCHED: [&str; 2] = ["gigawamp.toml", "/etc/gigawamp/gigawamp
 pub(super) fn read_text(text: &str) -> Result<Settings, Vec<String>> {
     let mut settings = Settings::preset();
     let mut problems = Vec::new();
-    let reveal: Reveal<'_> = &|written| Ok(written.to_owned().into());
+    let reveal: Reveal<'_> = &|written: &str| Ok(written.to_owned().into());
     read::read(("gigawamp.toml", text), reveal, &mut settings, &mut problems);
     let mut problems: Vec<_> = problems.iter().map(ToString::to_string).collect();
     if problems.is_empty() {

@@ -250,7 +250,7 @@ mod tests {
     ];
 
     fn house(text: &str) -> Result<House, Vec<String>> {
-        let reveal: super::super::secret::Reveal<'_> = &|text| match text {
+        let reveal: super::super::secret::Reveal<'_> = &|text: &str| match text {
             "env:KEY" => Ok("revealed".to_owned().into()),
             "env:GONE" => Err("the variable GONE is not set".to_owned()),
             other => Ok(other.to_owned().into()),

@@ -1,7 +1,11 @@
 //! What routers are told of the settings.
 
+use std::sync::Arc;
+
+use super::table::chance_secret;
 use super::{ListenerSettings, Settings};
 use crate::router::config::{Config, Method, RealmConfig};
+use crate::session::auth::mock::seed_of_realm;
 
 impl Settings {
     /// The configuration of routers that have these listeners.
@@ -19,8 +23,18 @@ impl Settings {
             listeners: listeners.iter().map(transport).collect(),
             admission: listeners.iter().map(|listener| listener.admission.clone()).collect(),
             hide_realms: self.hide_realms,
+            mock_secret: self.mock_secret.clone().unwrap_or_else(chance_secret),
             limits: self.limits.clone(),
             agent: agent.to_owned(),
+        }
+    }
+
+    /// Settles what unknown identities are shown in each realm.
+    pub(super) fn seed_mocks(&mut self) {
+        let secret = self.mock_secret.clone().unwrap_or_else(chance_secret);
+        for realm in &mut self.realms {
+            let seed = seed_of_realm(&secret, &realm.name);
+            Arc::make_mut(&mut realm.authentication_mut().principals).reseed(seed);
         }
     }
 

@@ -340,9 +340,89 @@ fn the_environment_wins_over_the_file_and_flags_over_both() {
         "GIGAWAMP_SHARDS: expected an integer from 1 to 256 or \"auto\", found the text \"many\""
     );
     let flags = Flags { config: Some(path.clone()), values: vec![("shards", "0".into())] };
-    let Err(Refused::Usage(text)) = load(&flags, &|_| None) else { panic!("refused") };
+    let Err(Refused::Usage(text)) = load(&flags, &|_: &str| None) else { panic!("refused") };
     assert!(text.starts_with("--shards: expected an integer from 1 to 256"), "{text}");
     std::fs::remove_file(path).unwrap();
+}
+
+/// The configuration goes on as it was read, whatever is in its file by now: nobody has asked to
+/// read that again.
+#[test]
+fn principals_in_files_are_read_anew_without_the_rest() {
+    let folder = std::env::temp_dir().join(format!("gigawamp-anew-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let (path, people) = (folder.join("gigawamp.toml"), folder.join("people.toml"));
+    let text = format!(
+        "[[realms]]\nname = \"realm1\"\ncredentials = \"{}\"\n[[realms.principals]]\n\
+         authid = \"ann\"\nrole = \"user\"\nticket = \"a ticket of ann\"\n\
+         [[listeners]]\naddress = \"127.0.0.1:8080\"\n",
+        people.display()
+    );
+    std::fs::write(&path, text).unwrap();
+    let write = |authid: &str| {
+        let ticket = "role = \"user\"\nticket = \"a ticket\"";
+        let text = format!("[[principals]]\nauthid = \"{authid}\"\n{ticket}\n");
+        std::fs::write(&people, text).unwrap();
+    };
+    let world = |_: &str| None;
+    let known = |loaded: &Loaded| {
+        let principals = &loaded.settings.realms[0].authentication.principals;
+        ["ann", "joe", "sue"].map(|authid| principals.find(authid).is_some())
+    };
+    write("joe");
+    let flags = Flags { config: Some(path.clone()), ..Flags::default() };
+    let loaded = load(&flags, &world).unwrap();
+    assert_eq!(known(&loaded), [true, true, false]);
+    std::fs::write(&path, "nonsense").unwrap();
+    write("sue");
+    let anew = loaded.with_principals_anew(&world).unwrap();
+    assert_eq!(known(&anew), [true, false, true]);
+    assert_eq!((&anew.source, &anew.fixed), (&loaded.source, &loaded.fixed));
+    // And again, so that nobody is left over from before.
+    write("joe");
+    assert_eq!(known(&anew.with_principals_anew(&world).unwrap()), [true, true, false]);
+    write("ann");
+    let Err(Refused::Config(problems)) = loaded.with_principals_anew(&world) else {
+        panic!("refused")
+    };
+    assert!(problems[0].to_string().starts_with(&people.display().to_string()), "{problems:?}");
+    std::fs::remove_dir_all(&folder).unwrap();
+}
+
+/// A world in which somebody writes a file while it is read.
+struct Meddled;
+
+impl World for Meddled {
+    fn variable(&self, _: &str) -> Option<std::ffi::OsString> {
+        None
+    }
+
+    fn file(&self, path: &str, bytes_max: usize) -> io::Result<(Zeroizing<Vec<u8>>, bool)> {
+        let read = file::read(Path::new(path), bytes_max)?;
+        std::fs::write(path, [&read.0[..], b"# more\n"].concat())?;
+        Ok(read)
+    }
+}
+
+#[test]
+fn what_changes_while_it_is_read_is_seen_to_have_changed() {
+    let folder = std::env::temp_dir().join(format!("gigawamp-meddled-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let people = folder.join("people.toml");
+    let joe = "[[principals]]\nauthid = \"joe\"\nrole = \"user\"\nticket = \"a ticket\"\n";
+    std::fs::write(&people, joe).unwrap();
+    let listener = "[[listeners]]\naddress = \"127.0.0.1:8080\"\n";
+    let text = format!(
+        "[[realms]]\nname = \"realm1\"\ncredentials = \"{}\"\n{listener}",
+        people.display()
+    );
+    let found = (Source::Stdin, Some(&*text));
+    let loaded = load_text(&Flags::default(), found, &Meddled).unwrap();
+    assert_ne!(loaded.stamps, loaded.stamps_now());
+    let anew = loaded.with_principals_anew(&Meddled).unwrap();
+    assert_ne!(anew.stamps, anew.stamps_now());
+    assert_eq!(anew.with_principals_anew(&|_: &str| None).unwrap().stamps, anew.stamps_now());
+    std::fs::remove_dir_all(&folder).unwrap();
 }
 
 #[test]
@@ -411,7 +491,8 @@ fn the_example_shows_every_option_at_its_default() {
     let full = uncomment(example, true);
     // It names files and variables that are not here, and whoever needs them goes without.
     for problem in read(&full).err().unwrap_or_default() {
-        let absent = ["is not set", "cannot be read", "No such file", "which is no authorizer"];
+        let absent =
+            ["is not set", "cannot be read", "there are no files", "which is no authorizer"];
         assert!(absent.iter().any(|text| problem.contains(text)), "{problem}");
     }
     let mut written = Vec::new();
@@ -429,8 +510,8 @@ fn the_example_shows_every_option_at_its_default() {
 }
 
 /// `example` with what it has commented out. "#key = value" is an option at its default, "# text"
-/// a comment. Below "#[table]" options have no default to be shown at: they stand there with
-/// `everything` alone.
+/// a comment. Below "#[table]" options have no default to be shown at, nor have those that name a
+/// file with a secret: they stand there with `everything` alone.
 fn uncomment(example: &str, everything: bool) -> String {
     let mut is_off = false;
     let mut out = String::new();
@@ -442,7 +523,7 @@ fn uncomment(example: &str, everything: bool) -> String {
             is_off = code.is_some();
         }
         out += match code {
-            Some(code) if everything || !is_off => code,
+            Some(code) if everything || !is_off && !code.contains(" = \"file:") => code,
             Some(_) | None => line,
         };
         out.push('\n');
@@ -472,7 +553,7 @@ fn presets_of_the_core_lie_within_what_may_be_written() {
     for key in table::LIMITS.keys {
         let shown = key.show(&mut limits).expect("every limit can be shown");
         let mut other = Limits::default();
-        Value::with_literal(&shown, |value| key.set(&mut other, value, &|_| Err(String::new())))
+        Value::with_literal(&shown, |value| key.set(&mut other, value, &secret::Nothing))
             .unwrap()
             .unwrap();
         assert_eq!(format!("{limits:?}"), format!("{other:?}"), "{}", key.name);
@@ -523,4 +604,30 @@ pub(super) fn rows<T>(
 
 fn secs(count: u64) -> Duration {
     Duration::from_secs(count)
+}
+
+#[test]
+fn what_unknown_names_are_shown_stays_the_same_with_a_secret() {
+    let salt = |text: &str, realm: usize| {
+        let text = format!(
+            "{text}[[realms]]\nname = \"a\"\n[[realms.principals]]\nauthid = \"joe\"\n\
+             role = \"x\"\nsecret = \"s\"\nsalt = \"0123456789\"\n\
+             [[realms]]\nname = \"b\"\n[[realms.principals]]\nauthid = \"joe\"\n\
+             role = \"x\"\nsecret = \"s\"\nsalt = \"0123456789\"\n\
+             [[listeners]]\naddress = \"127.0.0.1:1\"\n"
+        );
+        let mut settings = read(&text).unwrap();
+        settings.seed_mocks();
+        let config = settings.config(&[], "agent");
+        let ghost = config.realms[realm].authentication.principals.cra("ghost").unwrap();
+        ghost.credential.salted.unwrap().salt
+    };
+    let [one, other] = ["0123456789abcdef", "another 16 octets"];
+    let with = |secret: &str, realm| salt(&format!("mock_secret = \"{secret}\"\n"), realm);
+    assert_eq!(with(one, 0), with(one, 0));
+    assert_ne!(with(one, 0), with(other, 0));
+    assert_ne!(with(one, 0), with(one, 1), "each realm has its own");
+    assert_ne!(with(one, 0), salt("", 0), "chance");
+    let problems = read("mock_secret = \"short\"\n").unwrap_err();
+    assert!(problems[0].contains("it is shorter than 16 octets"), "{problems:?}");
 }

@@ -4,11 +4,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use ureq::Agent;
-use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
+use ureq::http::Uri;
+use ureq::tls::{Certificate, RootCerts, TlsConfig};
 
 use crate::limits::ADVICE_BYTES_MAX;
 use crate::router::advice::Reply;
 use crate::router::config::HttpTarget;
+use crate::server::tls;
 
 /// Targets whose connections are kept; there are more only after many reloads.
 const AGENTS_MAX: usize = 64;
@@ -23,11 +25,13 @@ impl Agents {
     /// Asks `target`, and waits at most `timeout` for all of its answer.
     pub(super) fn post(&self, target: &Arc<HttpTarget>, body: &str, timeout: Duration) -> Reply {
         let failed = |what: &str| Reply::Failed(format!("{target:?}: {what}"));
+        let late = || Reply::Late(format!("{target:?}: it took too long"));
         let Some(agent) = self.agent(target) else { return failed("its `ca` is not usable") };
         let request = agent.post(&*target.url).config().timeout_global(Some(timeout)).build();
         let request = request.header("content-type", "application/json");
         let mut response = match request.send(body) {
             Ok(response) => response,
+            Err(ureq::Error::Timeout(_)) => return late(),
             Err(error) => return failed(&error.to_string()),
         };
         if response.status().as_u16() != 200 {
@@ -37,6 +41,7 @@ impl Agents {
         let limit = ADVICE_BYTES_MAX as u64 + 1;
         match response.body_mut().with_config().limit(limit).read_to_vec() {
             Ok(body) => Reply::Body(body),
+            Err(ureq::Error::Timeout(_)) => late(),
             Err(ureq::Error::BodyExceedsLimit(_)) => failed("its answer is too long"),
             Err(error) => failed(&error.to_string()),
         }
@@ -57,33 +62,34 @@ impl Agents {
     }
 }
 
+/// The scheme, host and port of a target: which server it is, whatever is asked of it.
+pub(super) fn origin(target: &HttpTarget) -> Box<str> {
+    let Ok(url) = target.url.parse::<Uri>() else { return target.url.clone() };
+    let scheme = url.scheme_str().unwrap_or_default();
+    let host = url.host().unwrap_or_default().trim_end_matches('.').to_ascii_lowercase();
+    let port = url.port_u16().unwrap_or(if scheme == "https" { 443 } else { 80 });
+    format!("{scheme}://{host}:{port}").into()
+}
+
 /// An agent that follows no redirects and uses no proxy: where the answer comes from is settled by
 /// the configuration alone.
 fn new_agent(target: &HttpTarget) -> Option<Agent> {
     let roots = match &target.authorities {
         None => RootCerts::WebPki,
-        Some(pem) => RootCerts::from(certificates(pem)?),
+        Some(pem) => {
+            let roots = tls::certificates(pem).ok()?;
+            RootCerts::from(roots.iter().map(|root| Certificate::from_der(root).to_owned()))
+        }
     };
-    let tls = TlsConfig::builder().root_certs(roots).build();
+    let trust = TlsConfig::builder().root_certs(roots).build();
     let config = Agent::config_builder()
         .http_status_as_error(false)
         .max_redirects(0)
         .proxy(None)
-        .tls_config(tls)
+        .tls_config(trust)
         .user_agent(concat!("gigawamp/", env!("CARGO_PKG_VERSION")))
         .build();
     Some(config.new_agent())
-}
-
-/// All certificates of a PEM file, of which there must be one at least.
-fn certificates(pem: &[u8]) -> Option<Vec<ureq::tls::Certificate<'static>>> {
-    let mut all = Vec::new();
-    for item in parse_pem(pem) {
-        if let PemItem::Certificate(certificate) = item.ok()? {
-            all.push(certificate);
-        }
-    }
-    (!all.is_empty()).then_some(all)
 }
 
 #[cfg(test)]
@@ -128,6 +134,20 @@ mod tests {
     }
 
     #[test]
+    fn a_server_is_told_by_scheme_host_and_port() {
+        for (url, expected) in [
+            ("http://example.com/a?b=c", "http://example.com:80"),
+            ("http://joe:secret@Example.COM.:80", "http://example.com:80"),
+            ("HTTPS://example.com", "https://example.com:443"),
+            ("https://example.com:8443/", "https://example.com:8443"),
+            ("http://[::1]:8080/a", "http://[::1]:8080"),
+        ] {
+            let target = HttpTarget { url: url.into(), authorities: None };
+            assert_eq!(*origin(&target), *expected, "{url}");
+        }
+    }
+
+    #[test]
     fn anything_but_200_is_a_failure() {
         let redirect = b"HTTP/1.1 302 Found\r\nlocation: /other\r\ncontent-length: 0\r\n\r\n";
         let error = b"HTTP/1.1 500 Oh\r\ncontent-length: 4\r\n\r\ntrue";
@@ -152,7 +172,7 @@ mod tests {
         let url = format!("http://{}/", listener.local_addr().unwrap()).into();
         let target = Arc::new(HttpTarget { url, authorities: None });
         let reply = Agents::default().post(&target, "[]", Duration::from_millis(50));
-        assert!(matches!(reply, Reply::Failed(_)), "{reply:?}");
+        assert!(matches!(reply, Reply::Late(_)), "{reply:?}");
     }
 
     #[test]

@@ -11,7 +11,7 @@ pub mod cra;
 pub mod cryptosign;
 pub mod hex;
 pub mod jwt;
-mod mock;
+pub mod mock;
 pub mod principals;
 pub mod scram;
 pub mod secret;

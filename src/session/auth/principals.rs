@@ -215,6 +215,17 @@ impl Principals {
         }
     }
 
+    /// From here on, what unknown identities are shown comes from `seed`.
+    pub fn reseed(&mut self, seed: Secret) {
+        self.mocks = self.mocks.seeded(seed);
+    }
+
+    /// What unknown identities are shown.
+    #[must_use]
+    pub const fn mocks(&self) -> &Mocks {
+        &self.mocks
+    }
+
     /// Takes another one in.
     ///
     /// # Errors

@@ -8,14 +8,16 @@
 //!
 //! What decides about a URI decides about a *pattern* too, taken as a whole: the most specific rule
 //! that covers all it can match. But it is denied if anything that it can match has a more specific
-//! rule that does not allow it. So nobody may have by a pattern what it may not have one by one,
-//! and no rule needs to be written twice.
+//! rule that does not allow it, or if it overlaps with so many rules that nobody has the time to
+//! find that out (`overlap` has the figure). So nobody may have by a pattern what it may not have
+//! one by one, and no rule needs to be written twice.
 //!
 //! `${authid}` in a rule stands for the peer's authid as a whole component. An authid that is no
 //! single component of a URI (empty, with dots or white space) has no URIs of its own: rules that
 //! allow never fit it, and rules that deny or ask fit, and deny, whatever they could mean, which is
 //! all that begins as they do before the variable.
 
+mod overlap;
 mod rule;
 mod table;
 #[cfg(test)]
@@ -81,6 +83,10 @@ impl Say for Ruling {
         self.effect != Effect::Allow && self.effect != covering.effect
     }
 
+    fn is_as_strict(self, other: Self) -> bool {
+        self.effect == other.effect
+    }
+
     fn closed(self) -> Self {
         Self { effect: Effect::Deny, ..self }
     }
@@ -97,6 +103,10 @@ impl Say for Disclosure {
 
     fn vetoes(self, covering: Self) -> bool {
         self.is_strict() && self != covering
+    }
+
+    fn is_as_strict(self, other: Self) -> bool {
+        self == other
     }
 
     fn closed(self) -> Self {
@@ -161,14 +171,27 @@ impl Role {
     pub fn decide_pattern(
         &self,
         action: Action,
-        (policy, uri): (MatchPolicy, &str),
+        object: (MatchPolicy, &str),
         authid: &str,
     ) -> Ruling {
-        let Some(tables) = &self.rules else { return Ruling::ALLOWED };
+        self.weigh(action, object, authid).0
+    }
+
+    /// The same, and how many steps it took to hold the pattern against other rules than the one
+    /// that covers it: none for a URI, and never more than a few thousand.
+    #[inline]
+    #[must_use]
+    pub fn weigh(
+        &self,
+        action: Action,
+        (policy, uri): (MatchPolicy, &str),
+        authid: &str,
+    ) -> (Ruling, usize) {
+        let Some(tables) = &self.rules else { return (Ruling::ALLOWED, 0) };
         let is_one = policy == MatchPolicy::Wildcard && !uri.split('.').any(str::is_empty);
         let policy = if is_one { MatchPolicy::Exact } else { policy };
-        let object = Object { policy, uri, authid };
-        tables[action as usize].judge(object).unwrap_or(Ruling::DENIED)
+        let (ruling, steps) = tables[action as usize].judge(Object { policy, uri, authid });
+        (ruling.unwrap_or(Ruling::DENIED), steps)
     }
 
     /// Whether the rule that decides about the URI is meant for it: it is exact, or a prefix that
@@ -188,12 +211,6 @@ impl Role {
         })
     }
 
-    /// With how many rules a pattern may have to be compared.
-    #[must_use]
-    pub fn patterns_cost(&self, action: Action) -> usize {
-        self.rules.as_ref().map_or(0, |tables| tables[action as usize].strict_count())
-    }
-
     /// Whether a peer that calls or publishes that tells who it is, if the role has an answer.
     #[inline]
     #[must_use]
@@ -204,7 +221,7 @@ impl Role {
             Action::Publish => &tables[1],
             Action::Register | Action::Subscribe | Action::Takeover => return None,
         };
-        table.judge(Object { policy: MatchPolicy::Exact, uri, authid })
+        table.judge(Object { policy: MatchPolicy::Exact, uri, authid }).0
     }
 }
 

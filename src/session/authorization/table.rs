@@ -7,13 +7,14 @@
 //! | wildcards, and all others  | a trie by components                          | hashes          |
 //! | with `${authid}`           |                                               |                 |
 //!
-//! What does not simply allow is also in a list of its own, through which patterns are held
-//! against it: see [`Table::judge`].
+//! What does not simply allow is also in a trie of its own, through which patterns are held
+//! against it: see [`Table::judge`] and [`Overlaps`].
 
 use ahash::RandomState;
 
+use super::AUTHID;
+use super::overlap::Overlaps;
 use super::trie::Trie;
-use super::{AUTHID, is_own_component};
 use crate::env::Map;
 use crate::message::uri::{MatchPolicy, Pattern};
 
@@ -25,6 +26,8 @@ pub(super) trait Say: Copy {
     fn is_strict(self) -> bool;
     /// Whether it stands against a pattern of which `covering` is said.
     fn vetoes(self, covering: Self) -> bool;
+    /// Whether both stand against the same patterns.
+    fn is_as_strict(self, other: Self) -> bool;
     /// The strictest there is to say, for the same reason.
     fn closed(self) -> Self;
 }
@@ -64,10 +67,8 @@ pub(super) struct Table<V> {
     exact: Map<Box<str>, V>,
     prefixes: Vec<Prefix<V>>,
     others: Trie<V>,
-    /// Exact rules and prefixes that are strict, by their texts.
-    strict_fixed: Vec<(Pattern, V)>,
-    /// The other strict rules.
-    strict_others: Vec<(Pattern, V)>,
+    /// All that are strict.
+    strict: Overlaps<V>,
 }
 
 #[derive(Clone, Debug)]
@@ -85,8 +86,7 @@ impl<V: Say> Table<V> {
             exact: Map::with_hasher(plain_hasher()),
             prefixes: Vec::new(),
             others: Trie::new(),
-            strict_fixed: Vec::new(),
-            strict_others: Vec::new(),
+            strict: Overlaps::new(),
         };
         for (pattern, said) in rules {
             table.add(pattern, said);
@@ -99,8 +99,7 @@ impl<V: Say> Table<V> {
         let is_own = pattern.uri.split('.').any(|component| component == AUTHID);
         let is_fixed = !is_own && pattern.policy != MatchPolicy::Wildcard;
         if said.is_strict() {
-            let list = if is_fixed { &mut self.strict_fixed } else { &mut self.strict_others };
-            list.push((pattern.clone(), said));
+            self.strict.insert(pattern, said);
         }
         let text = pattern.uri.clone();
         match pattern.policy {
@@ -118,7 +117,6 @@ impl<V: Say> Table<V> {
     }
 
     fn sort(&mut self) {
-        self.strict_fixed.sort_by(|(one, _), (other, _)| one.uri.cmp(&other.uri));
         self.prefixes.sort_by(|one, other| one.text.cmp(&other.text));
         self.prefixes.dedup_by(|next, kept| {
             let is_same = next.text == kept.text;
@@ -139,26 +137,17 @@ impl<V: Say> Table<V> {
         }
     }
 
-    /// What the most specific rule says that covers all of `object`, and how specific it is; of a
-    /// pattern, unless it can match something of which a rule at least as specific says worse.
-    pub(super) fn judge(&self, object: Object<'_>) -> Option<V> {
-        let (rank, said) = self.best(object)?;
-        if object.policy == MatchPolicy::Exact {
-            return Some(said);
+    /// What the most specific rule says that covers all of `object`; of a pattern, unless it can
+    /// match something of which a rule at least as specific says worse. And how many steps it took
+    /// to find that out, beyond those for a URI.
+    #[inline]
+    pub(super) fn judge(&self, object: Object<'_>) -> (Option<V>, usize) {
+        let Some((rank, said)) = self.best(object) else { return (None, 0) };
+        if object.policy == MatchPolicy::Exact || said.closed().is_as_strict(said) {
+            return (Some(said), 0);
         }
-        let head = head_of(object);
-        let first = self.strict_fixed.partition_point(|(pattern, _)| *pattern.uri < *head);
-        let fixed = self.strict_fixed[first..].iter();
-        let fixed = fixed.take_while(|(pattern, _)| pattern.uri.starts_with(head));
-        let veto = fixed
-            .chain(&self.strict_others)
-            .find(|(pattern, other)| other.vetoes(said) && stands_against(pattern, object, rank));
-        Some(veto.map_or(said, |(_, other)| other.closed()))
-    }
-
-    /// How many rules a pattern may have to be held against.
-    pub(super) fn strict_count(&self) -> usize {
-        self.strict_fixed.len() + self.strict_others.len()
+        let (veto, steps) = self.strict.against(object, (rank, said));
+        (Some(veto.map_or(said, Say::closed)), steps)
     }
 
     /// What the most specific rule says that covers all of `object`.
@@ -213,59 +202,9 @@ fn head_of(object: Object<'_>) -> &str {
     &uri[..at.min(uri.len())]
 }
 
-/// Whether the rule decides anything that `object` can match, rather than one of `rank`.
-fn stands_against(rule: &Pattern, object: Object<'_>, rank: Rank) -> bool {
-    let own = |component| if component == AUTHID { object.authid } else { component };
-    let before = rule.uri.find(AUTHID).filter(|_| !is_own_component(object.authid));
-    if let Some(before) = before {
-        // Nobody knows what it means: it may mean anything from the variable on.
-        let open = (MatchPolicy::Prefix, rule.uri[..before].split('.'));
-        return meet(open, (object.policy, object.uri.split('.')));
-    }
-    let rule_rank = match rule.policy {
-        MatchPolicy::Exact => Rank::Exact,
-        MatchPolicy::Prefix => {
-            let lengths = rule.uri.split('.').map(|component| own(component).len() + 1);
-            Rank::Prefix(lengths.sum::<usize>() - 1)
-        }
-        MatchPolicy::Wildcard => {
-            let literals = (0..).zip(rule.uri.split('.')).filter(|(_, part)| !part.is_empty());
-            Rank::Wildcard(literals.map(|(depth, _)| bit(depth)).sum())
-        }
-    };
-    let parts = (rule.policy, rule.uri.split('.').map(own));
-    rule_rank >= rank && meet(parts, (object.policy, object.uri.split('.')))
-}
-
 /// What the component at `depth` is in [`Rank::Wildcard`].
 pub(super) const fn bit(depth: u32) -> u64 {
     1_u64.rotate_right(depth + 1)
-}
-
-/// Whether there can be a URI that both patterns, given by their components, match.
-fn meet<'a>(
-    (one_policy, one): (MatchPolicy, impl Iterator<Item = &'a str>),
-    (other_policy, other): (MatchPolicy, impl Iterator<Item = &'a str>),
-) -> bool {
-    let (mut one, mut other) = (one.peekable(), other.peekable());
-    loop {
-        let (left, right) = match (one.next(), other.next()) {
-            (Some(left), Some(right)) => (left, right),
-            // Whichever has components left, the other one is no prefix.
-            (left, right) => return left.is_none() && right.is_none(),
-        };
-        let left_open = one_policy == MatchPolicy::Prefix && one.peek().is_none();
-        let right_open = other_policy == MatchPolicy::Prefix && other.peek().is_none();
-        let meets = match (left_open, right_open) {
-            (true, true) => return left.starts_with(right) || right.starts_with(left),
-            (true, false) => return right.is_empty() || right.starts_with(left),
-            (false, true) => return left.is_empty() || left.starts_with(right),
-            (false, false) => left.is_empty() || right.is_empty() || left == right,
-        };
-        if !meets {
-            return false;
-        }
-    }
 }
 
 /// What hashes the texts of rules. They are the operator's, who has no reason to make them

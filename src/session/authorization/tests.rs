@@ -116,6 +116,135 @@ fn tables_say_what_the_rules_say() {
     }
 }
 
+/// What the rules come to for a pattern, by comparing it with each of them; the rule that covers it
+/// is taken from the table, as the other tests look after that.
+fn naively_as_a_whole(rules: &[(Rule, Effect)], role: &Role, object: Object<'_>) -> Effect {
+    let table = &role.rules.as_ref().unwrap()[Action::Subscribe as usize];
+    let Some((rank, covering)) = table.best(object) else { return Effect::Deny };
+    let is_against = |(rule, effect): &&(Rule, Effect)| {
+        let vetoes = *effect != Effect::Allow && *effect != covering.effect;
+        rule.actions.has(Action::Subscribe) && vetoes && stands_against(&rule.uris, object, rank)
+    };
+    if rules.iter().any(|rule| is_against(&rule)) { Effect::Deny } else { covering.effect }
+}
+
+/// Whether the rule decides anything that `object` can match, rather than one of `rank`.
+fn stands_against(rule: &Pattern, object: Object<'_>, rank: Rank) -> bool {
+    let own = |component| if component == AUTHID { object.authid } else { component };
+    let before = rule.uri.find(AUTHID).filter(|_| !is_own_component(object.authid));
+    if let Some(before) = before {
+        // Nobody knows what it means: it may mean anything from the variable on.
+        let open = (MatchPolicy::Prefix, rule.uri[..before].split('.').collect());
+        return meet(open, (object.policy, object.uri.split('.').collect()));
+    }
+    let rule_rank = match rule.policy {
+        MatchPolicy::Exact => Rank::Exact,
+        MatchPolicy::Prefix => {
+            let lengths = rule.uri.split('.').map(|component| own(component).len() + 1);
+            Rank::Prefix(lengths.sum::<usize>() - 1)
+        }
+        MatchPolicy::Wildcard => {
+            let literals = (0..).zip(rule.uri.split('.')).filter(|(_, part)| !part.is_empty());
+            Rank::Wildcard(literals.map(|(depth, _)| table::bit(depth)).sum())
+        }
+    };
+    let parts = (rule.policy, rule.uri.split('.').map(own).collect());
+    rule_rank >= rank && meet(parts, (object.policy, object.uri.split('.').collect()))
+}
+
+/// Whether there can be a URI that both patterns, given by their components, match.
+fn meet(
+    (one_policy, one): (MatchPolicy, Vec<&str>),
+    (other_policy, other): (MatchPolicy, Vec<&str>),
+) -> bool {
+    for place in 0.. {
+        let (left, right) = match (one.get(place), other.get(place)) {
+            (Some(left), Some(right)) => (*left, *right),
+            // Whichever has components left, the other one is no prefix.
+            (left, right) => return left.is_none() && right.is_none(),
+        };
+        let left_open = one_policy == MatchPolicy::Prefix && place + 1 == one.len();
+        let right_open = other_policy == MatchPolicy::Prefix && place + 1 == other.len();
+        let meets = match (left_open, right_open) {
+            (true, true) => return left.starts_with(right) || right.starts_with(left),
+            (true, false) => return right.is_empty() || right.starts_with(left),
+            (false, true) => return left.is_empty() || left.starts_with(right),
+            (false, false) => left.is_empty() || right.is_empty() || left == right,
+        };
+        if !meets {
+            return false;
+        }
+    }
+    unreachable!("one of them ends")
+}
+
+// spec: A-AUZ-06
+#[test]
+fn patterns_are_held_against_all_rules_as_if_one_by_one() {
+    let mut random = Random::from_seed([6; 32]);
+    let mut counts = [0; 2];
+    for _ in 0..5_000 {
+        let count = random.below(14);
+        let mut rules: Vec<_> = (0..count).filter_map(|_| random_rule(&mut random)).collect();
+        // Without one that covers most of it there is nothing to be held against.
+        if random.below(2) == 0 {
+            rules.push((
+                Rule::parse(pick(&mut random, &["* *", "* a*", "* a..", "* ..", "* .a"])).unwrap(),
+                Effect::Allow,
+            ));
+        }
+        let role = Role::new(&rules, &[]);
+        for _ in 0..4 {
+            let (policy, uri) = random_pattern(&mut random);
+            if policy == MatchPolicy::Wildcard && !uri.split('.').any(str::is_empty) {
+                continue;
+            }
+            for authid in AUTHIDS {
+                let object = Object { policy, uri: &uri, authid };
+                let said = role.decide_pattern(Action::Subscribe, (policy, &uri), authid).effect;
+                let expected = match policy {
+                    MatchPolicy::Exact => naively(&rules, Action::Subscribe, &uri, authid),
+                    MatchPolicy::Prefix | MatchPolicy::Wildcard => {
+                        naively_as_a_whole(&rules, &role, object)
+                    }
+                };
+                counts[usize::from(said == Effect::Deny)] += 1;
+                assert_eq!(said, expected, "{policy:?} {uri:?} for {authid:?} by {rules:#?}");
+            }
+        }
+    }
+    assert!(counts.iter().all(|count| *count > 10_000), "a one-sided test: {counts:?}");
+}
+
+// spec: A-AUZ-06
+#[test]
+fn a_pattern_takes_only_so_many_steps() {
+    use MatchPolicy::{Prefix, Wildcard};
+    let allow = |text: &str| (Rule::parse(text).unwrap(), Effect::Allow);
+    let deny = |text: &str| (Rule::parse(text).unwrap(), Effect::Deny);
+    // Less specific than what covers the pattern, but each might overlap with it.
+    let role = |count| {
+        let others = (0..count).map(|number| deny(&format!("* .b{number}.x")));
+        let fixed = (0..count).map(|number| deny(&format!("* org.b{number}.x")));
+        let rules = [allow("* a.."), allow("* com.*")].into_iter();
+        Role::new(&rules.chain(others).chain(fixed).collect::<Vec<_>>(), &[])
+    };
+    let (few, many) = (role(1_000), role(100_000));
+    for (role, policy, uri, expected, steps_max) in [
+        (&few, Wildcard, "a..", Effect::Allow, 3_000),
+        (&many, Wildcard, "a..", Effect::Deny, overlap::VISITS_MAX + 1),
+        (&many, Wildcard, "a.b7.", Effect::Allow, 10),
+        (&few, Wildcard, "a..y", Effect::Allow, 3_000),
+        (&many, Prefix, "com.a.", Effect::Allow, 10),
+        (&many, Prefix, "", Effect::Deny, 0),
+        (&many, Wildcard, "com..x", Effect::Allow, 10),
+    ] {
+        let (ruling, steps) = role.weigh(Action::Subscribe, (policy, uri), "joe");
+        assert_eq!(ruling.effect, expected, "{policy:?} {uri:?}");
+        assert!(steps <= steps_max, "{steps} steps for {policy:?} {uri:?}");
+    }
+}
+
 // spec: A-AUZ-06
 #[test]
 fn nobody_has_by_a_pattern_what_it_has_not_one_by_one() {

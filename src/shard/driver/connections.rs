@@ -19,6 +19,8 @@ pub(super) enum Phase {
     Lingering {
         /// Octets so far.
         discarded: usize,
+        /// How often it was given more time, as it reads what is sealed for it.
+        extensions: u8,
     },
     /// Waits for the kernel to be done with it.
     Closing,
@@ -33,6 +35,8 @@ pub(super) struct Connection {
     pub(super) arrival: Option<Box<Arrival>>,
     /// Between the socket and the router, if the peer speaks TLS.
     pub(super) tls: Option<Box<Tls>>,
+    /// Octets at the front of its outbox that are sealed, but which the socket has not taken.
+    pub(super) sealed: usize,
     /// Its place among those of its address.
     pub(super) permit: Option<Permit>,
     /// The router knows it, but nothing has come from it.
@@ -112,6 +116,7 @@ impl Connections {
             phase: Phase::Open,
             arrival: None,
             tls: None,
+            sealed: 0,
             permit: None,
             is_fresh: false,
             is_paused: false,

@@ -90,7 +90,7 @@ pub(in crate::shard) fn raise_lockable_memory() -> io::Result<u64> {
 }
 
 /// Reads what the socket has, without waiting. 0 is the end of the stream.
-pub(super) fn receive(socket: RawFd, buffer: &mut [u8]) -> io::Result<usize> {
+pub(in crate::shard) fn receive(socket: RawFd, buffer: &mut [u8]) -> io::Result<usize> {
     let flags = libc::MSG_DONTWAIT;
     retry(|| {
         // SAFETY: `buffer` is writable memory of that length.
@@ -283,9 +283,12 @@ pub(in crate::shard) fn disable_delay(socket: BorrowedFd<'_>) -> io::Result<()> 
 }
 
 /// Has the kernel ask peers that have been silent for `interval` whether they are still there,
-/// and end their connections when they do not answer [`PROBES_MAX`] times, as long apart. What is
-/// set for a listener holds for all it accepts.
+/// and end their connections when they do not answer [`PROBES_MAX`] times, as long apart; never, if
+/// that is zero. What is set for a listener holds for all it accepts from then on.
 pub(in crate::shard) fn keep_alive(socket: BorrowedFd<'_>, interval: Duration) -> io::Result<()> {
+    if interval.is_zero() {
+        return set_option(socket, (libc::SOL_SOCKET, libc::SO_KEEPALIVE), 0);
+    }
     let seconds = libc::c_int::try_from(interval.as_secs()).unwrap_or(libc::c_int::MAX);
     let seconds = seconds.clamp(1, KEEP_ALIVE_SECONDS_MAX);
     set_option(socket, (libc::SOL_SOCKET, libc::SO_KEEPALIVE), 1)?;

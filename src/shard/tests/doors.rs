@@ -214,6 +214,33 @@ fn a_sealed_farewell_arrives_and_ends_properly() {
     });
 }
 
+/// At the end there is so much between the two that it takes longer to read than a closed
+/// connection lingers.
+#[test]
+fn who_reads_slowly_loses_nothing_of_a_sealed_farewell() {
+    const COUNT: usize = 12 << 20;
+    let house = House::new();
+    for_each_mode(|mode| {
+        let server = start(mode, Style::Farewell(COUNT), house.door());
+        let mut stream = house.client().on(server.connect());
+        stream.write_all(b"?").unwrap();
+        let (mut bytes, mut count) = (vec![0; 64 << 10], 0);
+        loop {
+            if count > COUNT / 3 {
+                std::thread::park_timeout(Duration::from_millis(25));
+            }
+            match stream.read(&mut bytes) {
+                Ok(0) => break,
+                Ok(more) => count += more,
+                Err(error) => panic!("{error} after {count} octets"),
+            }
+        }
+        assert_eq!(count, COUNT);
+        assert_eq!(server.sum(|counters| counters.violations), 0);
+        server.end();
+    });
+}
+
 #[test]
 fn a_sealed_half_close_comes_after_the_last_bytes() {
     let house = House::new();

@@ -10,6 +10,7 @@
 //! door can be exchanged for another while its connections stay.
 
 pub(in crate::shard) mod admission;
+pub(in crate::shard) mod full;
 pub(in crate::shard) mod tls;
 
 use std::net::IpAddr;
@@ -42,7 +43,7 @@ impl Door {
     }
 
     /// Whether anything comes before the first octet for the router.
-    fn is_open(&self, address: Option<IpAddr>) -> bool {
+    pub(in crate::shard) fn is_open(&self, address: Option<IpAddr>) -> bool {
         self.tls.is_none() && !self.is_proxy(address)
     }
 }

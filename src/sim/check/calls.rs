@@ -138,7 +138,7 @@ impl Model {
             more.then_some(("progress", Value::Boolean(true))),
             call.timeout.filter(|_| minds).map(|millis| ("timeout", millis.into())),
             disclosed("caller", told, self.sessions[caller].true_id, heard),
-            self.trust(&calling.procedure),
+            self.trust(caller, &calling.procedure),
         ];
         details.extend(passthru(calling.passthru));
         assert_details(&heard.items[3], &details, "caller");

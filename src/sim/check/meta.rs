@@ -104,7 +104,9 @@ impl Model {
             ("wamp.session.on_leave", _) => {
                 let authid = self.sessions[fact.session].authid.as_deref();
                 let same = authid.is_none_or(|authid| second == Some(&authid.into()));
-                arguments.len() == 3 && same && arguments[2] == "anonymous".into()
+                arguments.len() == 3
+                    && same
+                    && arguments[2] == self.sessions[fact.session].identity.role.into()
             }
             ("wamp.subscription.on_create" | "wamp.registration.on_create", Some(entry)) => {
                 second.is_some_and(|details| self.is_entry(entry, details))
@@ -128,8 +130,8 @@ impl Model {
         let says = |key: &str, value: &str| details.get(key) == Some(&value.into());
         let authid = known.authid.as_deref().is_none_or(|authid| says("authid", authid));
         authid
-            && says("authrole", "anonymous")
-            && says("authmethod", "anonymous")
+            && says("authrole", known.identity.role)
+            && says("authmethod", known.identity.method)
             && says("authprovider", "static")
     }
 

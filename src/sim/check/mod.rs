@@ -63,6 +63,9 @@ impl Model {
         }
         let mine = self.sessions.iter().rposition(|session| session.link == link);
         let code = heard.number(0);
+        if code == 4 {
+            return self.hear_challenge(link, heard);
+        }
         let Some(session) = mine.filter(|mine| !self.sessions[*mine].heard.over) else {
             assert_eq!(code, 3, "nothing but ABORT may be heard without a session");
             return self.hear_abort(link, heard);
@@ -87,7 +90,14 @@ impl Model {
                 let stopped = self.stands[&link] != Stand::Opening;
                 let told = stopped && reason == close::SYSTEM_SHUTDOWN;
                 let told = told || self.was_killed_for(session, reason);
-                assert!(told || reason == close::GOODBYE_AND_OUT, "GOODBYE for {reason}");
+                let told = match self.sessions[session].dismissed {
+                    true => reason == close::ACCESS_CHANGED,
+                    false => told,
+                };
+                assert!(
+                    told || !self.sessions[session].dismissed && reason == close::GOODBYE_AND_OUT,
+                    "GOODBYE for {reason}"
+                );
                 self.sessions[session].heard.over = true;
             }
             8 => self.hear_error(session, heard),
@@ -134,9 +144,24 @@ impl Model {
         assert!(!twice, "session id {id} was given twice");
         let realm = Value::from(REALMS[self.sessions[session].realm]);
         assert_eq!(heard.items[2].get("realm"), Some(&realm));
+        let identity = self.sessions[session].identity;
+        let says = |key: &str, value: &str| heard.items[2].get(key) == Some(&value.into());
+        let is_known = identity.authid.is_none_or(|authid| says("authid", authid));
+        assert!(is_known && says("authrole", identity.role), "a session for somebody else");
+        assert!(says("authmethod", identity.method), "another way was taken");
         let session = &mut self.sessions[session];
         assert!(session.true_id.is_none_or(|known| known == id), "WELCOME with another's id");
         (session.id, session.true_id) = (Some(id), Some(id));
+    }
+
+    /// CHALLENGE comes where a proof is due, and once. What was proved before it was heard is
+    /// judged already.
+    // spec: advanced/messages#challenge
+    fn hear_challenge(&mut self, link: LinkId, heard: Heard<'_>) {
+        heard.assert_count(3);
+        let due =
+            self.challenges.remove(&link).expect("CHALLENGE, but nobody has claimed anything");
+        assert_eq!(heard.text(1), due.name(), "a challenge of another method");
     }
 
     fn hear_abort(&mut self, link: LinkId, heard: Heard<'_>) {
@@ -295,7 +320,7 @@ impl Model {
         let mut details = vec![
             (policy != MatchPolicy::Exact).then(|| ("topic", publishing.topic.as_str().into())),
             disclosed("publisher", told, self.sessions[publisher].true_id, heard),
-            self.trust(&publishing.topic),
+            self.trust(publisher, &publishing.topic),
             retained.then_some(("retained", Value::Boolean(true))),
         ];
         details.extend(passthru(publishing.passthru));

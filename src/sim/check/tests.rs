@@ -5,9 +5,13 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use super::*;
 use crate::env::Instant;
 use crate::router::config::{Limits, RealmOptions};
+use crate::session::auth::Method;
 use crate::sim::asking::{Question, Victims};
 use crate::sim::model::{Seen, Stand};
+use crate::sim::rights::{Claim, Effect, Known, Rights, Role};
 use crate::sim::said::{Answering, Calling, Cargo, Publishing, Registering, Said, Talents};
+
+const WHO: &str = r#""authrole":"anonymous","authmethod":"anonymous""#;
 
 /// A model, and peers 0, 1, 2 … on links of the same number, each on a shard of its own.
 struct Play {
@@ -29,16 +33,24 @@ const TALENTS: Talents = Talents {
 impl Play {
     /// So many peers have joined, as sessions 100, 101, 102 …
     fn new(count: usize) -> Self {
+        Self::under(count, Rights::default())
+    }
+
+    /// The same, where these rights count.
+    fn under(count: usize, rights: Rights) -> Self {
         let options =
             RealmOptions { force_reregister: true, meta_kill: true, ..RealmOptions::default() };
-        let mut play =
-            Self { model: Model::new(Limits::default(), options), requests: vec![0; count] };
+        let rights = vec![vec![rights; 3]; count + 1];
+        let mut play = Self {
+            model: Model::new(Limits::default(), options, rights),
+            requests: vec![0; count],
+        };
         for peer in 0..count {
             play.model.stands.insert(peer, Stand::Opening);
             play.model.shards.insert(peer, peer);
-            play.says(peer, &Said::Hello { realm: 0, talents: TALENTS });
+            play.says(peer, &Said::Hello { realm: 0, talents: TALENTS, claim: None });
             let id = 100 + peer;
-            play.hears(peer, &format!(r#"[2,{id},{{"realm":"realm1"}}]"#));
+            play.hears(peer, &format!(r#"[2,{id},{{"realm":"realm1",{WHO}}}]"#));
         }
         play
     }
@@ -418,4 +430,52 @@ fn who_is_there() {
         play.asks(0, Asking::Entries(Kind::Subscription, Question::Match("t".into())));
         play.hears(0, "[50,1,{},[[1]]]");
     });
+}
+
+/// What holds where nobody may do anything but what one rule allows; and joe is known.
+fn rights() -> Rights {
+    let rules = vec![("subscribe a.*".to_owned(), Effect::Allow)];
+    let (name, authid, secret) = ("anonymous", "joe", "sesame");
+    let joe = Known { authid, role: name, secret, salted: false };
+    let (roles, principals) = (vec![Role { name, rules }], vec![joe]);
+    Rights { roles, anonymous: Some(name), principals, ..Rights::default() }
+}
+
+#[test]
+fn who_may_do_what() {
+    let asked = |topic: &str| {
+        let mut play = Play::under(1, rights());
+        let (policy, topic) = (MatchPolicy::Exact, topic.into());
+        play.says(0, &Said::Subscribe { request: 1, policy, topic, get_retained: false });
+        play
+    };
+    asked("a.b").hears(0, "[33,1,1]");
+    asked("b").hears(0, r#"[8,32,1,{},"wamp.error.not_authorized"]"#);
+    refuted("is answered by 33", || asked("b").hears(0, "[33,1,1]"));
+    refuted("request 1", || asked("b").hears(0, r#"[8,32,1,{},"wamp.error.invalid_uri"]"#));
+    refuted("fails with wamp.error.not_authorized", || {
+        asked("a.b").hears(0, r#"[8,32,1,{},"wamp.error.not_authorized"]"#);
+    });
+}
+
+#[test]
+fn who_may_join() {
+    let proved = |secret| {
+        let mut play = Play::under(0, rights());
+        play.model.stands.insert(0, Stand::Opening);
+        play.model.shards.insert(0, 0);
+        let claim = Some(Claim { authid: "joe", method: Method::Ticket, secret });
+        play.says(0, &Said::Hello { realm: 0, talents: TALENTS, claim });
+        play.hears(0, r#"[4,"ticket",{}]"#);
+        play.says(0, &Said::Authenticate { signature: secret.into() });
+        play
+    };
+    let who = r#""realm":"realm1","authid":"joe","authmethod":"ticket""#;
+    let welcome = format!(r#"[2,7,{{{who},"authrole":"anonymous"}}]"#);
+    let promoted = format!(r#"[2,7,{{{who},"authrole":"staff"}}]"#);
+    proved("sesame").hears(0, &welcome);
+    proved("open").hears(0, r#"[3,{},"wamp.error.authentication_denied"]"#);
+    refuted("nothing but ABORT", || proved("open").hears(0, &welcome));
+    refuted("somebody else", || proved("sesame").hears(0, &promoted));
+    refuted("nobody has claimed", || proved("sesame").hears(0, r#"[4,"ticket",{}]"#));
 }

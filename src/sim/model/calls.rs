@@ -62,13 +62,21 @@ impl Model {
 
     pub(super) fn register(&mut self, session: Place, wish: &Registering) -> Answer {
         let Registering { policy, procedure, invoke, .. } = wish;
+        let object = (*policy, procedure.as_str());
+        if self.forbids_takeover(session, wish.force, object) {
+            return Answer::Refused(64, error::NOT_AUTHORIZED);
+        }
+        if let Some(reason) = self.forbids(session, "register", object) {
+            return Answer::Refused(64, reason);
+        }
         if !is_legal(procedure, *policy) || is_reserved(procedure) {
             return Answer::Refused(64, error::INVALID_URI);
         }
         if wish.concurrency == Some(0) {
             return Answer::Refused(64, error::INVALID_ARGUMENT);
         }
-        if wish.force && !self.options.force_reregister {
+        let is_open = self.rights_of(session).are_open();
+        if wish.force && is_open && !self.options.force_reregister {
             return Answer::Refused(64, error::OPTION_NOT_ALLOWED);
         }
         let holds = |known: &&Registration| known.is_held_by(session);
@@ -205,7 +213,13 @@ impl Model {
         Answer::Unregistered(id)
     }
 
-    pub(super) fn call(&mut self, session: Place, request: u64, calling: &Calling) -> Verdict {
+    /// What comes of a CALL, as far as that depends on those before it.
+    pub(super) fn admit_call(
+        &mut self,
+        session: Place,
+        request: u64,
+        calling: &Calling,
+    ) -> Verdict {
         let (last, talents) = (self.sessions[session].request_last, self.sessions[session].talents);
         // spec: advanced/rpc_progressive_call_invocations
         if calling.progress && !talents.calls_in_parts {
@@ -222,7 +236,7 @@ impl Model {
             return Verdict::Violation;
         }
         self.sessions[session].request_last = request;
-        Verdict::Answer(self.call_anew(session, request, calling))
+        Verdict::Answer
     }
 
     /// A CALL with the id of one before it.
@@ -246,7 +260,12 @@ impl Model {
         }
     }
 
-    fn call_anew(&mut self, session: Place, request: u64, calling: &Calling) -> Answer {
+    /// `session` makes a new call.
+    pub(super) fn call_anew(&mut self, session: Place, request: u64, calling: &Calling) -> Answer {
+        let object = (MatchPolicy::Exact, calling.procedure.as_str());
+        if let Some(reason) = self.forbids(session, "call", object) {
+            return Answer::Refused(48, reason);
+        }
         if !is_legal(&calling.procedure, MatchPolicy::Exact) {
             return Answer::Refused(48, error::INVALID_URI);
         }

@@ -11,7 +11,7 @@ impl Model {
         for inquiry in self.inquiries.iter_mut().filter(|inquiry| inquiry.open) {
             let wanted = match &inquiry.asking {
                 Asking::SessionCount { roles } | Asking::SessionList { roles } => {
-                    roles.is_none_or(|role| role == "anonymous")
+                    roles.is_none_or(|role| role == self.sessions[session].identity.role)
                 }
                 Asking::Kill { .. } => true,
                 _ => false,

@@ -12,6 +12,7 @@ use crate::message::uri::error;
 use crate::router::config::Disclosure;
 use crate::sim::asking::{Asking, Kind, Question, Victims, bucket_of};
 use crate::sim::machine::LinkId;
+use crate::sim::rights::Effect;
 use crate::sim::value::Value;
 
 impl Model {
@@ -31,11 +32,15 @@ impl Model {
             held: false,
             open: true,
         };
-        if asking.is_forceful() && !self.options.meta_kill {
-            inquiry.certain = Some(Finding::Error(error::NOT_AUTHORIZED));
-        } else {
-            inquiry.certain = self.find_out(session, asking);
-        }
+        let procedure = asking.procedure();
+        let unnamed =
+            asking.is_forceful() && !self.options.meta_kill && !self.is_named(session, &procedure);
+        let refused = self.forbids(session, "call", (MatchPolicy::Exact, &procedure));
+        let refused = refused.or_else(|| unnamed.then_some(error::NOT_AUTHORIZED));
+        inquiry.certain = match refused {
+            Some(reason) => Some(Finding::Error(reason)),
+            None => self.find_out(session, asking),
+        };
         let place = self.inquiries.len();
         if inquiry.certain.is_none() {
             self.open_inquiry(&mut inquiry);
@@ -58,6 +63,11 @@ impl Model {
                     || is_reserved(&publishing.topic)
                 {
                     return Some(Finding::Error(error::INVALID_URI));
+                }
+                // When it is published nobody is left to wait for an authorizer.
+                let object = (MatchPolicy::Exact, publishing.topic.as_str());
+                if self.judge(session, "publish", object) != Effect::Allow {
+                    return Some(Finding::Error(error::NOT_AUTHORIZED));
                 }
                 let Some(scope) = bucket_of(*scope) else {
                     return Some(Finding::Error(error::INVALID_ARGUMENT));
@@ -199,10 +209,8 @@ impl Model {
         inquiry.must.retain(|place| !condemned.contains(place));
         match &inquiry.asking {
             Asking::SessionCount { roles: Some(role) }
-            | Asking::SessionList { roles: Some(role) }
-                if *role != "anonymous" =>
-            {
-                inquiry.must.clear();
+            | Asking::SessionList { roles: Some(role) } => {
+                inquiry.must.retain(|place| self.sessions[*place].identity.role == *role);
             }
             Asking::Kill { victims: sort, .. } => {
                 let victims = |place: &Place| *place != asker && self.is_victim(*place, sort);
@@ -253,7 +261,7 @@ impl Model {
             Victims::Session(id) => known.true_id == Some(*id),
             // Who is not known yet may be anybody.
             Victims::Authid(name) => known.authid.as_ref().is_some_and(|known| known == name),
-            Victims::Authrole(name) => *name == "anonymous",
+            Victims::Authrole(name) => *name == known.identity.role,
             Victims::All => true,
         }
     }

@@ -5,25 +5,34 @@
 //! index, the order in which messages are processed anywhere is the order of one big router; what
 //! is under way between shards is the only freedom the real one has.
 
+mod advice;
 mod calls;
 mod facts;
 mod meta;
+mod rates;
 mod records;
+mod reload;
+mod rights;
 mod topics;
 
+pub use advice::{Kept, Opinion, Waiting};
 pub use calls::Seen;
+pub use rates::Moment;
 pub use records::*;
+pub use rights::{Identity, Proving};
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::asking::Kind;
 use super::machine::LinkId;
-use super::said::{Cargo, Said};
+use super::rights::Rights;
+use super::said::{Cargo, Said, Talents};
 use super::value::Value;
 use crate::env::Instant;
 use crate::message::MatchPolicy;
 use crate::message::uri::error;
 use crate::router::config::{Disclosure, Limits, RealmOptions, TrustRule};
+use crate::session::auth::Method;
 
 /// An index into one of the model's lists; nothing is ever removed from them.
 pub type Place = usize;
@@ -63,6 +72,18 @@ pub struct Model {
     pub aborts: BTreeMap<LinkId, Vec<&'static str>>,
     /// Links whose peer may have broken the protocol: that depends on what came first.
     pub doubtful: BTreeSet<LinkId>,
+    /// Who may do what in each realm, as each shard knows it.
+    pub rights: Vec<Vec<Rights>>,
+    /// All that had to prove who they are.
+    pub provings: Vec<Proving>,
+    /// What authorizers have said and what counts on, as far as is known.
+    pub kept: Vec<Kept>,
+    /// The router has asked an authorizer about what is processed next, if it leaves it to one.
+    pub asks: bool,
+    /// What the authorizer thinks of what is being processed.
+    pub said: Option<Opinion>,
+    /// By which method those on a link are to be challenged.
+    pub challenges: BTreeMap<LinkId, Method>,
     /// The shard of each link.
     pub shards: BTreeMap<LinkId, usize>,
     /// The time.
@@ -76,9 +97,9 @@ pub struct Model {
 }
 
 impl Model {
-    /// A router without anyone.
+    /// A router without anyone; `rights` are those of each realm, by shard.
     #[must_use]
-    pub fn new(limits: Limits, options: RealmOptions) -> Self {
+    pub fn new(limits: Limits, options: RealmOptions, rights: Vec<Vec<Rights>>) -> Self {
         let mut model = Self {
             cargo: Vec::new(),
             sessions: Vec::new(),
@@ -96,6 +117,12 @@ impl Model {
             stands: BTreeMap::new(),
             aborts: BTreeMap::new(),
             doubtful: BTreeSet::new(),
+            rights,
+            provings: Vec::new(),
+            challenges: BTreeMap::new(),
+            kept: Vec::new(),
+            asks: false,
+            said: None,
             shards: BTreeMap::new(),
             now: Instant::from_nanos(0),
             step: 0,
@@ -120,80 +147,87 @@ impl Model {
             (Stand::Opening, Said::Hello { realm, .. }) if *realm == NOISE => {
                 self.stands.insert(link, Stand::Noise);
             }
-            (Stand::Opening, Said::Hello { realm, talents }) => {
-                self.stands.insert(link, Stand::Open(self.sessions.len()));
-                self.sessions.push(Session {
-                    link,
-                    shard: self.shards[&link],
-                    realm: *realm,
-                    id: None,
-                    true_id: None,
-                    open: true,
-                    ended_in: None,
-                    talents: *talents,
-                    answers: BTreeMap::new(),
-                    request_last: 0,
-                    pending: Vec::new(),
-                    bad_cancels: Vec::new(),
-                    bad_yields: Vec::new(),
-                    taken: Vec::new(),
-                    authid: None,
-                    due_facts: BTreeMap::new(),
-                    replays: BTreeMap::new(),
-                    testaments: [Vec::new(), Vec::new()],
-                    condemned: BTreeSet::new(),
-                    killed_by: Vec::new(),
-                    killed_surely: false,
-                    concurrency: BTreeMap::new(),
-                    due: BTreeMap::new(),
-                    since: BTreeMap::new(),
-                    message_bytes_max,
-                    heard: Heard::default(),
-                });
-                self.on_join(self.sessions.len() - 1);
+            (Stand::Opening, Said::Hello { realm, talents, claim }) => {
+                self.hello(link, (*realm, *talents, *claim), message_bytes_max);
             }
-            (Stand::Opening, said) => self.refuse(link, said),
+            (Stand::Proving(proving), Said::Authenticate { .. }) => {
+                self.prove(link, proving, message_bytes_max);
+            }
+            (Stand::Opening | Stand::Proving(_), said) => self.refuse(link, said),
             (Stand::Open(session), said) => self.process_open(link, session, said),
         }
     }
 
+    /// Somebody on `link` has a session from now on.
+    fn welcome(
+        &mut self,
+        link: LinkId,
+        (realm, talents, identity): (usize, Talents, Identity),
+        message_bytes_max: usize,
+    ) {
+        self.stands.insert(link, Stand::Open(self.sessions.len()));
+        self.sessions.push(Session {
+            link,
+            shard: self.shards[&link],
+            realm,
+            identity,
+            id: None,
+            true_id: None,
+            open: true,
+            ended_in: None,
+            talents,
+            answers: BTreeMap::new(),
+            request_last: 0,
+            moments: Vec::new(),
+            waiting: None,
+            dismissed: false,
+            pending: Vec::new(),
+            bad_cancels: Vec::new(),
+            bad_yields: Vec::new(),
+            taken: Vec::new(),
+            authid: identity.authid.map(Into::into),
+            due_facts: BTreeMap::new(),
+            replays: BTreeMap::new(),
+            testaments: [Vec::new(), Vec::new()],
+            condemned: BTreeSet::new(),
+            killed_by: Vec::new(),
+            killed_surely: false,
+            concurrency: BTreeMap::new(),
+            due: BTreeMap::new(),
+            since: BTreeMap::new(),
+            message_bytes_max,
+            heard: Heard::default(),
+        });
+        self.on_join(self.sessions.len() - 1);
+    }
+
     fn process_open(&mut self, link: LinkId, session: Place, said: &Said) {
+        self.count(session, said);
         if let Some(request) = said.request() {
             self.sessions[session].request_last = request;
         }
         match said {
-            Said::Subscribe { request, policy, topic, get_retained } => {
-                let answer = self.subscribe(session, (*policy, topic), (*request, *get_retained));
-                self.sessions[session].answers.insert(*request, answer);
+            Said::Call { request, calling } => match self.admit_call(session, *request, calling) {
+                Verdict::Answer if self.waits(session, said) => {}
+                Verdict::Answer => self.fulfil(session, said),
+                Verdict::Part => {}
+                Verdict::Doubt => drop(self.doubtful.insert(link)),
+                Verdict::Violation => self.refuse(link, said),
+            },
+            Said::Subscribe { .. }
+            | Said::Publish { .. }
+            | Said::Register { .. }
+            | Said::Ask { .. } => {
+                if !self.waits(session, said) {
+                    self.fulfil(session, said);
+                }
             }
             Said::Unsubscribe { request, subscription } => {
                 let answer = self.unsubscribe(session, *subscription);
                 self.sessions[session].answers.insert(*request, answer);
             }
-            Said::Publish { request, publishing } => {
-                let answer = self.publish(session, publishing);
-                if publishing.acknowledge {
-                    self.sessions[session].answers.insert(*request, answer);
-                }
-            }
-            Said::Register { request, registering } => {
-                let answer = self.register(session, registering);
-                self.sessions[session].answers.insert(*request, answer);
-            }
             Said::Unregister { request, registration } => {
                 let answer = self.unregister(session, *registration);
-                self.sessions[session].answers.insert(*request, answer);
-            }
-            Said::Call { request, calling } => match self.call(session, *request, calling) {
-                Verdict::Answer(answer) => {
-                    self.sessions[session].answers.insert(*request, answer);
-                }
-                Verdict::Part => {}
-                Verdict::Doubt => drop(self.doubtful.insert(link)),
-                Verdict::Violation => self.refuse(link, said),
-            },
-            Said::Ask { request, asking } => {
-                let answer = self.ask(session, asking);
                 self.sessions[session].answers.insert(*request, answer);
             }
             Said::Cancel { request, mode } => self.cancel(session, *request, *mode),
@@ -201,6 +235,7 @@ impl Model {
             Said::Goodbye => self.end(link, Stand::Opening),
             Said::Idle => {}
             Said::Hello { .. }
+            | Said::Authenticate { .. }
             | Said::BadHello { .. }
             | Said::Abort
             | Said::Violation(_)
@@ -208,6 +243,33 @@ impl Model {
             | Said::NoFrame(_)
             | Said::Noise(_) => self.refuse(link, said),
         }
+    }
+
+    /// `session` is given what it may ask for, or told why not.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "nothing else is a request")]
+    fn fulfil(&mut self, session: Place, said: &Said) {
+        let (request, answer) = match said {
+            Said::Subscribe { request, policy, topic, get_retained } => {
+                let how = (*request, *get_retained);
+                (*request, self.subscribe(session, (*policy, topic), how))
+            }
+            Said::Publish { request, publishing } => {
+                let answer = self.publish(session, publishing);
+                if !publishing.acknowledge {
+                    return;
+                }
+                (*request, answer)
+            }
+            Said::Register { request, registering } => {
+                (*request, self.register(session, registering))
+            }
+            Said::Call { request, calling } => {
+                (*request, self.call_anew(session, *request, calling))
+            }
+            Said::Ask { request, asking } => (*request, self.ask(session, asking)),
+            _ => unreachable!("nothing else is a request"),
+        };
+        self.sessions[session].answers.insert(request, answer);
     }
 
     /// What was said ends the conversation on `link`.
@@ -234,6 +296,7 @@ impl Model {
             return;
         };
         self.sessions[session].open = false;
+        self.sessions[session].waiting = None;
         self.sessions[session].ended_in = Some(self.step);
         self.relax(session, None);
         self.leave(session, ending);
@@ -242,11 +305,13 @@ impl Model {
         }
     }
 
-    /// The calls that are open on `link` may be answered with an ERROR of the router's own.
+    /// The calls that are open on `link` may be answered with an ERROR of the router's own, and
+    /// what waits is.
     pub fn give_up_calls(&mut self, link: LinkId) {
         let Stand::Open(session) = self.stands[&link] else {
             return;
         };
+        self.give_up_waiting(session);
         for call in self.calls.iter_mut().filter(|call| call.caller == session) {
             call.may_be_canceled = true;
         }
@@ -274,14 +339,14 @@ impl Model {
         }
     }
 
-    /// What Details must say of the trust in anonymous peers where `uri` is concerned.
+    /// What Details must say of the trust in a session where `uri` is concerned.
     #[must_use]
-    pub fn trust(&self, uri: &str) -> Option<(&'static str, Value)> {
+    pub fn trust(&self, session: Place, uri: &str) -> Option<(&'static str, Value)> {
         if self.options.trust.is_empty() {
             return None;
         }
         let fits = |rule: &&TrustRule| {
-            rule.authrole.as_deref().is_none_or(|role| role == "anonymous")
+            rule.authrole.as_deref().is_none_or(|role| role == self.sessions[session].identity.role)
                 && matches(rule.uris.policy, &rule.uris.uri, uri)
         };
         let level = self.options.trust.iter().find(fits).map_or(0, |rule| rule.level);
@@ -310,7 +375,7 @@ impl Model {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// It must be answered.
-    Answer(Answer),
+    Answer,
     /// It is another part of a call, or of one that is over.
     Part,
     /// It breaks the protocol.

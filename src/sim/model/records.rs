@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use super::Place;
+use super::{Identity, Moment, Place, Waiting};
 use crate::env::Instant;
 use crate::message::MatchPolicy;
 use crate::sim::asking::{Asking, Kind};
@@ -24,6 +24,8 @@ pub enum Purpose {
 pub enum Stand {
     /// No session yet, or none any more.
     Opening,
+    /// It has still to be proved for whom a session is.
+    Proving(Place),
     /// A session is open.
     Open(Place),
     /// The router said GOODBYE first.
@@ -43,6 +45,8 @@ pub struct Session {
     pub shard: usize,
     /// Where.
     pub realm: usize,
+    /// Who it is for.
+    pub identity: Identity,
     /// Its id, once its peer has heard it.
     pub id: Option<u64>,
     /// Its id, as soon as it can be known.
@@ -57,6 +61,12 @@ pub struct Session {
     pub answers: BTreeMap<u64, Answer>,
     /// The id of its last request.
     pub request_last: u64,
+    /// When it said what its rates are about.
+    pub moments: Vec<Moment>,
+    /// The configuration has changed, and it would not be let in any more.
+    pub dismissed: bool,
+    /// What it waits with for an authorizer.
+    pub waiting: Option<Waiting>,
     /// Calls that its router has not ended.
     pub pending: Vec<Place>,
     /// Calls it tried to cancel in a way that does not exist; each must be refused.

@@ -31,6 +31,9 @@ impl Model {
         (policy, topic): (MatchPolicy, &str),
         (request, get_retained): (u64, bool),
     ) -> Answer {
+        if let Some(reason) = self.forbids(session, "subscribe", (policy, topic)) {
+            return Answer::Refused(32, reason);
+        }
         if !is_legal(topic, policy) {
             return Answer::Refused(32, error::INVALID_URI);
         }
@@ -105,6 +108,9 @@ impl Model {
 
     pub(super) fn publish(&mut self, session: Place, publishing: &Publishing) -> Answer {
         let topic = publishing.topic.as_str();
+        if let Some(reason) = self.forbids(session, "publish", (MatchPolicy::Exact, topic)) {
+            return Answer::Refused(16, reason);
+        }
         if !is_legal(topic, MatchPolicy::Exact) || is_reserved(topic) {
             return Answer::Refused(16, error::INVALID_URI);
         }

@@ -4,6 +4,7 @@ use super::{Gossip, Workload, next};
 use crate::message::MatchPolicy;
 use crate::sim::asking::{Asking, Kind, Question, Victims};
 use crate::sim::peer::Peer;
+use crate::sim::rights::ROLES;
 use crate::sim::said::{Cargo, Publishing, Said};
 
 /// What the router tells of its own accord.
@@ -33,7 +34,7 @@ impl Workload {
     }
 
     pub(super) fn ask_of_sessions(&mut self, peer: &mut Peer, gossip: &Gossip) -> Said {
-        let roles = self.random.one_in(4).then(|| self.random.one_of(&["anonymous", "nobody"]));
+        let roles = self.random.one_in(4).then(|| self.role(peer.realm));
         let asking = match self.random.below(3) {
             0 => Asking::SessionCount { roles },
             1 => Asking::SessionList { roles },
@@ -71,7 +72,7 @@ impl Workload {
     pub(super) fn kill(&mut self, peer: &mut Peer, gossip: &Gossip) -> Said {
         let victims = match self.random.below(6) {
             0 if !gossip.authids.is_empty() => Victims::Authid(self.random.one_of(&gossip.authids)),
-            1 => Victims::Authrole(self.random.one_of(&["anonymous", "nobody"])),
+            1 => Victims::Authrole(self.role(peer.realm)),
             2 => Victims::All,
             _ => Victims::Session(self.somebody(gossip)),
         };
@@ -98,6 +99,14 @@ impl Workload {
         cargo[publishing.cargo].tail.clear();
         let asking = Asking::AddTestament { publishing, scope };
         Said::Ask { request: next(&mut peer.known), asking }
+    }
+
+    /// A role that sessions of a realm may have, or nobody.
+    fn role(&mut self, realm: usize) -> &'static str {
+        match self.rights[realm].are_open() {
+            true => self.random.one_of(&["anonymous", "nobody"]),
+            false => self.random.one_of(&ROLES),
+        }
     }
 
     /// A session that is or was there, or nobody.

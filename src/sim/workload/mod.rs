@@ -1,15 +1,16 @@
 //! What simulated peers do: actions with weights that are drawn per run.
 
 mod calls;
+mod join;
 mod meta;
 
 use super::chance::Chance;
 use super::peer::{Known, Peer, Place};
-use super::said::{Answering, Cargo, Publishing, Said, Talents};
+use super::rights::Rights;
+use super::said::{Answering, Cargo, Publishing, Said};
 use super::swarm::Swarm;
 use super::value::Value;
 use crate::message::MatchPolicy;
-use crate::message::uri::error;
 use crate::wire::Serializer;
 
 /// Chooses what peers say.
@@ -17,6 +18,8 @@ use crate::wire::Serializer;
 pub struct Workload {
     /// Its own chance.
     pub random: Chance,
+    /// Who may do what, by realm, as peers believe.
+    pub rights: Vec<Rights>,
     swarm: Swarm,
 }
 
@@ -45,8 +48,8 @@ const ILLEGAL: [&str; 5] = ["", "a..b", "a b", "a#", "wamp.x"];
 impl Workload {
     /// What peers do in a run like `swarm`.
     #[must_use]
-    pub const fn new(random: Chance, swarm: Swarm) -> Self {
-        Self { random, swarm }
+    pub const fn new(random: Chance, swarm: Swarm, rights: Vec<Rights>) -> Self {
+        Self { random, rights, swarm }
     }
 
     /// The next thing `peer` says, if anything. New payload goes behind `cargo`; `gossip` is what
@@ -60,6 +63,7 @@ impl Workload {
         match peer.place {
             Place::Out | Place::Over | Place::Leaving => None,
             Place::Ready => Some(self.join(peer)),
+            Place::Proving => self.prove(peer),
             // What is said before WELCOME is heard is said to a session all the same.
             Place::Joining if self.random.one_in(3) => self.say(peer, cargo, gossip),
             Place::Joining => None,
@@ -77,36 +81,6 @@ impl Workload {
         let cargo = self.load(peer.serializer, cargo);
         let answering = Answering { cargo, progress: false, error: None, passthru: false };
         Some(Said::Answer { request, answering })
-    }
-
-    fn join(&mut self, peer: &mut Peer) -> Said {
-        peer.place = Place::Joining;
-        if peer.noisy {
-            return Said::Hello { realm: super::model::NOISE, talents: Talents::default() };
-        }
-        if self.swarm.faults.violations && self.random.one_in(6) {
-            peer.place = Place::Over;
-            let refused = [
-                ("realm9", true, error::NO_SUCH_REALM),
-                ("not a realm", true, error::INVALID_URI),
-                ("realm1", false, error::PROTOCOL_VIOLATION),
-            ];
-            let (realm, roles, reason) = self.random.one_of(&refused);
-            return Said::BadHello { realm, roles, reason };
-        }
-        let mut has = || !self.random.one_in(3);
-        peer.talents = Talents {
-            interruptible: has(),
-            progressive: has(),
-            invoked_in_parts: has(),
-            calls_in_parts: has(),
-            reroutes: has(),
-            minds_timeouts: has(),
-            revocable: has(),
-            passthru: has(),
-        };
-        peer.realm = usize::from(self.random.one_in(4));
-        Said::Hello { realm: peer.realm, talents: peer.talents }
     }
 
     fn say(&mut self, peer: &mut Peer, cargo: &mut Vec<Cargo>, gossip: &Gossip) -> Option<Said> {

@@ -25,6 +25,7 @@ impl World {
             match (stand, phase) {
                 (Stand::Over | Stand::Leaving, None | Some(Phase::Flushing))
                 | (Stand::Opening, Some(Phase::Opening))
+                | (Stand::Proving(_), Some(Phase::Authenticating(_)))
                 | (Stand::Leaving, Some(Phase::Leaving)) => {}
                 (Stand::Open(session), Some(Phase::Open(open))) => {
                     let known = *self.model.sessions[session].true_id.get_or_insert(open.id.0);
@@ -55,12 +56,14 @@ impl World {
                         self.model.aborts.insert(link, vec![error::SLOW_PEER]);
                     }
                 }
-                (Stand::Opening, None | Some(Phase::Flushing)) => {
+                (Stand::Opening | Stand::Proving(_), None | Some(Phase::Flushing)) => {
                     assert!(stopped || woken || slow, "a connection was closed for no reason");
+                    let is_proving = matches!(stand, Stand::Proving(_));
                     let reasons = match (woken, slow) {
                         // Another may have been the slow one.
                         (_, true) if stopped => vec![error::SLOW_PEER, close::SYSTEM_SHUTDOWN],
                         (_, true) => vec![error::SLOW_PEER],
+                        (true, false) if is_proving => vec![error::AUTHENTICATION_FAILED],
                         (true, false) => vec![error::PROTOCOL_VIOLATION],
                         (false, false) => vec![close::SYSTEM_SHUTDOWN],
                     };
@@ -95,6 +98,17 @@ impl World {
         }
         // Only now: who was asked may be on the same shard.
         idle.into_iter().for_each(|session| self.model.close_inquiries(session));
+    }
+
+    /// Tells the model who the session is for that was just opened on `link`, if it was.
+    pub(super) fn see_who_joined(&mut self, link: usize) {
+        let at = &self.machine.links[link];
+        let (is_open, connection) = (at.open, at.connection);
+        if let Stand::Open(session) = self.model.stands[&link]
+            && is_open
+        {
+            self.see_identity(session, connection);
+        }
     }
 
     /// Tells the model who a session is.

@@ -1,16 +1,22 @@
 //! The world of one run: a machine, its peers, and the reference router that watches them.
 
+mod advice;
 mod compare;
+mod reload;
+mod setup;
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use setup::{limit_rates, rights};
+
 use super::Outcome;
 use super::chance::Chance;
 use super::check::Heard;
-use super::machine::{Action, LinkId, Machine};
+use super::machine::{ANSWERS_COUNT, Action, LinkId, Machine};
 use super::model::{Model, Session, Stand};
 use super::peer::{Peer, Place};
+use super::rights::Rights;
 use super::said::Said;
 use super::swarm::{Swarm, histories};
 use super::trace::{Trace, brief};
@@ -19,7 +25,7 @@ use super::workload::{Gossip, Workload};
 use crate::env::Random;
 use crate::limits::FRAGMENTS_MAX;
 use crate::message::uri::close;
-use crate::router::config::{Config, RealmConfig};
+use crate::router::config::Config;
 use crate::wire::{Framing, Serializer};
 
 /// Everything that takes part in one run.
@@ -38,9 +44,15 @@ pub struct World {
     network: Chance,
     /// What the routers are told.
     config: Config,
+    /// Who may do what, by realm, in each configuration there was.
+    versions: Vec<Vec<Rights>>,
+    /// The one by which each shard goes.
+    adopted: Vec<usize>,
     /// Shards that were told to stop.
     stopped: Vec<bool>,
     outbox_bytes_max: usize,
+    /// Sessions are read only so fast.
+    is_rated: bool,
     heard_count: u64,
 }
 
@@ -73,8 +85,15 @@ impl World {
         for (place, realm) in config.realms.iter_mut().enumerate() {
             realm.options.history = histories(place).collect();
         }
+        // Last, so that runs in which nobody has any stay what they were.
+        let rights = rights(&mut Chance::new(salted(6)));
+        for (realm, rights) in config.realms.iter_mut().zip(&rights) {
+            rights.apply(realm);
+        }
+        let is_rated = limit_rates(&mut Chance::new(salted(7)), &mut config.limits);
         let known = config.clone();
-        let model = Model::new(config.limits.clone(), swarm.options.clone());
+        let everywhere = vec![rights.clone(); usize::from(swarm.shards_count)];
+        let model = Model::new(config.limits.clone(), swarm.options.clone(), everywhere);
         let outbox_bytes_max = config.limits.outbox_bytes_max;
         let (shards, depth) = (swarm.shards_count, swarm.mesh_depth);
         let machine = Machine::new(config, shards, depth, &mut Random::from_number(salted(2)));
@@ -91,16 +110,22 @@ impl World {
         };
         let mut trace = Trace::new(print);
         trace.note(format_args!("seed {seed}: {swarm:?}"));
+        if rights.iter().any(|rights| !rights.are_open()) {
+            trace.note(format_args!("{rights:?}"));
+        }
         Self {
             trace,
             seed,
             peers: (0..swarm.peers_count).map(&mut peer).collect(),
             stopped: vec![false; usize::from(shards)],
-            workload: Workload::new(Chance::scripted(&turns(0), salted(3)), swarm.clone()),
+            adopted: vec![0; usize::from(shards)],
+            versions: vec![rights.clone()],
+            workload: Workload::new(Chance::scripted(&turns(0), salted(3)), swarm.clone(), rights),
             schedule: Chance::scripted(&turns(1), salted(4)),
             network: Chance::new(salted(5)),
             lines: Vec::new(),
             outbox_bytes_max,
+            is_rated,
             heard_count: 0,
             swarm,
             machine,
@@ -211,6 +236,10 @@ impl World {
             self.trace.step += 1;
             if !self.advance() {
                 let stuck = self.machine.what_moves();
+                if self.is_rated && (stuck.is_some() || self.is_held_back()) {
+                    self.pass_time();
+                    continue;
+                }
                 assert!(stuck.is_none(), "something is stuck: {stuck:?}");
                 return;
             }
@@ -245,7 +274,7 @@ impl World {
         self.model.now = self.machine.now;
         self.model.step = self.trace.step;
         let count = match action {
-            Action::Answer(_) => self.schedule.below(4) as usize,
+            Action::Answer(_) => self.schedule.below(ANSWERS_COUNT as u64) as usize,
             Action::Receive(_)
             | Action::Transmit(_)
             | Action::Close(_)
@@ -254,6 +283,7 @@ impl World {
             | Action::Wake(_)
             | Action::Configure(_) => 1 + self.network.below(self.swarm.cut_max) as usize,
         };
+        let asker = self.asker(action);
         let before = self.machine.routers[shard].counters();
         let done = self.machine.perform(action, count);
         if !matches!(action, Action::Drain(_)) {
@@ -261,6 +291,7 @@ impl World {
         }
         let after = self.machine.routers[shard].counters();
         let slow = after.slow_sessions_ended > before.slow_sessions_ended;
+        self.see_advice(action, asker, count);
         match action {
             Action::Receive(link) => {
                 // Who has read too little is not listened to any more.
@@ -276,10 +307,8 @@ impl World {
             }
             // Who had to wait for an answer goes on.
             Action::Wake(_) | Action::Answer(_) => self.process_turns(shard),
-            Action::Transmit(_)
-            | Action::Relay { .. }
-            | Action::Drain(_)
-            | Action::Configure(_) => {}
+            Action::Configure(_) => self.adopt(shard),
+            Action::Transmit(_) | Action::Relay { .. } | Action::Drain(_) => {}
         }
         self.compare(shard, slow, matches!(action, Action::Wake(_) | Action::Answer(_)));
         if self.schedule.below(100) >= self.swarm.lazy {
@@ -293,15 +322,22 @@ impl World {
         let at = &self.machine.links[link];
         let waiting = self.machine.routers[at.shard].unprocessed(at.connection);
         let taken = at.up.taken() - waiting as u64;
-        let line = &mut self.lines[link];
+        let message_bytes_max = self.lines[link].message_bytes_max;
         let mut messages_count = 0;
-        while line.said.front().is_some_and(|(end, _)| *end <= taken) {
-            let (_, said) = line.said.pop_front().expect("there was a first");
+        while self.lines[link].said.front().is_some_and(|(end, _)| *end <= taken) {
+            let (_, said) = self.lines[link].said.pop_front().expect("there was a first");
             messages_count += usize::from(!matches!(said, Said::NoFrame(_)));
             if messages_count > messages_max {
                 continue;
             }
-            self.model.process(link, &said, line.message_bytes_max);
+            self.see_question(link, taken);
+            self.model.process(link, &said, message_bytes_max);
+            // Of several sessions in one breath only the last can be seen.
+            let joins =
+                |(end, said): &(u64, Said)| *end <= taken && matches!(said, Said::Hello { .. });
+            if matches!(said, Said::Hello { .. }) && !self.lines[link].said.iter().any(joins) {
+                self.see_who_joined(link);
+            }
         }
     }
 
@@ -465,6 +501,20 @@ impl World {
         }
     }
 
+    /// Whether a router has read what it will process later.
+    fn is_held_back(&mut self) -> bool {
+        let open = self.machine.links.iter().filter(|link| link.open);
+        let routers = &mut self.machine.routers;
+        open.into_iter().any(|link| routers[link.shard].unprocessed(link.connection) > 0)
+    }
+
+    /// It is as late as somebody waits for.
+    fn pass_time(&mut self) {
+        let next = self.machine.next_deadline().unwrap_or(self.machine.now);
+        self.machine.now = self.machine.now.max(next);
+        self.trace.note(format_args!("it is {:?}", self.machine.now));
+    }
+
     /// Something goes wrong, if this run is one in which it can.
     fn misfortune(&mut self) {
         let faults = self.swarm.faults;
@@ -499,26 +549,10 @@ impl World {
             }
             5 if faults.reloads && self.network.one_in(3) => self.reload(),
             4 if faults.time && self.network.one_in(4) => {
-                let next = self.machine.next_deadline().unwrap_or(self.machine.now);
-                self.machine.now = self.machine.now.max(next);
-                self.trace.note(format_args!("it is {:?}", self.machine.now));
+                self.pass_time();
             }
             _ => {}
         }
-    }
-}
-
-impl World {
-    /// The configuration is read again: a realm comes or goes, all else stays.
-    fn reload(&mut self) {
-        let mut config = self.config.clone();
-        if self.network.one_in(2) {
-            let name = "com.comes.and.goes".to_owned();
-            config.realms.push(RealmConfig { name, ..RealmConfig::default() });
-        }
-        self.trace.note(format_args!("{} realms are configured", config.realms.len()));
-        let seed = self.network.below(u64::MAX);
-        self.machine.configure(config, &mut Random::from_number(seed));
     }
 }
 

@@ -5,7 +5,7 @@
 
 pub(crate) mod bottle;
 pub(crate) mod notation;
-mod people;
+pub(crate) mod people;
 pub(crate) mod player;
 pub(crate) mod postman;
 pub(crate) mod stage;
@@ -170,11 +170,12 @@ pub(crate) fn reconfigured(lines: &[Line]) -> Config {
     };
     Config {
         realms: names.into_iter().map(realm).collect(),
-        listeners: vec![listener()],
+        listeners: vec![TransportOptions { cookie: people.cookie(), ..listener() }],
         limits,
         agent: "gigawamp-under-test".into(),
         admission: vec![people.admission.clone()],
         hide_realms: people.hides_realms,
+        mock_secret: "the secret of this test".into(),
     }
 }
 

@@ -79,6 +79,11 @@ impl People {
         true
     }
 
+    /// For how long cookies last, if there are any.
+    pub(super) fn cookie(&self) -> Option<Duration> {
+        Some(self.cookie).filter(|age| !age.is_zero())
+    }
+
     /// Has the principal of that name known by another ticket than before.
     pub(super) fn change_ticket(&mut self, authid: &str) {
         let known = self.principals.iter_mut().find(|known| *known.authid == *authid);
@@ -169,7 +174,7 @@ pub(super) fn origin(options: &Value) -> Option<Origin> {
 }
 
 /// What a client computes.
-pub(super) fn made(how: &str, of: &[Value]) -> Value {
+pub(crate) fn made(how: &str, of: &[Value]) -> Value {
     let texts: Vec<&str> = of.iter().map(text).collect();
     let made = match (how, texts.as_slice()) {
         ("cra", [secret, challenge]) => {

@@ -1,6 +1,5 @@
 //! `[[realms.authorizers]]` and `[[realms.authenticators]]`: whom the router asks.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,6 +10,7 @@ use crate::router::config::{
 };
 use crate::server::config::key::{Key, Kind, Preset};
 use crate::server::config::nest::{Inner, Misfit, Shape, Table};
+use crate::server::tls;
 
 /// `[[realms.authorizers]]` in its realm.
 pub(super) static AUTHORIZERS: Inner<RealmConfig, Advisor> = Inner {
@@ -66,7 +66,8 @@ pub(super) struct Advisor {
     procedure: Option<Box<str>>,
     realm: Option<Box<str>>,
     url: Option<Box<str>>,
-    ca: Option<PathBuf>,
+    /// Certificates, as PEM.
+    ca: Option<Arc<[u8]>>,
     timeout: Duration,
     cache: Duration,
     options: bool,
@@ -86,17 +87,7 @@ impl Advisor {
             }
             (Some(uri), None) => AdvisorKind::Procedure { realm: self.realm, uri },
             (None, Some(url)) => {
-                let authorities = self.ca.map(|path| {
-                    let read = std::fs::read(&path).map(Arc::from);
-                    read.map_err(|error| Misfit {
-                        key: "ca",
-                        text: format!("{}: {error}", path.display()),
-                    })
-                });
-                AdvisorKind::Http(Arc::new(HttpTarget {
-                    url,
-                    authorities: authorities.transpose()?,
-                }))
+                AdvisorKind::Http(Arc::new(HttpTarget { url, authorities: self.ca }))
             }
         };
         let name = match &kind {
@@ -198,7 +189,11 @@ const URL: Key<Advisor> = Key {
 
 const CA: Key<Advisor> = Key {
     name: "ca",
-    kind: Kind::Path(|advisor| &mut advisor.ca),
+    kind: Kind::File(|advisor, pem| {
+        tls::check_authorities(pem)?;
+        advisor.ca = Some(pem.into());
+        Ok(())
+    }),
     preset: Preset::Unset("the authorities that browsers trust"),
     reload: true,
     meaning: "A PEM file with the certificates of the authorities by one of which that of an \

@@ -13,7 +13,7 @@ use crate::server::config::nest::{Inner, Misfit, Shape, Table};
 use crate::session::auth::cryptosign::{RouterKey, public_key_from_hex};
 use crate::session::auth::jwt::Algorithm;
 use crate::session::auth::{
-    Certificate, Cra, Credentials, Principal, Principals, Salted, Scram, Secret, Ticket, jwt,
+    Certificate, Cra, Credentials, Principal, Salted, Scram, Secret, Ticket, jwt,
 };
 
 pub(super) const ANONYMOUS: Key<RealmConfig> = Key {
@@ -67,7 +67,8 @@ pub(super) const COOKIE: Key<RealmConfig> = Key {
     meaning: "How long a cookie, set when a WebSocket or a long-poll transport is opened, stands \
               for who has joined by it and proved something: later clients that show it may join \
               by the method `cookie`. GOODBYE with `wamp.close.logout` ends that, and so does a \
-              restart. `\"0s\"`: there are no cookies.",
+              restart; or a reload that removes or changes whoever vouched for the client: its \
+              principal, the keys of tokens, the authenticator. `\"0s\"`: there are no cookies.",
 };
 
 pub(super) const ROUTER_KEY: Key<RealmConfig> = Key {
@@ -99,9 +100,6 @@ impl RealmConfig {
     /// It cannot be told from another one.
     pub(in crate::server::config) fn know(&mut self, principal: Principal) -> Result<(), String> {
         let known = &mut self.authentication_mut().principals;
-        if known.is_empty() {
-            *known = Arc::new(Principals::seeded(mock_seed()));
-        }
         Arc::make_mut(known).insert(principal).map_err(|twice| twice.to_string())
     }
 }
@@ -125,16 +123,16 @@ pub(super) static PRINCIPALS: Inner<RealmConfig, Written> = Inner {
     },
 };
 
-/// From which the parameters come that unknown identities are shown: the same for as long as the
-/// process runs.
-pub(in crate::server) fn mock_seed() -> Secret {
-    static SEED: OnceLock<Secret> = OnceLock::new();
-    let seed = || {
+/// From which the parameters come that unknown identities are shown, where the configuration has no
+/// secret for that: the same for as long as the process runs.
+pub(in crate::server::config) fn chance_secret() -> Secret {
+    static SECRET: OnceLock<Secret> = OnceLock::new();
+    let secret = || {
         let mut octets = [0; 32];
         SystemRandom::new().fill(&mut octets).expect("the system has chance");
         Secret::new(octets)
     };
-    SEED.get_or_init(seed).clone()
+    SECRET.get_or_init(secret).clone()
 }
 
 pub(in crate::server) static PRINCIPAL: Table<Written> =

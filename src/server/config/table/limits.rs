@@ -108,7 +108,8 @@ const KEYS: &[Key<Limits>] = &[
         reload: true,
         meaning: "WebSocket pings to a silent client, which is given up after two without a \
                   sign of life; on TCP the kernel asks as often, and gives up after three. \
-                  `\"0s\"`: never.",
+                  `\"0s\"`: never. A reload changes the kernel's for connections that come after \
+                  it.",
     },
     Key {
         name: "message",

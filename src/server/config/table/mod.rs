@@ -30,7 +30,7 @@ mod realm;
 mod role;
 mod top;
 
-pub(super) use authentication::PEOPLE;
+pub(super) use authentication::{PEOPLE, chance_secret};
 pub(super) use limits::LIMITS;
 pub(super) use listener::{LISTENER, preset_listener};
 pub(super) use realm::{REALM, preset_realm};

@@ -67,7 +67,8 @@ const KEYS: &[Key<RealmConfig>] = &[
         preset: Preset::Literal("\"sequential\""),
         reload: true,
         meaning: "Which request ids are accepted. `\"sequential\"`: 1, 2, 3 … as the \
-                  specification demands. `\"any\"`: for clients that draw them at random.",
+                  specification demands. `\"any\"`: for clients that draw them at random. A \
+                  reload changes it for sessions that begin after it.",
     },
     Key {
         name: "call_timeout",

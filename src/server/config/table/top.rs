@@ -186,8 +186,28 @@ const KEYS: &[Key<Settings>] = &[
         kind: Kind::Switch(|top| &mut top.hide_realms),
         preset: Preset::Literal("false"),
         reload: true,
-        meaning: "Whether a realm looks as if it were not there to clients that offer no method by \
-                  which they could join it.",
+        meaning: "Whether clients cannot tell a realm that they may not join from one that is not \
+                  there. To clients that offer no method by which they could join it, a realm looks \
+                  as if it were not there; and a realm that is not there challenges clients as one \
+                  of those of the listener does, chosen by its name, and refuses all proofs. A \
+                  realm that admits anonymous clients cannot be hidden.",
+    },
+    Key {
+        name: "mock_secret",
+        kind: Kind::Secret("a secret of 16 octets or more", |top, text| {
+            if text.len() < 16 {
+                return Err("it is shorter than 16 octets".to_owned());
+            }
+            top.mock_secret = Some(text.into());
+            Ok(())
+        }),
+        preset: Preset::Unset("drawn anew by each process"),
+        reload: true,
+        meaning: "From which the salts and such are derived that are shown to clients with a name \
+                  that nobody has. With a secret of your own they stay the same across restarts \
+                  and on each router that has it, as do those of names that somebody has: else \
+                  the two can be told apart by restarts. It must serve nothing else, and be drawn \
+                  at random.",
     },
 ];
 

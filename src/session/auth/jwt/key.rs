@@ -137,6 +137,23 @@ impl Key {
         Self { id: None, algorithm: None, material }
     }
 
+    /// Writes all of it, so that no two keys read the same.
+    pub(super) fn write(&self, to: &mut Vec<u8>) {
+        let Self { id, algorithm, material } = self;
+        to.extend_from_slice(format!("{:?}", (id, algorithm, material)).as_bytes());
+        let parts: [&[u8]; 2] = match material {
+            Material::Shared(secret) => [secret.expose(), &[]],
+            Material::Rsa { modulus, exponent } => [modulus, exponent],
+            Material::P256(point) => [point, &[]],
+            Material::P384(point) => [point, &[]],
+            Material::Ed25519(key) => [key, &[]],
+        };
+        for part in parts {
+            to.extend_from_slice(&part.len().to_be_bytes());
+            to.extend_from_slice(part);
+        }
+    }
+
     /// The same, with a name, and for one algorithm alone.
     ///
     /// # Errors

@@ -20,6 +20,9 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
+use zeroize::Zeroizing;
+
+use super::secret::fingerprint;
 use crate::env::Instant;
 use crate::limits::{AUTHID_BYTES_MAX, SIGNATURE_BYTES_MAX};
 use token::{Claims, Head};
@@ -94,6 +97,20 @@ pub enum Rejection {
 }
 
 impl Rules {
+    /// A digest of all that says whose tokens count, keys included, and of `more`.
+    #[must_use]
+    pub fn fingerprint(&self, more: Option<&str>) -> [u8; 32] {
+        let Self { keys, algorithms, issuer, audience, authid_claim, role_claim, leeway: _ } = self;
+        // Texts are quoted and counted octets are, so no two sets of rules read the same.
+        let said = format!(
+            "{:?}",
+            (algorithms, issuer, audience, authid_claim, role_claim, more, keys.len())
+        );
+        let mut all = Zeroizing::new(said.into_bytes());
+        keys.iter().for_each(|key| key.write(&mut all));
+        fingerprint(&all)
+    }
+
     /// Who bears `token`, if it is right at the moment `now` of Unix time.
     ///
     /// # Errors

@@ -49,7 +49,7 @@ pub(super) fn hear(
             let tls = connection.tls.as_mut().expect("others are heard by the router alone");
             tls.receive(bytes, plain).map_or_else(Heard::Broken, |()| Heard::On)
         }
-        Phase::Lingering { discarded } => {
+        Phase::Lingering { discarded, .. } => {
             *discarded += bytes.len();
             if *discarded > LINGER_BYTES_MAX { Heard::Enough } else { Heard::On }
         }
@@ -136,7 +136,8 @@ impl<C: Core, D: Driver> Engine<C, D> {
 
     fn refuse(&mut self, id: ConnectionId, refusal: &Refusal, now: Instant) {
         let connection = self.connections.get(id).expect("it was heard");
-        let arrival = connection.arrival.as_ref().expect("it arrives still");
+        // It arrives no more: what it sends while it lingers costs nothing.
+        let arrival = connection.arrival.take().expect("it arrives still");
         self.settings.note(arrival.origin(), refusal, now);
         if matches!(refusal, Refusal::Excess(_)) {
             sys::reset_on_close(connection.socket());

@@ -39,6 +39,9 @@ const RELAYS_PER_TURN: usize = 64;
 /// How long a closed connection may linger, so that its peer reads our last bytes.
 const LINGER: Duration = Duration::from_secs(1);
 
+/// How often it may do so for longer, if it speaks TLS and reads slowly.
+const EXTENSIONS_MAX: u8 = 4;
+
 /// Octets a lingering peer may still send before it is cut off.
 const LINGER_BYTES_MAX: usize = 1 << 20;
 
@@ -376,7 +379,7 @@ impl<C: Core, D: Driver> Engine<C, D> {
         if connection.is_mute {
             return self.close(id);
         }
-        connection.phase = Phase::Lingering { discarded: 0 };
+        connection.phase = Phase::Lingering { discarded: 0, extensions: 0 };
         connection.is_paused = false;
         match &mut connection.tls {
             // Writing ends when that is written.
@@ -392,8 +395,22 @@ impl<C: Core, D: Driver> Engine<C, D> {
     fn end_lingering(&mut self, now: Instant) {
         while let Some(&(_, id)) = self.lingering.front().filter(|(until, _)| *until <= now) {
             self.lingering.pop_front();
-            self.close(id);
+            if self.has_sealed_end(id) {
+                self.lingering.push_back((now + LINGER, id));
+            } else {
+                self.close(id);
+            }
         }
+    }
+
+    /// Whether a connection that lingers is given more time: all octets of the router's have left,
+    /// but the socket has no room yet for the end that TLS has to say behind them.
+    fn has_sealed_end(&mut self, id: ConnectionId) -> bool {
+        let Some(connection) = self.connections.get(id) else { return false };
+        let waits = connection.is_blocked && !connection.is_mute;
+        let Phase::Lingering { extensions, .. } = &mut connection.phase else { return false };
+        *extensions = extensions.saturating_add(1);
+        waits && connection.tls.is_some() && *extensions <= EXTENSIONS_MAX
     }
 
     fn close(&mut self, id: ConnectionId) {

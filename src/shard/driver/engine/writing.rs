@@ -83,37 +83,43 @@ impl<C: Core, D: Driver> Engine<C, D> {
     }
 
     /// [`write`](Self::write) for a connection with TLS: first what is sealed, then, if it is
-    /// known to the router, as much of its outbox as is sealed at a time. All of that has left the
-    /// outbox: what the socket does not take waits sealed, and nothing more is sealed before it
-    /// has.
+    /// known to the router, as much of its outbox as is sealed at a time. All of that stays in the
+    /// outbox until the socket has taken it, and nothing more is sealed before: so the router knows
+    /// what its peer has not been given, and waits for that before the end as without TLS.
     fn write_sealed(&mut self, id: ConnectionId, now: Instant) -> (bool, bool) {
         let connection = self.connections.get(id).expect("it was there a call ago");
         let (socket, phase) = (connection.socket(), connection.phase);
         let Some(tls) = connection.tls.as_mut().filter(|_| phase != Phase::Closing) else {
             return (false, true);
         };
-        let (mut sealed, mut waiting) = (0, 0);
+        let (mut count, mut waiting) = (0, 0);
         let mut flushed = tls.flush(socket);
-        if phase == Phase::Open
-            && matches!(flushed, Ok(true))
-            && let Some(outbox) = self.core.outbox(id).filter(|outbox| !outbox.is_empty())
-        {
-            waiting = outbox.bytes_count();
-            sealed = tls.seal(outbox);
-            flushed = tls.flush(socket);
+        if phase == Phase::Open && matches!(flushed, Ok(true)) {
+            count = std::mem::take(&mut connection.sealed);
+            if count > 0 {
+                self.core.handle(now, Input::Transmitted { connection: id, count });
+            }
+            if let Some(outbox) = self.core.outbox(id).filter(|outbox| !outbox.is_empty()) {
+                let sealed = tls.seal(outbox);
+                waiting = outbox.bytes_count() - sealed;
+                flushed = tls.flush(socket);
+                if !matches!(flushed, Ok(true)) {
+                    connection.sealed = sealed;
+                } else if sealed > 0 {
+                    self.core.handle(now, Input::Transmitted { connection: id, count: sealed });
+                    count += sealed;
+                }
+            }
         }
         let is_blocked = matches!(flushed, Ok(false));
         connection.is_blocked = is_blocked;
-        if sealed > 0 {
-            self.core.handle(now, Input::Transmitted { connection: id, count: sealed });
-        }
         match flushed {
             Ok(true) if matches!(phase, Phase::Lingering { .. }) => sys::shut_down_writing(socket),
             Ok(true) => {}
             Ok(false) if self.driver.want_write(id.slot).is_ok() => {}
-            Ok(false) | Err(_) => return (self.mute(id, now) || sealed > 0, true),
+            Ok(false) | Err(_) => return (self.mute(id, now) || count > 0, true),
         }
-        (sealed > 0, is_blocked || sealed == waiting || sealed == 0)
+        (count > 0, is_blocked || waiting == 0 || count == 0)
     }
 
     /// The peer will not read any more. What it sent before is still worth reading: the end of
