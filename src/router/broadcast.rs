@@ -85,7 +85,7 @@ impl Broadcast {
         while kinds != 0 {
             match &self.frames[kinds.trailing_zeros() as usize] {
                 Some(Frame::Copied { body_bytes, .. }) if *body_bytes <= BODY_BYTES_MAX => {}
-                _ => return false,
+                Some(_) | None => return false,
             }
             kinds &= kinds - 1;
         }
@@ -103,7 +103,9 @@ impl Broadcast {
                 Frame::Copied { frame, body_bytes } if body_bytes <= BODY_BYTES_MAX => {
                     frames.push(frame);
                 }
-                _ => return false,
+                Frame::Copied { .. } | Frame::Shared { .. } | Frame::Undeliverable(_) => {
+                    return false;
+                }
             }
         }
         if volley.follow(frames.into_iter().map(|frame| &self.copied[frame])) {
