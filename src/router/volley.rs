@@ -39,7 +39,7 @@ pub(super) struct Aim {
 #[derive(Debug, Default)]
 pub(super) struct Volley {
     aim: Option<Aim>,
-    /// Distinguishes this one from those before: [`Slot::volley`](super::peers::Slot) of whom it
+    /// Distinguishes this one from those before: [`Slot::volley`](super::slots::Slot) of whom it
     /// is for.
     pub(super) number: u32,
     /// The slot of each receiver, and where its buffer is.
