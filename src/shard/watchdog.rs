@@ -1,4 +1,4 @@
-//! The tick from outside: no shard sleeps for ever, no stall goes unseen.
+//! The tick from outside: no executor parks for ever, no stall goes unseen.
 //!
 //! An executor of glommio that is preempted at the wrong moment parks although its task could
 //! run, and nothing inside it can tell: a heartbeat task hangs with the others. So a thread of

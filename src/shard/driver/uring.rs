@@ -448,6 +448,9 @@ impl Driver for Uring {
             let flags = u32::from(libc::POLLIN.cast_unsigned());
             let entry = opcode::PollAdd::new(bell, flags).multi(true).build();
             self.push(entry.user_data(user_data(Kind::Bell, 0, 0)));
+            if !self.overflow.is_empty() {
+                return;
+            }
         }
         let timeout = timeout.map(Timespec::from);
         let arguments = timeout.iter().fold(SubmitArgs::new(), SubmitArgs::timespec);

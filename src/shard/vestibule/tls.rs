@@ -295,16 +295,20 @@ impl Tls {
         self.connection.send_close_notify();
     }
 
-    /// Writes what is sealed. `false`: the socket had no room for all of it.
-    pub(in crate::shard) fn flush(&mut self, socket: RawFd) -> io::Result<bool> {
+    /// Writes what is sealed. Returns how many octets the socket took, and whether those were all:
+    /// `false` is that it had no room for the rest.
+    pub(in crate::shard) fn flush(&mut self, socket: RawFd) -> (usize, io::Result<bool>) {
+        let mut written = 0;
         while self.connection.wants_write() {
             match self.connection.write_tls(&mut Socket(socket)) {
-                Ok(_) => {}
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
-                Err(error) => return Err(error),
+                Ok(count) => written += count,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    return (written, Ok(false));
+                }
+                Err(error) => return (written, Err(error)),
             }
         }
-        Ok(true)
+        (written, Ok(true))
     }
 
     /// What was settled by the handshake.

@@ -404,13 +404,15 @@ impl<C: Core, D: Driver> Engine<C, D> {
     }
 
     /// Whether a connection that lingers is given more time: all octets of the router's have left,
-    /// but the socket has no room yet for the end that TLS has to say behind them.
+    /// but the socket has no room yet for the end that TLS has to say behind them. Not while the
+    /// shard ends: that must not take longer because one peer does not read.
     fn has_sealed_end(&mut self, id: ConnectionId) -> bool {
         let Some(connection) = self.connections.get(id) else { return false };
         let waits = connection.is_blocked && !connection.is_mute;
         let Phase::Lingering { extensions, .. } = &mut connection.phase else { return false };
         *extensions = extensions.saturating_add(1);
-        waits && connection.tls.is_some() && *extensions <= EXTENSIONS_MAX
+        let may_wait = !self.is_shutting_down && *extensions <= EXTENSIONS_MAX;
+        waits && connection.tls.is_some() && may_wait
     }
 
     fn close(&mut self, id: ConnectionId) {

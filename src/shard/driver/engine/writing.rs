@@ -89,30 +89,26 @@ impl<C: Core, D: Driver> Engine<C, D> {
     fn write_sealed(&mut self, id: ConnectionId, now: Instant) -> (bool, bool) {
         let connection = self.connections.get(id).expect("it was there a call ago");
         let (socket, phase) = (connection.socket(), connection.phase);
-        let Some(tls) = connection.tls.as_mut().filter(|_| phase != Phase::Closing) else {
+        if connection.tls.is_none() || phase == Phase::Closing {
             return (false, true);
-        };
-        let (mut count, mut waiting) = (0, 0);
-        let mut flushed = tls.flush(socket);
-        if phase == Phase::Open && matches!(flushed, Ok(true)) {
-            count = std::mem::take(&mut connection.sealed);
-            if count > 0 {
-                self.core.handle(now, Input::Transmitted { connection: id, count });
-            }
-            if let Some(outbox) = self.core.outbox(id).filter(|outbox| !outbox.is_empty()) {
-                let sealed = tls.seal(outbox);
-                waiting = outbox.bytes_count() - sealed;
-                flushed = tls.flush(socket);
-                if !matches!(flushed, Ok(true)) {
-                    connection.sealed = sealed;
-                } else if sealed > 0 {
-                    self.core.handle(now, Input::Transmitted { connection: id, count: sealed });
-                    count += sealed;
-                }
-            }
+        }
+        let (mut flushed, mut count) = self.flush_sealed(id, now);
+        let mut waiting = 0;
+        if phase == Phase::Open
+            && matches!(flushed, Ok(true))
+            && let Some(outbox) = self.core.outbox(id).filter(|outbox| !outbox.is_empty())
+            && let Some(connection) = self.connections.get(id)
+            && let Some(tls) = &mut connection.tls
+        {
+            connection.sealed = tls.seal(outbox);
+            waiting = outbox.bytes_count() - connection.sealed;
+            let (again, more) = self.flush_sealed(id, now);
+            (flushed, count) = (again, count + more);
         }
         let is_blocked = matches!(flushed, Ok(false));
-        connection.is_blocked = is_blocked;
+        if let Some(connection) = self.connections.get(id) {
+            connection.is_blocked = is_blocked;
+        }
         match flushed {
             Ok(true) if matches!(phase, Phase::Lingering { .. }) => sys::shut_down_writing(socket),
             Ok(true) => {}
@@ -120,6 +116,28 @@ impl<C: Core, D: Driver> Engine<C, D> {
             Ok(false) | Err(_) => return (self.mute(id, now) || count > 0, true),
         }
         (count > 0, is_blocked || waiting == 0 || count == 0)
+    }
+
+    /// Writes what is sealed, and tells the core how much of it has left: all but one octet at
+    /// most, as long as the socket has not taken everything, for what lies there sealed is longer
+    /// than what it says. Returns also how much the core was told.
+    fn flush_sealed(&mut self, id: ConnectionId, now: Instant) -> (io::Result<bool>, usize) {
+        let connection = self.connections.get(id).expect("it was there a call ago");
+        let socket = connection.socket();
+        let Some(tls) = &mut connection.tls else { return (Ok(true), 0) };
+        let (written, flushed) = tls.flush(socket);
+        if connection.phase != Phase::Open {
+            return (flushed, 0);
+        }
+        let count = match flushed {
+            Ok(true) => connection.sealed,
+            Ok(false) | Err(_) => written.min(connection.sealed.saturating_sub(1)),
+        };
+        connection.sealed -= count;
+        if count > 0 {
+            self.core.handle(now, Input::Transmitted { connection: id, count });
+        }
+        (flushed, count)
     }
 
     /// The peer will not read any more. What it sent before is still worth reading: the end of
