@@ -126,15 +126,15 @@ pub(super) fn reload(path: &Path) -> Result<(), String> {
     Err(format!("process {pid} does not say how it went; its log may"))
 }
 
-/// The process that the file tells of. Other numbers mean many processes to the kernel, or the one
-/// that all others depend on.
+/// The process that the file tells of: in a container the router may well be the first one. Zero
+/// and less mean many processes to the kernel.
 fn pid_in(file: &mut File) -> Result<Pid, String> {
     let mut text = String::new();
     let read = file.rewind().and_then(|()| file.take(PID_BYTES_MAX).read_to_string(&mut text));
     read.map_err(|error| error.to_string())?;
     let pid: i32 = text.trim().parse().map_err(|_| "there is no number in it")?;
     match pid {
-        2.. => Ok(Pid::from_raw(pid)),
+        1.. => Ok(Pid::from_raw(pid)),
         _ => Err(format!("{pid} is not the number of a router")),
     }
 }
@@ -191,7 +191,7 @@ mod tests {
         for (text, expected) in [
             ("4711\n", Ok(Pid::from_raw(4_711))),
             ("2", Ok(Pid::from_raw(2))),
-            ("1\n", Err("1 is not the number of a router")),
+            ("1\n", Ok(Pid::from_raw(1))),
             ("0", Err("0 is not the number of a router")),
             ("-1", Err("-1 is not the number of a router")),
             ("-4711", Err("-4711 is not the number of a router")),

@@ -12,6 +12,7 @@ use super::file::Watched;
 use super::pid::PidFile;
 use super::tls::Doors;
 use super::{ListenerSettings, logging, metrics};
+use crate::router::Changes;
 use crate::shard::Shards;
 
 /// Turns of the main loop between two looks at files: about two seconds.
@@ -42,6 +43,7 @@ pub(super) struct Reloader {
 struct UnderWay {
     /// Sessions that reloads had ended before.
     ended_before: u64,
+    changes: Changes,
     /// Turns since all shards heed it; `None` as long as some do not.
     turns: Option<u32>,
 }
@@ -134,17 +136,12 @@ impl Reloader {
             warn!("these changes take a restart: {}", fixed.join(", "));
         }
         logging::set_level(loaded.settings.log_level);
-        info!(
-            realms_added = changes.realms_added,
-            realms_removed = changes.realms_removed,
-            "reloaded"
-        );
         // What takes a restart is compared with what runs, not with what was read last.
         let running = std::mem::take(&mut self.loaded.fixed);
         self.loaded = Loaded { fixed: running, ..loaded };
         self.people = Watched::new(self.loaded.stamps.clone());
         self.listeners = listeners;
-        self.under_way = Some(UnderWay { ended_before, turns: None });
+        self.under_way = Some(UnderWay { ended_before, changes, turns: None });
         self.follow(shards);
         Ok(())
     }
@@ -155,6 +152,8 @@ impl Reloader {
         let Some(turns) = &mut under_way.turns else {
             if shards.has_configured() {
                 under_way.turns = Some(0);
+                let Changes { realms_added, realms_removed } = under_way.changes;
+                info!(realms_added, realms_removed, "reloaded");
                 if let Some(file) = &mut self.pid_file {
                     file.report("ok");
                 }

@@ -21,8 +21,10 @@ mod world;
 
 use std::cell::RefCell;
 use std::fmt;
+use std::fs::File;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -464,7 +466,10 @@ fn find(named: Option<PathBuf>) -> Result<(Source, Option<Zeroizing<String>>), P
     let read = |path: &Path| file::read_anything(path, secret::BYTES_MAX).and_then(file::into_text);
     if let Some(path) = named {
         if path.as_os_str() == "-" {
-            let octets = file::read_all(io::stdin(), file::ROOM_AT_FIRST, secret::BYTES_MAX);
+            // Not by the handle of the library, which would keep some of it in a buffer of its own.
+            let input = io::stdin().as_fd().try_clone_to_owned().map(File::from);
+            let octets = input
+                .and_then(|input| file::read_all(input, file::ROOM_AT_FIRST, secret::BYTES_MAX));
             let text = octets.and_then(file::into_text);
             let text = text.map_err(|error| blame(Path::new("standard input"), &error))?;
             return Ok((Source::Stdin, Some(text)));
