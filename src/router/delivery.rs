@@ -68,8 +68,11 @@ impl Broker {
         details.topic = (local.policy != MatchPolicy::Exact).then(|| event.text.into());
         let (publication, payload) = (head.publication, event.payload);
         let message = Event { subscription: id, publication, details, payload };
-        let is_plain = replayed.is_none() && head.filter.is_none();
-        let excluded = head.exclude_publisher.then_some(head.publisher);
+        let comes_back = local.subscribers.contains(head.publisher);
+        // Who hears itself is paused by what waits for it, so that must not wait elsewhere.
+        let is_alone = !comes_back || head.exclude_publisher;
+        let is_plain = is_alone && replayed.is_none() && head.filter.is_none();
+        let excluded = comes_back.then_some(head.publisher);
         let aim = Aim { realm: self.realm, subscription: id, excluded };
         if is_plain
             && context.peers.volley.is_for(aim)

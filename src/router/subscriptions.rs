@@ -233,6 +233,13 @@ impl Subscribers {
         }
     }
 
+    pub(super) fn contains(&self, session: SessionId) -> bool {
+        match &self.places {
+            Some(places) => places.contains_key(&session),
+            None => self.list.iter().any(|(_, other)| *other == session),
+        }
+    }
+
     pub(super) fn iter(&self) -> impl Iterator<Item = (u32, SessionId)> {
         self.list.iter().copied()
     }

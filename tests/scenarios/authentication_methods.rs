@@ -442,6 +442,17 @@ fn nobody_can_tell_whether_a_hidden_realm_is_there() {
         bob: HELLO realm1 {{authmethods: [tls], roles: {{caller: {{}}}}}} -> ABORT {{message: $why}} wamp.error.authentication_denied
     "#
     ));
+    // Where an authenticator would be asked, nothing goes on to the next method.
+    check(
+        r#"
+        given: hide_realms
+        given: authenticator wamp-scram,anonymous com.auth realm2
+        ann: connects
+        ann: HELLO nowhere {authmethods: [wamp-scram, wampcra], authid: joe, roles: {caller: {}}} -> ABORT {message: $why} wamp.error.authentication_denied
+        bob: connects
+        bob: HELLO nowhere {authmethods: [anonymous], roles: {caller: {}}} -> ABORT {message: $why} wamp.error.authentication_denied
+    "#,
+    );
     let secret = "0123456789abcdef0123456789abcdef";
     let claims = r#""{\"sub\": \"joe\", \"role\": \"guest\", \"exp\": 4102444800}""#;
     check(&format!(

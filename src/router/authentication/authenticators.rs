@@ -153,7 +153,7 @@ impl Router {
 
     /// Goes on with a client whom the authenticator does not know. Where those whom it knows are
     /// challenged, so is this one, and no proof will be right: nobody can tell whom it knows.
-    fn on_stranger(&mut self, id: ConnectionId, candidate: Authentication) {
+    pub(super) fn on_stranger(&mut self, id: ConnectionId, candidate: Authentication) {
         let offer = if candidate.proof.is_none() { self.stranger(&candidate) } else { None };
         let Some(offer) = offer else { return self.deny(id, candidate) };
         if let Err(candidate) = self.challenge(id, candidate, offer) {

@@ -251,6 +251,7 @@ impl Router {
     /// the same as with somebody unknown, but that nobody is asked.
     fn pretend(&self, candidate: &Authentication, plan: &Plan) -> Plan {
         match (candidate.method, plan) {
+            (_, Plan::Ask(authenticator)) => Plan::Ask(*authenticator),
             (_, Plan::Unfit) | (Method::Anonymous | Method::Cookie, _) => Plan::Unfit,
             (Method::Tls, _) => Plan::Stranger,
             _ => self.stranger(candidate).map_or(Plan::Unfit, Plan::Challenge),

@@ -192,7 +192,10 @@ impl Router {
             return true;
         }
         let Head::Remember(remembered) = &relay.head else { return false };
-        self.cookies.learn(remembered, self.now);
+        // What vouched for it may be gone since; what is to be forgotten is forgotten in any case.
+        if remembered.until <= self.now || remembered.is_vouched_for(&self.config) {
+            self.cookies.learn(remembered, self.now);
+        }
         true
     }
 
@@ -231,6 +234,10 @@ impl Router {
                 Plan::Unfit => {}
                 Plan::Stranger => is_stranger = true,
                 Plan::Settled(grant) => return self.admit(id, candidate, grant),
+                // In a realm that is not there nobody is asked, and nobody is known.
+                Plan::Ask(_) if candidate.pretended.is_some() => {
+                    return self.on_stranger(id, candidate);
+                }
                 Plan::Ask(authenticator) => {
                     return self.ask_authenticator(id, candidate, authenticator, None);
                 }

@@ -99,8 +99,9 @@ impl Realm {
         }
         let Some(wish) = Wish::of(message, session) else { return Ok(None) };
         let (role, authid) = (&session.identity.role, &*session.identity.authid);
-        let (ruling, steps) = role.weigh(wish.action, (wish.policy, wish.uri), authid);
-        let denied = ruling.effect == Effect::Deny || !self.may_take_over(role, &wish, authid);
+        let (ruling, mut steps) = role.weigh(wish.action, (wish.policy, wish.uri), authid);
+        let denied =
+            ruling.effect == Effect::Deny || !self.may_take_over(role, &wish, authid, &mut steps);
         context.peers.work += steps / STEPS_PER_MESSAGE;
         let asks =
             if let Effect::Ask(authorizer) = ruling.effect { Some(authorizer) } else { None };
@@ -116,11 +117,13 @@ impl Realm {
 
     /// Whether a session may register what takes from others, if that is what it wants. The realm
     /// may allow `force_reregister` to all whose role says nothing of it.
-    fn may_take_over(&self, role: &Role, wish: &Wish<'_>, authid: &str) -> bool {
+    /// Adds to `steps` what it took to find out.
+    fn may_take_over(&self, role: &Role, wish: &Wish<'_>, authid: &str, steps: &mut usize) -> bool {
         if !wish.force && !wish.captures_all() {
             return true;
         }
-        let ruling = role.decide_pattern(Action::Takeover, (wish.policy, wish.uri), authid);
+        let (ruling, taken) = role.weigh(Action::Takeover, (wish.policy, wish.uri), authid);
+        *steps += taken;
         let by_realm = self.shared.options.force_reregister && !wish.captures_all();
         ruling.effect == Effect::Allow || ruling.rule.is_none() && by_realm
     }

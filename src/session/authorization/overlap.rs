@@ -18,6 +18,9 @@ use crate::message::uri::{MatchPolicy, Pattern};
 /// Nodes that one pattern may visit.
 pub(super) const VISITS_MAX: usize = 16_384;
 
+/// Nodes that are passed by at the price of one that is visited.
+const PASSED_PER_STEP: usize = 16;
+
 /// All strict rules of one table.
 #[derive(Clone, Debug)]
 pub(super) struct Overlaps<V> {
@@ -79,6 +82,8 @@ struct Walk<'a, V> {
     /// The rule that covers it.
     covering: (Rank, V),
     visits: usize,
+    /// Nodes below which nothing could matter.
+    passed: usize,
 }
 
 /// Where a walk stands.
@@ -144,11 +149,11 @@ impl<V: Say> Overlaps<V> {
     /// covers it, and stands against it; and how many nodes were looked at.
     pub(super) fn against(&self, object: Object<'_>, covering: (Rank, V)) -> (Option<V>, usize) {
         let is_own = is_own_component(object.authid);
-        let mut walk = Walk { object, is_own, covering, visits: 0 };
+        let mut walk = Walk { object, is_own, covering, visits: 0, passed: 0 };
         let start = Place { node: 0, rest: Some(object.uri), depth: 0, literals: 0, length: 0 };
         let against = self.walk(&mut walk, start);
         let is_over = walk.visits > VISITS_MAX;
-        (against.or(is_over.then_some(covering.1)), walk.visits)
+        (against.or(is_over.then_some(covering.1)), walk.visits + walk.passed / PASSED_PER_STEP)
     }
 
     /// The depth of this is that of the trie, so of the longest rule.
@@ -263,12 +268,14 @@ impl<V: Say> Node<V> {
 
 impl<V: Say> Walk<'_, V> {
     /// Whether anything from a node on may stand against the pattern.
-    fn may_matter(&self, node: &Node<V>) -> bool {
+    fn may_matter(&mut self, node: &Node<V>) -> bool {
         let (rank, covering) = self.covering;
         // What begins with an authid that is none counts for whatever it may mean.
         let wild = matches!(rank, Rank::Wildcard(_)) || !self.is_own;
-        node.fixed_below.against(covering).is_some()
-            || wild && node.wild_below.against(covering).is_some()
+        let may = node.fixed_below.against(covering).is_some()
+            || wild && node.wild_below.against(covering).is_some();
+        self.passed += usize::from(!may);
+        may
     }
 
     /// Counts another step; whether that is one too many. Then nothing is looked at any more, and
