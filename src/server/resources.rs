@@ -9,8 +9,8 @@ use crate::limits::SHARDS_MAX;
 /// Connections at once unless the operator says otherwise, however many files may be open.
 const CONNECTIONS_MAX: usize = 100_000;
 
-/// Files of the process itself: standard streams, signals, libraries, clients that are told that all
-/// is full, questions to advisors, some spare.
+/// Files of the process itself: standard streams, signals, libraries, clients that are told that
+/// all is full, questions to advisors, some spare.
 const FILES_OF_PROCESS: usize = 128;
 
 /// Files of one shard: its rings, bells and timers, some spare.
