@@ -61,9 +61,9 @@ mod tests {
     #[test]
     fn connections_fit_into_open_files() {
         assert_eq!(connections_max(None, 1 << 20, (4, 1)), (100_000, false));
-        assert_eq!(connections_max(None, 1_129, (4, 1)), (1_000, false));
-        assert_eq!(connections_max(Some(1_000), 1_129, (4, 1)), (1_000, false));
-        assert_eq!(connections_max(Some(1_001), 1_129, (4, 1)), (1_000, true));
+        assert_eq!(connections_max(None, 1_193, (4, 1)), (1_000, false));
+        assert_eq!(connections_max(Some(1_000), 1_193, (4, 1)), (1_000, false));
+        assert_eq!(connections_max(Some(1_001), 1_193, (4, 1)), (1_000, true));
         assert_eq!(connections_max(Some(500_000), usize::MAX, (4, 1)), (500_000, false));
         assert_eq!(connections_max(None, 10, (4, 1)), (1, false));
     }
