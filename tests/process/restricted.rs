@@ -114,9 +114,9 @@ fn few_open_files_mean_few_connections() {
     command.env("GIGAWAMP_CONNECTIONS_MAX", "1000");
     limit(&mut command, Resource::RLIMIT_NOFILE, 200);
     let lines = serves(command);
-    // 200 less 64 of the process, 16 of its shard and 1 listener.
+    // 200 less 128 of the process, 16 of its shard and 1 listener.
     let warning = "WARN connections_max was lowered to fit the limit of open files \
-                   connections_max=119";
+                   connections_max=55";
     assert!(lines.iter().any(|line| line.contains(warning)), "{lines:#?}");
 }
 
