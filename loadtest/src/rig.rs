@@ -21,6 +21,8 @@ pub struct Rig<'o> {
     router: Option<Server>,
     /// The CPUs the router and the relay share; empty: any.
     server_cpus: Vec<usize>,
+    /// Where this program may run, but for pinning.
+    cpus: Vec<usize>,
 }
 
 /// A relay that was started for this run.
@@ -30,6 +32,14 @@ pub struct RelayRig {
     pub server: Server,
     /// Where it listens.
     pub address: Address,
+}
+
+impl Drop for Rig<'_> {
+    /// The next one has all CPUs to choose from.
+    fn drop(&mut self) {
+        // It could run there before.
+        let _ = sys::pin(&self.cpus);
+    }
 }
 
 impl<'o> Rig<'o> {
@@ -60,7 +70,7 @@ impl<'o> Rig<'o> {
             sys::pin(&[cpu])?;
         }
         let door = Door { target, serializer: options.serializer, realm: options.realm.clone() };
-        Ok(Self { options, door, router, server_cpus })
+        Ok(Self { options, door, router, server_cpus, cpus })
     }
 
     /// The router's process, if it is known.
