@@ -145,6 +145,18 @@ messages! { <'a>
     337 EventReceived { publication: PublicationId }
 }
 
+/// Writes the elements of a message in a serializer that is known only now.
+macro_rules! write_as {
+    ($message:expr, $serializer:expr, $out:expr) => {
+        match $serializer {
+            Serializer::Json => $message.write_elements(&mut JsonWriter::open($out)),
+            Serializer::MessagePack => $message.write_elements(&mut MsgPackWriter::open($out)),
+            Serializer::Cbor => $message.write_elements(&mut CborWriter::open($out)),
+            Serializer::Ubjson => $message.write_elements(&mut UbjsonWriter::open($out)),
+        }
+    };
+}
+
 impl<'a> Message<'a> {
     /// Reads one message.
     ///
@@ -176,12 +188,7 @@ impl<'a> Message<'a> {
 
     /// Appends this message to `out`. Its payload, if any, must be in `serializer` already.
     pub fn write(&self, serializer: Serializer, out: &mut Vec<u8>) {
-        match serializer {
-            Serializer::Json => self.write_elements(&mut JsonWriter::open(out)),
-            Serializer::MessagePack => self.write_elements(&mut MsgPackWriter::open(out)),
-            Serializer::Cbor => self.write_elements(&mut CborWriter::open(out)),
-            Serializer::Ubjson => self.write_elements(&mut UbjsonWriter::open(out)),
-        }
+        write_as!(self, serializer, out);
     }
 
     /// A binary in the place of Arguments is the field's older form of payload passthru, and
@@ -228,12 +235,7 @@ impl<'a> Message<'a> {
 impl Event<'_> {
     /// Appends this message to `out`, as [`Message::write`] does.
     pub fn write(&self, serializer: Serializer, out: &mut Vec<u8>) {
-        match serializer {
-            Serializer::Json => self.write_elements(&mut JsonWriter::open(out)),
-            Serializer::MessagePack => self.write_elements(&mut MsgPackWriter::open(out)),
-            Serializer::Cbor => self.write_elements(&mut CborWriter::open(out)),
-            Serializer::Ubjson => self.write_elements(&mut UbjsonWriter::open(out)),
-        }
+        write_as!(self, serializer, out);
     }
 }
 

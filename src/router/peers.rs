@@ -471,6 +471,7 @@ impl Peers {
 
     /// Queues what is on its way to `slot` in a volley, before anything else is.
     #[inline]
+    /// Queues what is on its way to the peer in `slot` in a volley: something else comes behind it.
     fn let_pass(&mut self, slot: u32) {
         let number = self.volley.number;
         if self.volley.is_waiting() && self.slots.get(slot).is_some_and(|at| at.volley == number) {
