@@ -116,8 +116,8 @@ impl Realm {
     }
 
     /// Whether a session may register what takes from others, if that is what it wants. The realm
-    /// may allow `force_reregister` to all whose role says nothing of it. What it took to find out is
-    /// added to `steps`.
+    /// may allow `force_reregister` to all whose role says nothing of it. What it took to find out
+    /// is added to `steps`.
     fn may_take_over(&self, role: &Role, wish: &Wish<'_>, authid: &str, steps: &mut usize) -> bool {
         if !wish.force && !wish.captures_all() {
             return true;
